@@ -1,0 +1,28 @@
+"""The Celery application and, as one table, everything that runs by the clock.
+
+The database is the truth and a message only a hint: each entry here is a sweep that finds what a
+lost message left behind, so an emptied broker is a delay and never a loss.
+"""
+
+import os
+
+from celery import Celery
+from django_structlog.celery.steps import DjangoStructLogInitStep
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("marketplace")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.steps["worker"].add(DjangoStructLogInitStep)
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    "hint jobs that wait or whose worker died": {
+        "task": "training.tasks.hint_waiting_jobs",
+        "schedule": 5.0,
+    },
+    "settle the use of deployments": {
+        "task": "billing.tasks.settle_usage",
+        "schedule": 15.0,
+    },
+}

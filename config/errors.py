@@ -1,0 +1,131 @@
+"""Turns a refusal into an answer a person or a program can act on.
+
+Services decline by raising `governance.services.Refusal`. Here, once for all doors, it becomes a
+page with a way out, a fragment, or an `application/problem+json` body (RFC 9457) with a stable `code`.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from governance.services import Refusal
+
+PROBLEM = "application/problem+json"
+
+
+def request_id() -> str:
+    """The id that the logs of this request and of the work it started carry."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+def body(*, status: int, code: str, detail: str, **members: Any) -> dict[str, Any]:
+    """The members of RFC 9457, and `error`, which the Open Inference Protocol reads."""
+    return {
+        "type": f"{settings.SITE_URL}/problems/{code}/",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "error": detail,
+        "instance": request_id(),
+    } | members
+
+
+def refusal_body(refusal: Refusal) -> dict[str, Any]:
+    members = {"invalid_parameters": refusal.invalid_parameters} if refusal.invalid_parameters else {}
+    return body(status=refusal.status, code=refusal.code, detail=str(refusal), **members)
+
+
+def invalid_parameters(detail: Any, path: str = "") -> list[dict[str, str]]:
+    """DRF's nested errors as a flat list of {field, reason}."""
+    if isinstance(detail, dict):
+        return [
+            entry
+            for name, inner in detail.items()
+            for entry in invalid_parameters(inner, f"{path}.{name}" if path else str(name))
+        ]
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        return [
+            entry
+            for index, inner in enumerate(detail)
+            for entry in invalid_parameters(inner, f"{path}[{index}]")
+        ]
+    reasons = detail if isinstance(detail, list) else [detail]
+    return [{"field": path, "reason": str(reason)} for reason in reasons]
+
+
+def problem(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler."""
+    if isinstance(error, Refusal):
+        return Response(refusal_body(error), status=error.status, content_type=PROBLEM)
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    if isinstance(error, exceptions.ValidationError):
+        entries = invalid_parameters(response.data)
+        detail = "; ".join(f"{entry['field']}: {entry['reason']}" for entry in entries)
+        response.data = body(
+            status=response.status_code,
+            code="invalid_parameters",
+            detail=detail,
+            invalid_parameters=entries,
+        )
+    else:
+        code = getattr(error, "default_code", "error")
+        if isinstance(error, Http404):
+            code = "not_found"
+        elif isinstance(error, PermissionDenied):
+            code = "permission_denied"
+        detail = str(response.data.get("detail", "")) if isinstance(response.data, dict) else ""
+        response.data = body(status=response.status_code, code=code, detail=detail)
+    response.content_type = PROBLEM
+    return response
+
+
+class RefusalMiddleware:
+    """Answers a refusal that a page did not turn into a form error."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, Refusal):
+            return None
+        return refused(request, error)
+
+
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    context = {"refusal": refusal, "request_id": request_id()}
+    return render(request, "refused.html", context, status=refusal.status)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    return request.path_info.startswith(("/api/", "/v2/"))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if wants_json(request):
+        detail = f"Nothing is served at {request.path_info}. The operations are listed at /api/docs/."
+        answer = body(status=404, code="not_found", detail=detail)
+        return JsonResponse(answer, status=404, content_type=PROBLEM)
+    return render(request, "404.html", {"request_id": request_id()}, status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    detail = "Something broke on our side; it was logged under the id in `instance`."
+    if wants_json(request):
+        answer = body(status=500, code="server_error", detail=detail)
+        return JsonResponse(answer, status=500, content_type=PROBLEM)
+    return render(request, "500.html", {"request_id": request_id()}, status=500)

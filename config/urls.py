@@ -1,0 +1,26 @@
+"""One include per app, and what the site serves for machines: health, metrics, the API's description."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from config import health
+
+urlpatterns = [
+    path("", include("marketplace.urls")),
+    path("", include("training.urls")),
+    path("", include("billing.urls")),
+    path("", include("governance.urls")),
+    path("account/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    # /api/
+    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(permission_classes=[]), name="docs"),
+    # for those who run it
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+]
+
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"

@@ -1,0 +1,49 @@
+"""People, their roles, and the audit trail, which can be read and nothing else."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from governance.models import ApiKey, AuditEntry, RoleGrant, User
+
+
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+    """Rows that only services may make."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return False
+
+
+class RoleGrantInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+    model = RoleGrant
+    fk_name = "user"
+    extra = 0
+    readonly_fields = ["granted_at", "granted_by"]
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]  # unfold ships no types
+    list_display = ["username", "email", "date_joined", "is_active", "is_staff"]
+    inlines = [RoleGrantInline]
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ["at", "actor", "verb", "subject_type", "subject_id", "request_id"]
+    list_filter = ["verb", "subject_type"]
+    search_fields = ["subject_id", "request_id", "actor__username"]
+    list_select_related = ["actor"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    list_display = ["name", "owner", "prefix", "created_at", "last_used_at", "revoked_at"]
+    search_fields = ["prefix", "owner__username"]
+    list_select_related = ["owner"]

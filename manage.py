@@ -1,0 +1,27 @@
+#!/usr/bin/env python
+"""Django's commands, with the database and the broker started when none are running."""
+
+import os
+import sys
+from pathlib import Path
+
+from django.core.management import execute_from_command_line
+
+from config import embedded
+
+NEEDS_NOTHING = {"help", "version", "--help", "--version", "makemigrations", "check", "spectacular"}
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    root = Path(__file__).resolve().parent
+    data_dir = Path(os.environ.get("DATA_DIR", root / "var"))
+    if len(sys.argv) < 2 or sys.argv[1] in NEEDS_NOTHING or "--help" in sys.argv:
+        execute_from_command_line(sys.argv)
+        return
+    with embedded.parts(data_dir):
+        execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
