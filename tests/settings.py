@@ -1,0 +1,11 @@
+"""The site's settings, all the same, in a data folder of their own.
+
+A settings module, because pytest-django loads the settings before any conftest.
+"""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("DATA_DIR", str(Path(__file__).resolve().parent.parent / "var" / "test"))
+
+from config.settings import *  # noqa: F403
