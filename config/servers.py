@@ -174,9 +174,10 @@ class Database(Server):
         identity = self._identity()
         if not self.folder.exists():
             self._make_cluster(identity)
-        # No process of ours runs here any more, so the pid in this file is dead or a stranger's.
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
         self._own_folder(self.sockets, identity)
+        # No server of ours runs any more, so the pid in these is that of a dead or of a stranger.
+        for pid_file in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+            pid_file.unlink(missing_ok=True)
         return identity
 
     def command(self) -> list[str]:

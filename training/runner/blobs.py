@@ -1,0 +1,65 @@
+"""Bytes stored under their SHA-256, so that a name never changes content and a write can be repeated.
+
+On a folder a blob is written to a temporary file, synced and renamed: a crash leaves the old state
+or the new one. An object store promises as much by itself.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
+
+
+class BlobDamaged(Exception):
+    """The stored bytes are not those that were stored."""
+
+
+def name(sha256: str) -> str:
+    return f"blobs/{sha256[:2]}/{sha256}"
+
+
+def put(content: bytes) -> str:
+    """Store the bytes and return their SHA-256 in hexadecimal."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    if default_storage.exists(name(sha256)):
+        return sha256
+    if isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]  # a LazyObject
+        _put_in_folder(Path(default_storage.path(name(sha256))), content)
+    else:
+        default_storage.save(name(sha256), ContentFile(content))
+    return sha256
+
+
+def _put_in_folder(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def get(sha256: str) -> bytes:
+    """The bytes of this SHA-256, checked."""
+    with default_storage.open(name(sha256)) as file:
+        content: bytes = file.read()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise BlobDamaged(f"The stored file {name(sha256)} does not have the content of its name.")
+    return content
+
+
+def delete(sha256: str) -> None:
+    default_storage.delete(name(sha256))

@@ -1,0 +1,217 @@
+"""One chunk of a job: claim, go on from the last checkpoint, compute, commit.
+
+The checkpoint's bytes are stored first, under their hash. Then one transaction writes the row, the
+curves and the money. A worker may die at any instruction: before that transaction the next attempt
+repeats the chunk and gets the same bits; after it, the chunk is done.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from billing import services as billing
+from governance import services as governance
+from kernels import build, trainer
+from kernels import config as kernel_config
+from kernels.modelfile import Signature
+from kernels.runtime import Limits, SandboxError
+from training.models import Checkpoint, Event, Job, Model, Point, Validation, Work
+from training.runner import blobs, leases, splits
+from training.runner.hints import hint
+from training.runner.rows import unpack
+from training.runner.tiers import TIERS, Tier
+
+CHECKPOINTS_KEPT = 3
+RENEW_SECONDS = 1.0
+
+
+class JobFault(Exception):
+    """What makes this job impossible: trying again would end the same way."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def run_job(job_id: str) -> None:
+    """Do one chunk of this job, if it is to be had, and hint the next."""
+    job = leases.claim(Job, job_id)
+    if job is None:
+        return
+    try:
+        train_chunk(job)
+    except leases.LeaseLost as lost:
+        # Cancelled, or taken over while we were stopped: what we computed counts for nothing.
+        Event.objects.create(job=job, message=str(lost))
+    except JobFault as fault:
+        give_up(job, code=fault.code, message=str(fault))
+    except SandboxError as error:
+        give_up(job, code=error.code, message=str(error))
+
+
+def train_chunk(job: Job) -> None:
+    run = start(job)
+    started_at = time.monotonic()
+    points = run.run(seconds=settings.TRAINING_CHUNK_SECONDS, on_progress=heartbeat(job))
+    seconds = job.compute_seconds + time.monotonic() - started_at
+    if run.step < run.steps_total and seconds > TIERS[Tier(job.tier)].compute_seconds:
+        raise JobFault("compute_limit", f"The tier {job.tier} allows {seconds:.0f} s of compute.")
+    if run.step < run.steps_total:
+        commit_chunk(job, run, points=points, seconds=seconds)
+    else:
+        commit_model(job, run, points=points, seconds=seconds)
+
+
+def start(job: Job) -> trainer.Trainer:
+    """Build the trainer from the job's row and put it where the last checkpoint stands."""
+    module = build.module()
+    if job.kernel_hash and job.kernel_hash != module.kernel_hash:
+        raise JobFault(
+            "kernel_changed",
+            f"This job began on kernel {job.kernel_hash[:12]} and this worker has "
+            f"{module.kernel_hash[:12]}; the result would mix both. Start it again.",
+        )
+    rows = unpack(blobs.get(job.dataset.sha256))
+    parts = splits.split(rows, seed=job.dataset.split_seed)
+    signature = Signature.of(
+        parts.train.features,
+        features=job.dataset.features,
+        classes=job.dataset.classes,
+        image_shape=job.dataset.image_shape,
+    )
+    config = kernel_config.parse(
+        job.config, features=job.dataset.columns, classes=len(job.dataset.classes)
+    )
+    run = trainer.Trainer(
+        config,
+        trainer.TrainingData(
+            train_rows=parts.train.features,
+            train_labels=parts.train.labels,
+            validation_rows=parts.validation.features,
+            validation_labels=parts.validation.labels,
+        ),
+        seed=job.seed,
+        signature=signature,
+        limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
+        module=module,
+    )
+    leases.write(job, status=Work.Status.RUNNING, kernel_hash=module.kernel_hash)
+    job.kernel_hash = module.kernel_hash
+    checkpoint = job.checkpoints.first()
+    if checkpoint is not None:
+        run.restore(blobs.get(checkpoint.sha256))
+    elif job.attempt == 1:
+        Event.objects.create(job=job, message=f"Started on kernel {module.kernel_hash[:12]}.")
+    return run
+
+
+def heartbeat(job: Job) -> Callable[[int], bool]:
+    """Renews the lease about once a second; raises `LeaseLost` when the work is no longer ours."""
+    renewed_at = time.monotonic()
+
+    def beat(step: int) -> bool:
+        nonlocal renewed_at
+        if time.monotonic() - renewed_at >= RENEW_SECONDS:
+            leases.renew(job)
+            renewed_at = time.monotonic()
+        return True
+
+    return beat
+
+
+def record_points(job: Job, points: list[trainer.EpochMetrics]) -> None:
+    """Curves are a function of the job, so a repeated chunk brings the same points again."""
+    Point.objects.bulk_create(
+        [Point(job=job, **dataclasses.asdict(point)) for point in points], ignore_conflicts=True
+    )
+
+
+def charge(job: Job, *, step: int) -> int:
+    """Raise what is captured to the share of the quote that these steps are. Returns the total."""
+    cost = job.quote_microcredits * step // job.steps_total
+    if job.hold is not None:
+        billing.capture(hold=job.hold, up_to_microcredits=cost, key=f"job/{job.pk}/step/{step}")
+    return cost
+
+
+def commit_chunk(
+    job: Job, run: trainer.Trainer, *, points: list[trainer.EpochMetrics], seconds: float
+) -> None:
+    content = run.checkpoint()
+    sha256 = blobs.put(content)
+    with transaction.atomic():
+        leases.write(
+            job,
+            lease_until=None,
+            steps_done=run.step,
+            compute_seconds=seconds,
+            cost_microcredits=charge(job, step=run.step),
+        )
+        Checkpoint.objects.create(job=job, step=run.step, sha256=sha256, size_bytes=len(content))
+        record_points(job, points)
+        hint("run_job", job_id=str(job.pk))
+    forget_old_checkpoints(job)
+
+
+def commit_model(
+    job: Job, run: trainer.Trainer, *, points: list[trainer.EpochMetrics], seconds: float
+) -> None:
+    """The last chunk: the model, the final price, what is left of the hold, and a validation to come."""
+    content = run.export(
+        provenance={
+            "dataset_sha256": job.dataset.sha256,
+            "split_seed": job.dataset.split_seed,
+            "seed": job.seed,
+            "kernel_hash": job.kernel_hash,
+            "job": str(job.pk),
+        }
+    )
+    sha256 = blobs.put(content)
+    with transaction.atomic():
+        leases.write(
+            job,
+            status=Work.Status.DONE,
+            lease_until=None,
+            finished_at=Now(),
+            steps_done=run.step,
+            compute_seconds=seconds,
+            cost_microcredits=charge(job, step=run.step),
+        )
+        record_points(job, points)
+        model = Model.objects.create(
+            owner=job.owner,
+            job=job,
+            name=job.name,
+            sha256=sha256,
+            weights_sha256=run.weights_sha256(),
+            kernel_hash=job.kernel_hash,
+            size_bytes=len(content),
+            parameters=run.parameters,
+        )
+        if job.hold is not None:
+            billing.release(hold=job.hold)
+        governance.record(actor=job.owner, verb="train_model", subject=model)
+        Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")
+        validation = Validation.objects.create(model=model, request_id=job.request_id)
+        hint("validate_model", validation_id=str(validation.pk))
+
+
+def give_up(job: Job, *, code: str, message: str) -> None:
+    """End the job by its own fault; what was captured stays, the rest of the hold goes back."""
+    with transaction.atomic():
+        leases.fail(job, code=code, message=message)
+        if job.hold is not None:
+            billing.release(hold=job.hold)
+        Event.objects.create(job=job, message=f"Failed ({code}): {message}")
+
+
+def forget_old_checkpoints(job: Job) -> None:
+    """Keep the newest few. Rows go first, so a file that is left over is only waste."""
+    for checkpoint in job.checkpoints.all()[CHECKPOINTS_KEPT:]:
+        checkpoint.delete()
+        if not Checkpoint.objects.filter(sha256=checkpoint.sha256).exists():
+            blobs.delete(checkpoint.sha256)

@@ -1,0 +1,16 @@
+"""Wakes a worker by the name of a task, once the transaction is committed.
+
+By name, so that the web process never imports what only workers need (scikit-learn takes a second
+and 150 MB). A hint may get lost; the sweep `hint_waiting_jobs` gives it again.
+"""
+
+from functools import partial
+
+from celery import current_app
+from django.db import transaction
+
+
+def hint(task: str, **ids: str) -> None:
+    """Send `training.tasks.<task>` when the current transaction commits."""
+    send = partial(current_app.send_task, f"training.tasks.{task}", kwargs=ids)
+    transaction.on_commit(send, robust=True)

@@ -1,0 +1,119 @@
+"""Measures a model on the test rows of its dataset: how right it is, how fast, how large.
+
+Quality is scikit-learn's (macro means over the classes), with Wilson's 95 % interval of the accuracy
+and the accuracy of always guessing the commonest class beside it. Speed is `stopwatch`'s.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from governance import services as governance
+from kernels import build
+from kernels.predictor import Predictor
+from kernels.runtime import SandboxError
+from training.models import Validation, Work
+from training.runner import blobs, leases, splits
+from training.runner.rows import Rows, unpack
+
+MEGABYTE = 1_000_000
+STOPWATCH_SECONDS_MAX = 120
+
+
+class StopwatchFailed(Exception):
+    """The measuring process ended without a figure; its words are the message."""
+
+
+def quality(probabilities: NDArray[np.float32], rows: Rows, classes: list[str]) -> dict[str, Any]:
+    """Columns and report of a classifier: probabilities float32 [rows, classes]."""
+    guesses = probabilities.argmax(axis=1)
+    right = int((guesses == rows.labels).sum())
+    labels = list(range(len(classes)))
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        rows.labels, guesses, labels=labels, average="macro", zero_division=0
+    )
+    by_class = precision_recall_fscore_support(
+        rows.labels, guesses, labels=labels, average=None, zero_division=0
+    )
+    interval = binomtest(right, len(rows)).proportion_ci(method="wilson")
+    return {
+        "rows": len(rows),
+        "accuracy": right / len(rows),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "report": {
+            "confusion": confusion_matrix(rows.labels, guesses, labels=labels).tolist(),
+            "classes": classes,
+            "per_class": [
+                {"name": name, "precision": p, "recall": r, "f1": f, "rows": int(n)}
+                for name, p, r, f, n in zip(classes, *(x.tolist() for x in by_class), strict=True)
+            ],
+            "accuracy_interval": [interval.low, interval.high],
+            "baseline_accuracy": int(np.bincount(rows.labels).max()) / len(rows),
+        },
+    }
+
+
+def speed(model: bytes, rows: Rows) -> dict[str, Any]:
+    """What `stopwatch` measures, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        model_path, rows_path = Path(folder, "model.safetensors"), Path(folder, "rows.npy")
+        model_path.write_bytes(model)
+        np.save(rows_path, rows.features)
+        command = [sys.executable, "-m", "training.runner.stopwatch", model_path, rows_path]
+        done = subprocess.run(  # noqa: S603  # our own module, our own files
+            command,
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            timeout=STOPWATCH_SECONDS_MAX,
+        )
+    if done.returncode:
+        raise StopwatchFailed(done.stderr.strip()[-500:])
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def validate_model(validation_id: str) -> None:
+    validation = leases.claim(Validation, validation_id)
+    if validation is None:
+        return
+    leases.write(validation, status=Work.Status.RUNNING)
+    model = validation.model
+    dataset = model.job.dataset
+    content = blobs.get(model.sha256)
+    test = splits.split(unpack(blobs.get(dataset.sha256)), seed=dataset.split_seed).test
+    try:
+        predictor = Predictor(content, module=build.module())
+        found = quality(predictor.predict(test.features), test, dataset.classes)
+        measured = speed(content, test)
+    except (SandboxError, StopwatchFailed) as error:
+        leases.fail(validation, code="measurement_failed", message=str(error))
+        return
+    report = found.pop("report") | {
+        name: measured.pop(name) for name in ("histogram", "environment", "sandbox_memory_mb")
+    }
+    with transaction.atomic():
+        leases.write(
+            validation,
+            status=Work.Status.DONE,
+            lease_until=None,
+            finished_at=Now(),
+            model_size_mb=model.size_bytes / MEGABYTE,
+            report=report,
+            **found,
+            **measured,
+        )
+        governance.record(actor=None, verb="validate_model", subject=validation)

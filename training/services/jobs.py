@@ -1,0 +1,159 @@
+"""Jobs: quote, submit, cancel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+
+from billing import services as billing
+from governance import services as governance
+from governance.models import User
+from governance.services import Refusal
+from kernels import config as kernel_config
+from kernels import trainer
+from training.models import Dataset, Event, Job, Tier, Work
+from training.runner import tiers
+from training.runner.hints import hint
+from training.services.datasets import NotReady
+
+SEED_MAX = 2**63 - 1
+
+
+class InvalidConfig(Refusal):
+    """The configuration makes no sense; each entry names the path and the reason."""
+
+    status = 422
+
+
+class TierTooSmall(Refusal):
+    """The job does not fit its tier; says which it would fit."""
+
+    status = 422
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What a job will be and cost at most, before it runs."""
+
+    config: dict[str, Any]
+    tier: Tier
+    parameters: int
+    epochs: int
+    steps: int
+    flops: int
+    memory_bytes: int
+    microcredits: int
+
+    @property
+    def credits(self) -> str:
+        return billing.credits(self.microcredits)
+
+
+def parse_config(raw: Any, dataset: Dataset) -> kernel_config.NetworkConfig:
+    try:
+        return kernel_config.parse(
+            raw, features=dataset.columns, classes=len(dataset.classes)
+        )
+    except kernel_config.ConfigError as error:
+        raise InvalidConfig(
+            str(error),
+            invalid_parameters=[
+                {"field": fault.path, "reason": fault.reason} for fault in error.faults
+            ],
+        ) from error
+
+
+def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quote:
+    """Price a job from the arithmetic of its tape, or refuse a config or tier that cannot be."""
+    if dataset.status != Work.Status.DONE:
+        raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
+    network = parse_config(config, dataset)
+    estimate = trainer.estimate(network, rows=dataset.train_rows)
+    flops = estimate.flops_per_step * estimate.steps
+    needs = {
+        "parameters": estimate.parameters,
+        "memory_bytes": estimate.memory_bytes,
+        "flops": flops,
+    }
+    fits = tiers.smallest_tier(**needs)
+    limits = tiers.TIERS[tier]
+    if any(needed > getattr(limits, name) for name, needed in needs.items()):
+        wanted = f"choose {fits.value}" if fits else "no tier is large enough"
+        raise TierTooSmall(
+            f"tier: {tier.value} allows {limits.parameters:,} parameters and "
+            f"{limits.flops / 1e9:,.0f} GFLOP; this job has {estimate.parameters:,} and "
+            f"{flops / 1e9:,.1f}; {wanted}."
+        )
+    return Quote(
+        config=dict(config),
+        tier=tier,
+        parameters=estimate.parameters,
+        epochs=network.training.epochs,
+        steps=estimate.steps,
+        flops=flops,
+        memory_bytes=estimate.memory_bytes,
+        microcredits=tiers.price_microcredits(tier, flops=flops),
+    )
+
+
+@transaction.atomic
+def submit_job(
+    *,
+    owner: User,
+    dataset: Dataset,
+    config: Mapping[str, Any],
+    tier: Tier,
+    seed: int = 0,
+    name: str = "",
+) -> Job:
+    """Queue a job and hold what it may cost at most."""
+    if not 0 <= seed <= SEED_MAX:
+        raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
+    quote = quote_job(dataset=dataset, config=config, tier=tier)
+    job = Job.objects.create(
+        owner=owner,
+        dataset=dataset,
+        name=name or f"{dataset.name}, {quote.parameters:,} parameters",
+        config=quote.config,
+        tier=tier,
+        seed=seed,
+        parameters=quote.parameters,
+        epochs=quote.epochs,
+        steps_total=quote.steps,
+        quote_microcredits=quote.microcredits,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+    )
+    job.hold = billing.hold(
+        owner=owner,
+        amount_microcredits=quote.microcredits,
+        key=f"job/{job.pk}",
+        reason=f"Training “{job.name}”",
+    )
+    job.save(update_fields=["hold"])
+    governance.record(
+        actor=owner, verb="submit_job", subject=job, details={"quote": quote.microcredits}
+    )
+    Event.objects.create(job=job, message=f"Queued; at most {quote.credits} credits are held.")
+    hint("run_job", job_id=str(job.pk))
+    return job
+
+
+@transaction.atomic
+def cancel_job(*, actor: User, job: Job) -> Job:
+    """Stop a job; finished chunks stay paid, the rest of the hold goes back at once."""
+    cancelled = (
+        Job.objects.of(actor)
+        .filter(pk=job.pk, status__in=Work.OPEN)
+        .update(status=Work.Status.CANCELLED, lease_until=None, finished_at=Now())
+    )
+    if not cancelled:
+        raise Refusal("This job is already over; there is nothing to cancel.")
+    job.refresh_from_db()
+    if job.hold is not None:
+        billing.release(hold=job.hold)
+    governance.record(actor=actor, verb="cancel_job", subject=job)
+    Event.objects.create(job=job, message="Cancelled; what was not used goes back to the wallet.")
+    return job

@@ -1,0 +1,25 @@
+"""What workers are asked to do: an id in, one call of the runner, safe to run twice."""
+
+from celery import shared_task
+
+from training.runner import chunks, datasets, sweeps, validations
+
+
+@shared_task
+def run_job(job_id: str) -> None:
+    chunks.run_job(job_id)
+
+
+@shared_task
+def validate_model(validation_id: str) -> None:
+    validations.validate_model(validation_id)
+
+
+@shared_task
+def prepare_dataset(dataset_id: str) -> None:
+    datasets.prepare_dataset(dataset_id)
+
+
+@shared_task
+def hint_waiting_jobs() -> None:
+    sweeps.hint_waiting()
