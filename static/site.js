@@ -1,0 +1,268 @@
+// What the pages gain where scripts run. Everything works without it; nothing here holds state that
+// the server needs, and listeners sit on the document so that swapped fragments need no set-up.
+
+const root = document.documentElement;
+
+// Theme: the cookie is read by the server, so the next page is drawn right from its first pixel.
+
+const systemTheme = () => (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+
+function toggleTheme() {
+  const wanted = (root.dataset.theme || systemTheme()) === "dark" ? "light" : "dark";
+  if (wanted === systemTheme()) {
+    delete root.dataset.theme; // back to following the system
+    document.cookie = "theme=; path=/; max-age=0; samesite=lax";
+  } else {
+    root.dataset.theme = wanted;
+    document.cookie = `theme=${wanted}; path=/; max-age=31536000; samesite=lax`;
+  }
+}
+
+// Copy buttons
+
+async function copyCode(button) {
+  const text = button.closest(".code").querySelector("code").textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(button.closest(".code").querySelector("code"));
+    button.textContent = "Press Ctrl+C";
+  }
+  setTimeout(() => (button.textContent = "Copy"), 2000);
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-theme-toggle]")) toggleTheme();
+  const copy = event.target.closest("[data-copy]");
+  if (copy) copyCode(copy);
+  const clear = event.target.closest("[data-pad-clear]");
+  if (clear) pads.get(clear.closest("form").querySelector("[data-pad]"))?.clear();
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    const menu = document.querySelector("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    document.getElementById("site-search")?.focus();
+  }
+});
+
+// Charts: the nearest place of the series under the pointer, or under the arrow keys
+
+const shortNumber = (value) => Number(Number(value).toPrecision(4)).toLocaleString("en");
+
+function readChart(chart, choose) {
+  const lines = [...chart.querySelectorAll("polyline[data-values]")].map((line) => ({
+    name: line.dataset.name,
+    values: line.dataset.values.split(" ").map((pair) => pair.split(",").map(Number)),
+    places: line.getAttribute("points").split(" ").map((pair) => Number(pair.split(",")[0]) / 1000),
+  }));
+  if (!lines.length) return;
+  const places = [...new Set(lines.flatMap((line) => line.places))].sort((a, b) => a - b);
+  const place = choose(places);
+  const nearest = (line) =>
+    line.places.reduce((best, at, index) =>
+      Math.abs(at - place) < Math.abs(line.places[best] - place) ? index : best, 0);
+  const crosshair = chart.querySelector(".crosshair");
+  crosshair.setAttribute("x1", `${place * 100}%`);
+  crosshair.setAttribute("x2", `${place * 100}%`);
+  crosshair.setAttribute("visibility", "visible");
+  chart.dataset.place = place;
+  const first = lines.find((line) => line.places.includes(place));
+  const x = first.values[first.places.indexOf(place)][0];
+  const readings = lines
+    .filter((line) => line.places.includes(place))
+    .map((line) => `${line.name} ${shortNumber(line.values[nearest(line)][1])}`);
+  chart.parentElement.querySelector(".readout").textContent =
+    [`${chart.dataset.chart} ${shortNumber(x)}`, ...readings].join("  ·  ");
+}
+
+function leaveChart(chart) {
+  chart.querySelector(".crosshair")?.setAttribute("visibility", "hidden");
+  const readout = chart.parentElement.querySelector(".readout");
+  if (readout) readout.textContent = "";
+}
+
+document.addEventListener("pointermove", (event) => {
+  const chart = event.target.closest?.("svg[data-chart]");
+  for (const other of document.querySelectorAll("svg[data-chart][data-place]")) {
+    if (other !== chart && other !== document.activeElement) {
+      delete other.dataset.place;
+      leaveChart(other);
+    }
+  }
+  if (!chart) return;
+  const box = chart.querySelector(".plot > svg").getBoundingClientRect();
+  const at = (event.clientX - box.left) / box.width;
+  readChart(chart, (places) =>
+    places.reduce((best, place) => (Math.abs(place - at) < Math.abs(best - at) ? place : best)));
+});
+
+document.addEventListener("keydown", (event) => {
+  const chart = event.target.closest?.("svg[data-chart]");
+  const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!chart || !way) return;
+  event.preventDefault();
+  readChart(chart, (places) => {
+    const index = "place" in chart.dataset ? places.indexOf(Number(chart.dataset.place)) + way : 0;
+    return places[Math.min(Math.max(index, 0), places.length - 1)];
+  });
+});
+
+// Drawing pad: `data-pad` names the hidden field that gets size² intensities from 0 to 16
+
+const SVG = "http://www.w3.org/2000/svg";
+const pads = new WeakMap();
+
+class Pad {
+  constructor(element) {
+    this.size = Number(element.dataset.padSize || 8);
+    this.form = element.closest("form");
+    this.field = this.form.elements[element.dataset.pad];
+    this.cells = [];
+    this.cursor = { x: Math.floor(this.size / 2), y: 1 };
+    const svg = document.createElementNS(SVG, "svg");
+    svg.setAttribute("viewBox", `0 0 ${this.size} ${this.size}`);
+    svg.setAttribute("tabindex", "0");
+    svg.setAttribute("role", "application");
+    svg.setAttribute("aria-label", `Drawing pad, ${this.size} by ${this.size}. ` +
+      "Arrow keys move, space paints, delete clears.");
+    for (let index = 0; index < this.size ** 2; index++) {
+      this.cells.push(this.shape(svg, index % this.size, Math.floor(index / this.size), "grid-line"));
+    }
+    this.mark = this.shape(svg, this.cursor.x, this.cursor.y, "cursor");
+    svg.addEventListener("pointerdown", (event) => {
+      svg.setPointerCapture(event.pointerId);
+      this.stroke(svg, event);
+    });
+    svg.addEventListener("pointermove", (event) => event.buttons && this.stroke(svg, event));
+    svg.addEventListener("pointerup", () => this.submit());
+    svg.addEventListener("keydown", (event) => this.key(event));
+    element.prepend(svg);
+    element.hidden = false;
+    this.values = this.field.value ? this.field.value.split(",").map(Number) : [];
+    if (this.values.length !== this.cells.length) this.values = this.cells.map(() => 0);
+    this.draw();
+  }
+
+  shape(svg, x, y, name) {
+    const cell = document.createElementNS(SVG, "rect");
+    for (const [key, value] of Object.entries({ x, y, width: 1, height: 1, class: name })) {
+      cell.setAttribute(key, value);
+    }
+    return svg.appendChild(cell);
+  }
+
+  // A round, soft brush: what a pen leaves when its stroke is counted in coarse cells.
+  paint(x, y) {
+    for (let index = 0; index < this.values.length; index++) {
+      const [dx, dy] = [(index % this.size) + 0.5 - x, Math.floor(index / this.size) + 0.5 - y];
+      const ink = Math.round(16 * Math.min(1, Math.max(0, 1.3 - Math.hypot(dx, dy))));
+      this.values[index] = Math.max(this.values[index], ink);
+    }
+    this.draw();
+  }
+
+  stroke(svg, event) {
+    const box = svg.getBoundingClientRect();
+    for (const point of event.getCoalescedEvents?.() ?? [event]) {
+      this.paint(((point.clientX - box.left) / box.width) * this.size,
+        ((point.clientY - box.top) / box.height) * this.size);
+    }
+    if (event.type === "pointerdown") this.paint(((event.clientX - box.left) / box.width) * this.size,
+      ((event.clientY - box.top) / box.height) * this.size);
+  }
+
+  key(event) {
+    const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (event.key in ways) {
+      const [dx, dy] = ways[event.key];
+      this.cursor.x = Math.min(Math.max(this.cursor.x + dx, 0), this.size - 1);
+      this.cursor.y = Math.min(Math.max(this.cursor.y + dy, 0), this.size - 1);
+      this.mark.setAttribute("x", this.cursor.x);
+      this.mark.setAttribute("y", this.cursor.y);
+    } else if (event.key === " ") {
+      this.paint(this.cursor.x + 0.5, this.cursor.y + 0.5);
+      this.submit();
+    } else if (event.key === "Delete" || event.key === "Backspace") {
+      this.clear();
+    } else return;
+    event.preventDefault();
+  }
+
+  draw() {
+    this.cells.forEach((cell, index) => cell.setAttribute("fill-opacity", this.values[index] / 16));
+    this.field.value = this.values.some(Boolean) ? this.values.join(",") : "";
+  }
+
+  clear() {
+    this.values.fill(0);
+    this.draw();
+  }
+
+  submit() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.field.value && this.form.requestSubmit(), 300);
+  }
+}
+
+function enhance(within) {
+  for (const button of within.querySelectorAll("[data-copy], [data-theme-toggle]")) button.hidden = false;
+  for (const chart of within.querySelectorAll("svg[data-chart]")) chart.setAttribute("tabindex", "0");
+  for (const pad of within.querySelectorAll("[data-pad]")) {
+    if (!pads.has(pad)) pads.set(pad, new Pad(pad));
+  }
+}
+
+// Swaps: what was open stays open, and the focus never falls out of the page
+
+let before = null;
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const target = event.detail.target;
+  before = {
+    hadFocus: target.contains(document.activeElement),
+    targetId: target.id,
+    open: [...target.querySelectorAll("details[id][open]")].map((details) => details.id),
+  };
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  if (!before) return;
+  for (const id of before.open) document.getElementById(id)?.setAttribute("open", "");
+  if (before.hadFocus && document.activeElement === document.body) {
+    const summary = document.getElementById("error-summary");
+    const place = summary || document.getElementById(before.targetId);
+    if (place && !place.hasAttribute("tabindex")) place.setAttribute("tabindex", "-1");
+    place?.focus({ preventScroll: !summary });
+  }
+  before = null;
+});
+
+document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
+
+function say(text) {
+  const toast = document.createElement("p");
+  toast.className = "message error toast";
+  toast.textContent = text;
+  document.getElementById("messages")?.append(toast);
+  setTimeout(() => toast.remove(), 8000);
+}
+
+document.addEventListener("htmx:sendError", () => say("The site cannot be reached. Your page is kept; try again."));
+document.addEventListener("htmx:responseError", (event) =>
+  say(`That did not work (${event.detail.xhr.status}). Reload the page to see where things stand.`));
+
+enhance(document);
+document.getElementById("error-summary")?.focus();
