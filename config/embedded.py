@@ -31,7 +31,7 @@ from urllib.parse import urlencode
 from config import servers
 from config.servers import EmbeddedError
 
-__all__ = ["EmbeddedError", "broker_url", "data_dir", "database_url", "parts", "socket_dir"]
+__all__ = ["EmbeddedError", "Lock", "broker_url", "data_dir", "database_url", "parts", "socket_dir"]
 
 KINDS = (servers.Database, servers.Broker)
 SOCKET_PATH_BYTES = 100  # the kernel allows 107
@@ -113,7 +113,9 @@ def _make_server(kind: type[servers.Server], data_dir: Path) -> servers.Server:
     return server
 
 
-class _Lock:
+class Lock:
+    """A lock on a file, which the kernel drops when its holder dies."""
+
     def __init__(self, path: Path) -> None:
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
@@ -143,7 +145,7 @@ def _sharing(server: servers.Server, locks: Path, long_lived: bool) -> Iterator[
     with ExitStack() as stack:
         # Released in reverse: whoever waits for "start" must then find "owner" free.
         start, owner, users = (
-            stack.enter_context(_Lock(locks / f"{server.name}.{name}")) for name in names
+            stack.enter_context(Lock(locks / f"{server.name}.{name}")) for name in names
         )
         is_ours = _join(server, start, owner, long_lived)
         stack.callback(server.stop)
@@ -157,7 +159,7 @@ def _sharing(server: servers.Server, locks: Path, long_lived: bool) -> Iterator[
                 _wait_for_others(server, start, users)
 
 
-def _join(server: servers.Server, start: _Lock, owner: _Lock, long_lived: bool) -> bool:
+def _join(server: servers.Server, start: Lock, owner: Lock, long_lived: bool) -> bool:
     """Start the server unless its owner lives. Holds "start" on return."""
     deadline = time.monotonic() + ANSWER_SECONDS
     waiting = False
@@ -181,7 +183,7 @@ def _join(server: servers.Server, start: _Lock, owner: _Lock, long_lived: bool) 
     return True
 
 
-def _wait_for_others(server: servers.Server, start: _Lock, users: _Lock) -> None:
+def _wait_for_others(server: servers.Server, start: Lock, users: Lock) -> None:
     """Wait until nobody uses the server. Holds "start" on return, so that nobody comes now.
 
     Others may join while we wait: one of them may be a child of one we wait for.

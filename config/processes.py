@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -17,10 +18,11 @@ def spawn(
     folder: Path,
     output: IO[bytes] | int,
     death_signal: signal.Signals,
+    errors: IO[bytes] | int = subprocess.STDOUT,
     identity: str = "same",
-    environment: dict[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in `folder` as our direct child, with both outputs going to `output`.
+    """Start `command` in `folder` as our direct child; errors go where the output goes.
 
     `death_signal` is what it gets when this thread dies, however that happens; `identity` is as in
     `config/child.py`. It is a session of its own, so that Ctrl-C in a terminal reaches only us and
@@ -31,7 +33,7 @@ def spawn(
         [*launcher, identity, str(folder), *command],
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         start_new_session=True,
         env=environment,
     )
@@ -80,6 +82,14 @@ def send(pid: int, number: signal.Signals) -> None:
     """Signal a process that may have ended meanwhile."""
     try:
         os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def send_group(pid: int, number: signal.Signals) -> None:
+    """Signal all that `spawn` started with this process and that is left of it."""
+    try:
+        os.killpg(pid, number)
     except ProcessLookupError:
         return
 
