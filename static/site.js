@@ -103,7 +103,7 @@ document.addEventListener("pointermove", (event) => {
     }
   }
   if (!chart) return;
-  const box = chart.querySelector(".plot > svg").getBoundingClientRect();
+  const box = chart.getBoundingClientRect();
   const at = (event.clientX - box.left) / box.width;
   readChart(chart, (places) =>
     places.reduce((best, place) => (Math.abs(place - at) < Math.abs(best - at) ? place : best)));
@@ -265,4 +265,6 @@ document.addEventListener("htmx:responseError", (event) =>
   say(`That did not work (${event.detail.xhr.status}). Reload the page to see where things stand.`));
 
 enhance(document);
-document.getElementById("error-summary")?.focus();
+for (const here of document.querySelectorAll(".site-nav [aria-current], .facets [aria-current]")) {
+  here.parentElement.scrollIntoView({ block: "nearest", inline: "center" }); // rows that scroll sideways
+}

@@ -62,6 +62,12 @@ def figure(value: float | None, digits: int = 4) -> str:
 
 
 @register.filter
+def in_percent(share: float | None) -> str:
+    """Write a share (0 to 1) as a percentage for people, without its sign."""
+    return figure(None if share is None else share * 100)
+
+
+@register.filter
 def percent(share: float) -> str:
     """Write a share (0 to 1) as the percentage that places it, `12.34%`."""
     return f"{share * 100:.2f}%"
@@ -123,12 +129,13 @@ def bar_chart(
     label: str,
     value_label: str,
     unit: str = "",
+    decimals: int | None = None,
     chart_id: str = "",
 ) -> Context:
     """Draw one horizontal bar per name, from zero, with its value beside it.
 
     Past `BARS_MAX` names only the largest are drawn; the table has all. Values must not be
-    negative: a bar tells an amount.
+    negative: a bar tells an amount. `decimals` fixes how the values beside the bars are written.
     """
     for name, value in bars.items():
         if not scales.drawable(value) or value < 0:
@@ -143,12 +150,18 @@ def bar_chart(
         "label": label,
         "value_label": _with_unit(value_label, unit),
         "bars": [
-            {"name": name, "value": value, "share": value / (largest or 1), "y": row * BAR_PIXELS}
+            {
+                "name": name,
+                "text": number(value) if decimals is None else f"{value:,.{decimals}f}",
+                "share": value / (largest or 1),
+                "y": row * BAR_PIXELS,
+            }
             for row, (name, value) in enumerate(shown)
         ],
         "all": bars,
         "hidden": len(bars) - len(shown),
         "height": len(shown) * BAR_PIXELS,
+        "is_short": all(len(name) <= 4 for name in bars),
     }
 
 

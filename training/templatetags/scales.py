@@ -73,11 +73,14 @@ def round_scale(values: Sequence[float]) -> Scale:
 
 
 def log_scale(values: Sequence[float]) -> Scale:
-    """Return a logarithmic scale over whole decades; every value must be above 0."""
-    # Subnormal and enormous values are held inside what powers of ten can express.
-    low = 10.0 ** max(math.floor(math.log10(min(values))), -300)
-    high = 10.0 ** min(math.ceil(math.log10(max(values))), 300)
-    return Scale(low, high if high > low else low * 10, is_log=True)
+    """Return a logarithmic scale that ends on 1, 2 or 5 times a power of ten.
+
+    Every value must be above 0 and at most `LARGEST`.
+    """
+    low, high = min(values), max(values)
+    below = [step for step in _log_steps(low) if step <= low]
+    above = [step for step in _log_steps(high) if step >= high]
+    return Scale(below[-1], above[0] if above[0] > below[-1] else below[-1] * 10, is_log=True)
 
 
 def thin(points: Sequence[Point]) -> list[Point]:
@@ -163,6 +166,22 @@ def _round_values(low: float, high: float, wanted: int) -> list[float]:
 
 
 def _log_values(scale: Scale) -> list[float]:
-    low, high = round(math.log10(scale.low)), round(math.log10(scale.high))
-    stride = max(1, math.ceil((high - low) / 6))
-    return [10.0**power for power in range(low, high + 1, stride)]
+    """Return the 1, 2, 5 series on short axes and powers of ten on long ones."""
+    first, last = math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high))
+    if last - first <= 3:
+        steps = {step for power in range(first, last + 1) for step in _log_steps(10.0**power)}
+        return sorted(step for step in steps if scale.low <= step <= scale.high)
+    stride = math.ceil((last - first) / 6)
+    powers = [float(f"1e{power}") for power in range(first, last + 1, stride)]
+    return [power for power in powers if scale.low <= power <= scale.high]
+
+
+def _log_steps(value: float) -> list[float]:
+    """Return the 1, 2, 5 series around a value, ascending.
+
+    Steps are read from decimal text, since 2 * 10.0**-3 is not the float that 0.002 is.
+    """
+    power = math.floor(math.log10(value))
+    return [
+        float(f"{factor}e{near}") for near in (power - 1, power, power + 1) for factor in (1, 2, 5)
+    ]
