@@ -310,11 +310,7 @@ def _level(value: float, maximum: float) -> int:
 
 
 def _drawable(points: Sequence[Point], log_y: bool) -> list[Point]:
-    return [
-        (x, y)
-        for x, y in points
-        if scales.drawable(x) and scales.drawable(y) and (y > 0 or not log_y)
-    ]
+    return [(x, y) for x, y in points if scales.drawable(x) and scales.drawable(y, is_log=log_y)]
 
 
 def _lines(

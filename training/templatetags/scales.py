@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 Point = tuple[float, float]
 
-# Beyond this the difference of two values may overflow; nothing we measure comes near.
+# Outside these, differences of values overflow or vanish; nothing we measure comes near.
 LARGEST = 1e300
+SMALLEST = 1e-300
 
 _BUCKETS = 250
 POINTS_MAX = 4 * _BUCKETS
@@ -47,16 +48,16 @@ class Scale:
         return [Tick(value, self.share(value), tick_label(value, step)) for value in values]
 
 
-def drawable(value: float) -> bool:
-    """Say whether `value` is a number that a chart can place."""
-    return math.isfinite(value) and abs(value) <= LARGEST
+def drawable(value: float, is_log: bool = False) -> bool:
+    """Say whether a linear or logarithmic axis can place `value`."""
+    return math.isfinite(value) and (SMALLEST if is_log else -LARGEST) <= value <= LARGEST
 
 
 def exact_scale(values: Sequence[float]) -> Scale:
     """Return the scale from the smallest to the largest value; a single value stands mid-way."""
     low, high = min(values), max(values)
-    if low == high:
-        room = abs(low) / 2 or 0.5
+    if high - low < SMALLEST:
+        room = abs(low) / 2 if abs(low) > SMALLEST else 0.5
         return Scale(low - room, high + room)
     return Scale(low, high)
 
@@ -64,18 +65,19 @@ def exact_scale(values: Sequence[float]) -> Scale:
 def round_scale(values: Sequence[float]) -> Scale:
     """Return a scale that holds all values and ends on round numbers."""
     low, high = min(values), max(values)
-    if low == high:
-        room = abs(low) / 10 or 1.0
-        low, high = (0.0, room) if low == 0 else (low - room, high + room)
+    if high - low < SMALLEST:
+        room = abs(low) / 10
+        low, high = (low - room, high + room) if room > SMALLEST else (0.0, 1.0)
     step = _round_step(low, high, 4)
-    low, high = math.floor(low / step) * step, math.ceil(high / step) * step
-    return Scale(low, high) if low < high else exact_scale(values)
+    # Multiplying back may round to just inside a value; the value then is the end.
+    low, high = min(low, math.floor(low / step) * step), max(high, math.ceil(high / step) * step)
+    return Scale(low, high)
 
 
 def log_scale(values: Sequence[float]) -> Scale:
     """Return a logarithmic scale that ends on 1, 2 or 5 times a power of ten.
 
-    Every value must be above 0 and at most `LARGEST`.
+    Every value must lie between `SMALLEST` and `LARGEST`.
     """
     low, high = min(values), max(values)
     below = [step for step in _log_steps(low) if step <= low]
