@@ -1,0 +1,39 @@
+// What chance decides: first weights, dropped units, the order of rows. Every number comes from philox.h.
+
+#include "kernels.h"
+#include "philox.h"
+
+// out (n), each between -bound and bound. Fresh numbers come in fours, one draw each.
+void uniform(float *out, u32 n, float bound, Stream stream) {
+    for (u32 i = 0; i < n; i += LANES) {
+        Block block = draw(stream, 0, i / LANES);
+        for (u32 lane = 0; lane < LANES && i + lane < n; lane++)
+            out[i + lane] = ((float)upper24(block.word[lane]) * 0x1p-23f - 1.0f) * bound;
+    }
+}
+
+// out (n) = x (n) where a unit is kept, scaled by 1 / (1 - rate), else 0. `drop_below` is rate * 2^24.
+// The mask is drawn again for the gradient instead of being stored.
+void dropout(float *out, const float *x, u32 n, u32 drop_below, float scale, Stream stream, u32 step) {
+    for (u32 i = 0; i < n; i += LANES) {
+        Block block = draw(stream, step, i / LANES);
+        for (u32 lane = 0; lane < LANES && i + lane < n; lane++)
+            out[i + lane] = upper24(block.word[lane]) < drop_below ? 0.0f : x[i + lane] * scale;
+    }
+}
+
+// order (n) becomes this epoch's permutation, by Fisher and Yates, unless it is already. `tag` remembers for which
+// epoch it was made, as epoch + 1; zeroed memory says "none", which is how a restored run makes it anew.
+void shuffle(u32 *order, u32 *tag, u32 n, u32 steps_per_epoch, Stream stream, u32 step) {
+    u32 epoch = step / steps_per_epoch;
+    if (*tag == epoch + 1) return;
+    for (u32 i = 0; i < n; i++) order[i] = i;
+    for (u32 i = n - 1; i > 0; i--) {
+        // a number from 0 to i by multiply and shift; its bias is below n / 2^32
+        u32 j = (u32)(((u64)draw(stream, epoch, i).word[0] * (i + 1)) >> 32);
+        u32 kept = order[i];
+        order[i] = order[j];
+        order[j] = kept;
+    }
+    *tag = epoch + 1;
+}

@@ -1,0 +1,101 @@
+// Four floats at once: the one place that knows whether the machine has vectors.
+//
+// Compiled with -msimd128 a vector is one WebAssembly v128; without, it is a struct of four floats and each function
+// is a loop over them. Every lane does the same IEEE operations in the same order either way, so the two modules
+// agree to the bit. Multiply and add are never fused: that would be faster on some machines and different on others.
+#pragma once
+
+typedef unsigned char u8;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int i32;
+
+enum { LANES = 4 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+#ifdef __wasm_simd128__
+
+#include <wasm_simd128.h>
+
+typedef v128_t f32x4;
+typedef v128_t i32x4;
+
+INLINE f32x4 load(const float *p) { return wasm_v128_load(p); }
+INLINE f32x4 load_splat(const float *p) { return wasm_v128_load32_splat(p); }
+INLINE void store(float *p, f32x4 a) { wasm_v128_store(p, a); }
+INLINE f32x4 splat(float a) { return wasm_f32x4_splat(a); }
+INLINE f32x4 add(f32x4 a, f32x4 b) { return wasm_f32x4_add(a, b); }
+INLINE f32x4 sub(f32x4 a, f32x4 b) { return wasm_f32x4_sub(a, b); }
+INLINE f32x4 mul(f32x4 a, f32x4 b) { return wasm_f32x4_mul(a, b); }
+INLINE f32x4 divide(f32x4 a, f32x4 b) { return wasm_f32x4_div(a, b); }
+INLINE f32x4 square_root(f32x4 a) { return wasm_f32x4_sqrt(a); }
+INLINE f32x4 absolute(f32x4 a) { return wasm_f32x4_abs(a); }
+INLINE f32x4 negative(f32x4 a) { return wasm_f32x4_neg(a); }
+// All ones where a < b, else all zeros; where either is NaN: zeros.
+INLINE i32x4 less(f32x4 a, f32x4 b) { return wasm_f32x4_lt(a, b); }
+INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) { return wasm_v128_bitselect(yes, no, mask); }
+INLINE i32x4 bits_of(f32x4 a) { return a; }
+INLINE f32x4 float_of(i32x4 a) { return a; }
+INLINE i32x4 splat_i32(i32 a) { return wasm_i32x4_splat(a); }
+INLINE i32x4 add_i32(i32x4 a, i32x4 b) { return wasm_i32x4_add(a, b); }
+INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { return wasm_i32x4_sub(a, b); }
+INLINE i32x4 and_i32(i32x4 a, i32x4 b) { return wasm_v128_and(a, b); }
+INLINE i32x4 shift_left(i32x4 a, u32 n) { return wasm_i32x4_shl(a, n); }
+INLINE i32x4 shift_right(i32x4 a, u32 n) { return wasm_i32x4_shr(a, n); }
+INLINE f32x4 convert(i32x4 a) { return wasm_f32x4_convert_i32x4(a); }
+
+#else
+
+typedef struct { float lane[LANES]; } f32x4;
+typedef struct { i32 lane[LANES]; } i32x4;
+
+INLINE i32 float_bits(float a) { i32 b; __builtin_memcpy(&b, &a, 4); return b; }
+INLINE float bits_float(i32 a) { float b; __builtin_memcpy(&b, &a, 4); return b; }
+
+#define EACH(type, expression) type out; for (u32 i = 0; i < LANES; i++) out.lane[i] = (expression); return out
+INLINE f32x4 load(const float *p) { EACH(f32x4, p[i]); }
+INLINE f32x4 load_splat(const float *p) { float a = *p; EACH(f32x4, a); }
+INLINE void store(float *p, f32x4 a) { for (u32 i = 0; i < LANES; i++) p[i] = a.lane[i]; }
+INLINE f32x4 splat(float a) { EACH(f32x4, a); }
+INLINE f32x4 add(f32x4 a, f32x4 b) { EACH(f32x4, a.lane[i] + b.lane[i]); }
+INLINE f32x4 sub(f32x4 a, f32x4 b) { EACH(f32x4, a.lane[i] - b.lane[i]); }
+INLINE f32x4 mul(f32x4 a, f32x4 b) { EACH(f32x4, a.lane[i] * b.lane[i]); }
+INLINE f32x4 divide(f32x4 a, f32x4 b) { EACH(f32x4, a.lane[i] / b.lane[i]); }
+INLINE f32x4 square_root(f32x4 a) { EACH(f32x4, __builtin_sqrtf(a.lane[i])); }
+INLINE f32x4 absolute(f32x4 a) { EACH(f32x4, __builtin_fabsf(a.lane[i])); }
+INLINE f32x4 negative(f32x4 a) { EACH(f32x4, -a.lane[i]); }
+INLINE i32x4 less(f32x4 a, f32x4 b) { EACH(i32x4, a.lane[i] < b.lane[i] ? -1 : 0); }
+INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) { EACH(f32x4, mask.lane[i] ? yes.lane[i] : no.lane[i]); }
+INLINE i32x4 bits_of(f32x4 a) { EACH(i32x4, float_bits(a.lane[i])); }
+INLINE f32x4 float_of(i32x4 a) { EACH(f32x4, bits_float(a.lane[i])); }
+INLINE i32x4 splat_i32(i32 a) { EACH(i32x4, a); }
+INLINE i32x4 add_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] + (u32)b.lane[i])); }
+INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] - (u32)b.lane[i])); }
+INLINE i32x4 and_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] & b.lane[i]); }
+INLINE i32x4 shift_left(i32x4 a, u32 n) { EACH(i32x4, (i32)((u32)a.lane[i] << n)); }
+INLINE i32x4 shift_right(i32x4 a, u32 n) { EACH(i32x4, a.lane[i] >> n); }
+INLINE f32x4 convert(i32x4 a) { EACH(f32x4, (float)a.lane[i]); }
+#undef EACH
+
+#endif
+
+// The ragged end of a row: n < LANES floats, the missing lanes are zero and are not stored.
+INLINE f32x4 load_tail(const float *p, u32 n) {
+    float lanes[LANES] = {0, 0, 0, 0};
+    for (u32 i = 0; i < n; i++) lanes[i] = p[i];
+    return load(lanes);
+}
+
+INLINE void store_tail(float *p, f32x4 a, u32 n) {
+    float lanes[LANES];
+    store(lanes, a);
+    for (u32 i = 0; i < n; i++) p[i] = lanes[i];
+}
+
+// The sum of the four lanes, always ((0 + 1) + (2 + 3)).
+INLINE float sum_lanes(f32x4 a) {
+    float lanes[LANES];
+    store(lanes, a);
+    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}

@@ -1,0 +1,127 @@
+"""Reading values that people wrote: every mistake is noted with its path, none stops the reading."""
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where, and what would be right."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Whole:
+    low: int
+    high: int
+
+    def refusal(self, value: object) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return f"must be a whole number, not {shown(value)}"
+        if not self.low <= value <= self.high:
+            return f"must be from {self.low:,} to {self.high:,}, not {shown(value)}"
+        return None
+
+
+@dataclass(frozen=True)
+class Real:
+    low: float
+    high: float
+
+    def refusal(self, value: object) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"must be a number, not {shown(value)}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"must be a finite number, not {shown(value)}"
+        if not self.low <= value <= self.high:
+            return f"must be from {self.low:g} to {self.high:g}, not {shown(value)}"
+        return None
+
+
+@dataclass(frozen=True)
+class Choice:
+    known: Sequence[str]
+
+    def refusal(self, value: object) -> str | None:
+        if isinstance(value, str) and value in self.known:
+            return None
+        return f"{shown(value)} is not known{suggestion(value, self.known)}"
+
+
+Field = Whole | Real | Choice
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Collects what is wrong. A field that was refused is missing from what is read."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def refuse(self, path: str, reason: str) -> None:
+        self.problems.append(Problem(path, reason))
+
+    def section(
+        self, raw: object, path: str, required: Sequence[str], optional: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """An object that has the required keys, perhaps the optional ones, and no others."""
+        if not isinstance(raw, Mapping):
+            self.refuse(path or "config", f"must be an object, not {shown(raw)}")
+            return {}
+        known = (*required, *optional)
+        for key in raw:
+            if key not in known:
+                self.refuse(join(path, key), f"is not known here{suggestion(key, known)}")
+        for key in required:
+            if key not in raw:
+                self.refuse(join(path, key), "is required")
+        return {key: raw[key] for key in known if key in raw}
+
+    def fields(
+        self, raw: Mapping[str, Any], path: str, kinds: Mapping[str, Field]
+    ) -> dict[str, Any]:
+        """The values of the keys that are there and right; whole numbers become floats where a Real is asked."""
+        values: dict[str, Any] = {}
+        for key, kind in kinds.items():
+            if key not in raw:
+                continue
+            refusal = kind.refusal(raw[key])
+            if refusal is not None:
+                self.refuse(join(path, key), refusal)
+                continue
+            values[key] = float(raw[key]) if isinstance(kind, Real) else raw[key]
+        return values
+
+
+def join(path: str, key: object) -> str:
+    name = str(key)[:60]
+    return f"{path}.{name}" if path else name
+
+
+def shown(value: object) -> str:
+    """A value as an error may show it: short, whatever was sent."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length()} bits"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "an object"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value[:40] if isinstance(value, str) else value)
+
+
+def suggestion(value: object, known: Sequence[str]) -> str:
+    """ "; did you mean …?" where something is near, and always what there is."""
+    near = difflib.get_close_matches(str(value)[:60], known, n=1)
+    guess = f"; did you mean '{near[0]}'?" if near else ""
+    return f"{guess} (known: {', '.join(known)})"

@@ -1,0 +1,33 @@
+"""What one computation may use, and what it is told when it wants more."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Walls of one sandbox. `step_work` bounds one step: its operations plus the elements it
+    touches."""
+
+    memory_bytes: int = 128 * 2**20
+    deadline_seconds: float = 3_600.0
+    step_work: int = 4_000_000_000
+
+
+class SandboxError(Exception):
+    """A computation that was refused or stopped. Its sandbox is gone; the process is unharmed."""
+
+
+class TapeRefused(SandboxError):
+    """A tape that may not be run; the text names the program, the instruction and the operand."""
+
+
+class OutOfMemory(SandboxError):
+    """The computation needs more memory than its limit."""
+
+
+class DeadlineExceeded(SandboxError):
+    """The computation used up its time."""
+
+
+class Trapped(SandboxError):
+    """The module stopped itself: a bad index, an unknown instruction, an exhausted stack."""
