@@ -1,0 +1,19 @@
+"""Amounts of credits: how they are written, and which ones can move at all."""
+
+from billing.models import LARGEST_MICROCREDITS, MICROCREDITS
+
+
+def credits(microcredits: int) -> str:
+    """The exact number of credits: 12500000 is "12.5"."""
+    whole, rest = divmod(abs(microcredits), MICROCREDITS)
+    text = f"{whole}.{rest:06}".rstrip("0").rstrip(".")
+    return f"-{text}" if microcredits < 0 else text
+
+
+def require_amount(name: str, microcredits: int) -> None:
+    """Raise ValueError for what a caller must never ask: the mistake is in code, not a person's."""
+    if not 0 < microcredits <= LARGEST_MICROCREDITS:
+        raise ValueError(
+            f"{name} is {microcredits}; give 1 to {LARGEST_MICROCREDITS} micro-credits, and move"
+            " nothing where nothing is due"
+        )

@@ -1,0 +1,151 @@
+"""Pays for metered use: one transfer per lease and window, from the lease's hold.
+
+A lease is a hold that pays in advance; serving a call only inserts a row that names the hold. The
+settlement locks a hold FOR UPDATE, which waits for the inserts that name it (they lock it FOR KEY
+SHARE), so what it then reads is all there is. Each lease is one transaction: killed anywhere,
+nothing happened, and two settlements at once skip each other's leases.
+
+Closing a lease early is always safe: whoever still counts on it finds it closed and opens another.
+That is how credits that wait in leases are found again when their owner needs them elsewhere.
+"""
+
+import uuid
+from collections.abc import Collection
+
+import structlog
+from django.db import DatabaseError, transaction
+from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Now
+
+from billing.models import Account, Hold, Lease, Transfer, UsageEvent
+from billing.runner import holds, postings, splits
+from governance import services as governance
+from governance.models import User
+
+logger = structlog.get_logger(__name__)
+
+StreamName = tuple[uuid.UUID, uuid.UUID, str]  # author, buyer, source
+
+
+def settle_usage() -> int:
+    """Settle every lease that has unpaid use or is over; the number of leases settled.
+
+    A lease that fails does not stop the others; the failures are raised together at the end.
+    """
+    unpaid = UsageEvent.objects.filter(hold=OuterRef("hold"), settled_by=None)
+    due = Lease.objects.filter(hold__state=Hold.State.OPEN).filter(
+        Q(expires_at__lte=Now()) | Exists(unpaid)
+    )
+    settled = 0
+    failures = []
+    for hold_id in due.order_by("hold").values_list("hold", flat=True):
+        try:
+            settled += settle_lease(hold_id)
+        except (DatabaseError, governance.Refusal) as error:
+            logger.exception("lease_not_settled", hold_id=hold_id)
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} leases could not be settled", failures)
+    return settled
+
+
+@transaction.atomic
+def settle_lease(hold_id: int) -> bool:
+    """Settle one lease; False when another does it now, or a call is just being recorded on it."""
+    hold = (
+        Hold.objects.open()
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("lease")
+        .filter(pk=hold_id)
+        .first()
+    )
+    if hold is None:
+        return False
+    is_over = Lease.objects.filter(pk=hold.pk, expires_at__lte=Now()).exists()
+    _settle(hold, close=is_over)
+    return True
+
+
+@transaction.atomic
+def make_room(
+    owner: User,
+    amount_microcredits: int,
+    *,
+    streams: Collection[StreamName] = (),
+    others: Collection[uuid.UUID] = (),
+) -> None:
+    """When a person has less free than the amount, settle and close their leases.
+
+    `streams` and `others` (people) name what the caller locks next: the locks of several leases
+    and of the movement after them must be taken in one order, or two purchases could wait for each
+    other.
+    """
+    if postings.available_microcredits(owner) >= amount_microcredits:
+        return
+    leases = list(
+        Hold.objects.open()
+        .select_for_update(of=("self",))
+        .filter(owner=owner, lease__isnull=False)
+        .select_related("lease")
+        .order_by("pk")
+    )
+    named = {
+        (hold.lease.author_id, hold.owner_id, hold.lease.source)
+        for hold in leases
+        if hold.lease.author_id is not None
+    }
+    for author_id, buyer_id, source in sorted(named | set(streams)):
+        splits.lock_stream(author_id=author_id, buyer_id=buyer_id, source=source)
+    people = {owner.pk, *others, *(author_id for author_id, _, _ in named)}
+    wallets = postings.accounts(postings.wallets_of(*people))
+    postings.lock_balances(account.pk for account in wallets.values())
+    for hold in leases:
+        _settle(hold, close=True)
+
+
+def _settle(hold: Hold, *, close: bool) -> None:
+    """Pay for the use recorded on a locked hold; give the rest back when it is over or empty."""
+    unpaid = UsageEvent.objects.filter(hold=hold, settled_by=None)
+    use = unpaid.aggregate(
+        amount=Sum(F("units") * F("price_microcredits"), default=0), units=Sum("units", default=0)
+    )
+    if use["amount"]:
+        transfer = _pay(hold, amount_microcredits=int(use["amount"]), units=use["units"])
+        unpaid.update(settled_by=transfer)
+    if close or hold.captured_microcredits + use["amount"] == hold.amount_microcredits:
+        holds.close(hold)
+
+
+def _pay(hold: Hold, *, amount_microcredits: int, units: int) -> Transfer:
+    lease = hold.lease
+    # What was captured before names the window: it only rises, and a killed attempt repeats it.
+    key = f"usage/{hold.key}/{hold.captured_microcredits}"
+    fingerprint = governance.fingerprint({"hold": hold.pk, "amount": amount_microcredits})
+    memo = f"{units} × {lease.source}"
+    draws = holds.draw(hold, amount_microcredits)
+    if lease.author_id is None:
+        compute = postings.accounts([(Account.Kind.COMPUTE, None)])[Account.Kind.COMPUTE, None]
+        holds.lock_wallets(hold)
+        legs = {draw.account_id: -draw.amount_microcredits for draw in draws}
+        return postings.write(
+            kind=Transfer.Kind.USAGE,
+            key=key,
+            fingerprint=fingerprint,
+            memo=memo,
+            legs={**legs, compute.pk: amount_microcredits},
+            hold=hold,
+        )
+    stream = splits.lock_stream(
+        author_id=lease.author_id, buyer_id=hold.owner_id, source=lease.source
+    )
+    wallets = postings.accounts(postings.wallets_of(lease.author_id, hold.owner_id))
+    postings.lock_balances(account.pk for account in wallets.values())
+    return splits.post(
+        kind=Transfer.Kind.USAGE,
+        key=key,
+        fingerprint=fingerprint,
+        memo=memo,
+        draws=draws,
+        stream=stream,
+        hold=hold,
+    )

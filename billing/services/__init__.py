@@ -1,0 +1,53 @@
+"""What may be asked of billing: issue, sell, hold, meter, and read a wallet.
+
+Every service that moves credits takes a `key` of the caller's, made from what the movement is about
+(`purchase/<id>`, `job/<id>/chunk/3`). The same key again is the same answer and no second effect;
+the same key with other content raises `governance.services.KeyReused`. A refusal changes nothing
+and leaves the key free. Amounts are micro-credits; `credits` writes them for people.
+
+Movements lock wallets, so make one of them per transaction where you can, and make it last.
+"""
+
+from billing.runner.amounts import credits
+from billing.runner.faults import ledger_faults
+from billing.runner.holds import HoldExceeded
+from billing.runner.postings import InsufficientCredits
+from billing.runner.settlement import settle_usage
+from billing.runner.splits import author_share
+from billing.services.holds import capture, hold, release
+from billing.services.sales import Sale, SelfDealing, sell
+from billing.services.usage import meter
+from billing.services.wallets import (
+    Movement,
+    Wallet,
+    available_credits,
+    available_microcredits,
+    balance,
+    issue,
+    wallet,
+    welcome,
+)
+
+__all__ = [
+    "HoldExceeded",
+    "InsufficientCredits",
+    "Movement",
+    "Sale",
+    "SelfDealing",
+    "Wallet",
+    "author_share",
+    "available_credits",
+    "available_microcredits",
+    "balance",
+    "capture",
+    "credits",
+    "hold",
+    "issue",
+    "ledger_faults",
+    "meter",
+    "release",
+    "sell",
+    "settle_usage",
+    "wallet",
+    "welcome",
+]
