@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from kernels import ops
 from kernels.graph import Node, in_order
+from kernels.signature import ShapeError
 from kernels.tape import Instruction, Tape
 
 ALIGNMENT_BYTES = 64  # a cache line
@@ -49,7 +50,7 @@ def gradients(loss: Node, of: Iterable[Node]) -> dict[Node, Node]:
             continue
         rule = ops.TABLE[node.op].gradient
         if rule is None:
-            raise ops.ShapeError(f"{node.op} has no gradient")
+            raise ShapeError(f"{node.op} has no gradient")
         for source, part in zip(node.sources, rule(node, found[node]), strict=True):
             if part is not None and source in leads_to_wanted:
                 found[source] = ops.apply("sum", found[source], part) if source in found else part

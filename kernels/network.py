@@ -56,6 +56,10 @@ def forward(
             dense += 1
         elif dropout_seed is not None and layer.rate > 0:
             draws = stream(dropout_seed, Purpose.DROPOUT + number)
-            below = round(layer.rate * 2**24)
-            x = ops.apply("dropout", x, drop_below=below, scale=1 / (1 - layer.rate), **draws)
+            drops = {
+                "drop_below": round(layer.rate * 2**24),
+                "scale": 1 / (1 - layer.rate),
+                **draws,
+            }
+            x = ops.apply("dropout", x, attributes=drops)
     return x

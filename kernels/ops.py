@@ -22,6 +22,7 @@ from kernels.graph import Node, Number, count
 from kernels.signature import ShapeError, Signature, Sizes
 
 Array = NDArray[Any]
+Attributes = Mapping[str, Number]
 # the node, the step number, its sources → its value (None for an effect, which changes a source in place)
 Reference = Callable[..., Array | None]
 # the node, the gradient of its value → the gradients of its sources
@@ -42,9 +43,12 @@ class Op:
     dtype: str = "f4"
 
 
-def apply(name: str, *sources: Node, sizes: Sizes | None = None, **attributes: Number) -> Node:
+def apply(
+    name: str, *sources: Node, sizes: Sizes | None = None, attributes: Attributes | None = None
+) -> Node:
     """A node of the graph. `sizes` names what no source shows, such as the rows of a batch."""
     row = TABLE[name]
+    attributes = attributes or {}
     wrong = set(row.attributes) ^ set(attributes)
     if wrong:
         raise ShapeError(f"{name} has attributes {list(row.attributes)}; wrong: {sorted(wrong)}")
@@ -121,20 +125,21 @@ def record(node: Node, step: int, statistics: Array, losses: Array, corrects: Ar
 
 
 def uniform(node: Node, step: int) -> Array:
-    words = philox.words24(dict(node.attributes), 0, node.sizes["count"]).astype(np.float32)
+    words = philox.words24(node.attributes, 0, node.sizes["count"]).astype(np.float32)
     return (words * np.float32(2.0**-23) - np.float32(1)) * np.float32(node.attributes["bound"])
 
 
 def dropout(node: Node, step: int, x: Array) -> Array:
-    words = philox.words24(dict(node.attributes), step, x.size).reshape(x.shape)
+    words = philox.words24(node.attributes, step, x.size).reshape(x.shape)
     scaled = x * x.dtype.type(node.attributes["scale"])
-    return np.where(words < node.attributes["drop_below"], x.dtype.type(0), scaled)
+    kept = words >= np.uint64(node.attributes["drop_below"])
+    return np.asarray(np.where(kept, scaled, x.dtype.type(0)))
 
 
 def shuffle(node: Node, step: int, order: Array, tag: Array) -> None:
     epoch = step // int(node.attributes["steps_per_epoch"])
     order[:] = np.arange(len(order))
-    words = philox.draw(dict(node.attributes), epoch, len(order))[:, 0]
+    words = philox.draw(node.attributes, epoch, len(order))[:, 0]
     for i in range(len(order) - 1, 0, -1):
         j = (int(words[i]) * (i + 1)) >> 32
         order[i], order[j] = order[j], order[i]
@@ -181,7 +186,7 @@ def sgd(node: Node, step: int, p: Array, g: Array, velocity: Array) -> None:
 
 
 def lateral(node: Node, step: int, g: Array) -> None:
-    words = philox.draw(dict(node.attributes), step, len(g)) >> np.uint64(8)
+    words = philox.draw(node.attributes, step, len(g)) >> np.uint64(8)
     noise = (words.sum(axis=1).astype(np.float64) - 2**25) * 2.0**-24
     exact = g.astype(np.float64)
     squares = float(exact @ exact)
@@ -321,7 +326,7 @@ TABLE: dict[str, Op] = {
     "dropout": Op(
         Signature("(...)->(...)"),
         dropout,
-        lambda n, g: (apply("dropout", g, **n.attributes),),
+        lambda n, g: (apply("dropout", g, attributes=n.attributes),),
         attributes={"drop_below": int, "scale": float} | STREAM,
         flops=30,
         in_place=True,

@@ -4,6 +4,7 @@ A number is a function of (seed, purpose, step, position) alone. Salmon, Moraes,
 numbers: as easy as 1, 2, 3" (SC 2011).
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 import numpy as np
@@ -43,7 +44,7 @@ def philox(counter: Words, seed_low: int, seed_high: int) -> Words:
     return np.stack([c0, c1, c2, c3], axis=1)
 
 
-def draw(attributes: "dict[str, Number]", step: int, blocks: int) -> Words:
+def draw(attributes: Mapping[str, Number], step: int, blocks: int) -> Words:
     """The first `blocks` blocks of four words of a stream at a step: (blocks, 4)."""
     counter = np.zeros((blocks, 4), np.uint64)
     counter[:, 0] = np.arange(blocks, dtype=np.uint64)
@@ -52,6 +53,6 @@ def draw(attributes: "dict[str, Number]", step: int, blocks: int) -> Words:
     return philox(counter, int(attributes["seed_low"]), int(attributes["seed_high"]))
 
 
-def words24(attributes: "dict[str, Number]", step: int, total: int) -> Words:
+def words24(attributes: Mapping[str, Number], step: int, total: int) -> Words:
     """`total` whole numbers below 2^24: the upper bits of the stream's words."""
     return draw(attributes, step, -(-total // 4)).reshape(-1)[:total] >> np.uint64(8)

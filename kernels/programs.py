@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kernels import ops
 from kernels.compiler import Plan, Program, compile_programs, gradients
 from kernels.config import NetworkConfig
-from kernels.graph import Node, count, leaf, view
+from kernels.graph import Node, Number, count, leaf, view
 from kernels.network import Parameter, forward, parameters
 from kernels.philox import Purpose, stream
 
@@ -146,13 +146,13 @@ def training_step(
     seed: int,
 ) -> tuple[Program, tuple[Node, ...]]:
     """The program of one step, and the optimiser's moments. Losses are recorded before anything is moved."""
-    per_epoch = {"steps_per_epoch": measured.steps}
+    per_epoch: dict[str, Number] = {"steps_per_epoch": measured.steps}
     rows = data["train_rows"].shape or (0,)
     order, tag = leaf("order", rows[:1], "u4"), leaf("order_tag", (1,), "u4")
-    shuffle = ops.apply("shuffle", order, tag, **per_epoch, **stream(seed, Purpose.SHUFFLE))
+    shuffle = ops.apply("shuffle", order, tag, attributes=per_epoch | stream(seed, Purpose.SHUFFLE))
     batch = {"b": measured.rows_per_step}
-    x = ops.apply("gather", data["train_rows"], order, sizes=batch, **per_epoch)
-    labels = ops.apply("gather", data["train_labels"], order, sizes=batch, **per_epoch)
+    x = ops.apply("gather", data["train_rows"], order, sizes=batch, attributes=per_epoch)
+    labels = ops.apply("gather", data["train_labels"], order, sizes=batch, attributes=per_epoch)
     x = ops.apply("standardise", x, columns.mean, columns.scale)
     loss = ops.apply("cross_entropy", forward(config, x, weights.parts, dropout_seed=seed), labels)
     record = ops.apply("record", loss, measured.losses, measured.corrects)
@@ -177,15 +177,16 @@ def optimiser(
     config: NetworkConfig, weights: Node, slopes: Node, moments: Sequence[Node]
 ) -> list[Node]:
     if config.optimizer == "adam":
-        rates = {"learning_rate": config.learning_rate, **ADAM}
-        return [ops.apply("adam", weights, slopes, *moments, **rates)]
+        rates: dict[str, Number] = {"learning_rate": config.learning_rate, **ADAM}
+        return [ops.apply("adam", weights, slopes, *moments, attributes=rates)]
     rates = {"learning_rate": config.learning_rate, "momentum": config.momentum}
-    return [ops.apply("sgd", weights, slopes, *moments, **rates)]
+    return [ops.apply("sgd", weights, slopes, *moments, attributes=rates)]
 
 
 def explore(factor: float, slopes: Node, steps_total: int, seed: int) -> Node:
-    draws = stream(seed, Purpose.LATERAL)
-    return ops.apply("lateral", slopes, factor=factor, steps_total=steps_total, **draws)
+    strength: dict[str, Number] = {"factor": factor, "steps_total": steps_total}
+    attributes = strength | stream(seed, Purpose.LATERAL)
+    return ops.apply("lateral", slopes, attributes=attributes)
 
 
 def initialise(config: NetworkConfig, weights: Block, seed: int) -> Program:
@@ -194,9 +195,9 @@ def initialise(config: NetworkConfig, weights: Block, seed: int) -> Program:
     for number, parameter in enumerate(parameters(config)):
         if parameter.bound:
             place = weights.parts[parameter.name]
-            draws = stream(seed, Purpose.WEIGHTS + number)
+            draws = {"bound": parameter.bound} | stream(seed, Purpose.WEIGHTS + number)
             size = {"count": place.elements}
-            into[ops.apply("uniform", sizes=size, bound=parameter.bound, **draws)] = place
+            into[ops.apply("uniform", sizes=size, attributes=draws)] = place
     return Program(list(into), into)
 
 
@@ -216,7 +217,12 @@ def evaluation(
 ) -> Program:
     """Measure blocks of validation rows from row `first` on."""
     x, labels = (
-        ops.apply("take_rows", data[part], sizes={"b": measured.rows_per_step}, first=first)
+        ops.apply(
+            "take_rows",
+            data[part],
+            sizes={"b": measured.rows_per_step},
+            attributes={"first": first},
+        )
         for part in ("validation_rows", "validation_labels")
     )
     x = ops.apply("standardise", x, columns.mean, columns.scale)
@@ -231,8 +237,10 @@ def prediction_plan(config: NetworkConfig) -> PredictionPlan:
     probabilities = leaf("probabilities", (PREDICTION_CAPACITY_ROWS, config.classes))
     programs = {}
     for name, size in {"many": PREDICTION_ROWS, "one": 1}.items():
-        x = ops.apply("take_rows", rows, sizes={"b": size}, first=0)
+        x = ops.apply("take_rows", rows, sizes={"b": size}, attributes={"first": 0})
         x = ops.apply("standardise", x, columns.mean, columns.scale)
         found = ops.apply("softmax", forward(config, x, weights.parts))
-        programs[name] = Program([ops.apply("put_rows", found, probabilities, first=0)])
+        programs[name] = Program(
+            [ops.apply("put_rows", found, probabilities, attributes={"first": 0})]
+        )
     return PredictionPlan(compile_programs(programs), weights, columns, rows, probabilities)

@@ -139,7 +139,7 @@ class _Instance:
         self.tape_at = aligned(int(heap.value(self.store)))
         self.arena_at = aligned(self.tape_at + len(encoded))
         self._reserve(self.arena_at + tape.arena_bytes, limits)
-        self.bytes = np.frombuffer(memory.get_buffer_ptr(self.store), np.uint8)
+        self.bytes = self._bytes()
         self.bytes[self.tape_at : self.tape_at + len(encoded)] = np.frombuffer(encoded, np.uint8)
 
     @property
@@ -153,6 +153,13 @@ class _Instance:
     def run(self, program: int, first: int, steps: int) -> int:
         done = self.function(self.store, self.tape_at, program, self.arena_at, first, steps)
         return int(done)
+
+    def _bytes(self) -> NDArray[np.uint8]:
+        """All of the memory. It never moves, since it does not grow any more; arrays made from it
+        hold the Store, so they outlive the sandbox without dangling."""
+        buffer = self.memory.get_buffer_ptr(self.store)
+        buffer.store = self.store  # type: ignore[attr-defined]  # a ctypes array takes attributes
+        return np.frombuffer(memoryview(buffer).cast("B"), np.uint8)
 
     def _reserve(self, needed_bytes: int, limits: Limits) -> None:
         if needed_bytes > limits.memory_bytes:

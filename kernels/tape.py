@@ -60,7 +60,8 @@ class Tape:
         return -(-(HEADER_WORDS + 2 * len(self.programs)) // WORDS)
 
     def encode(self) -> bytes:
-        starts, words = [], []
+        starts: list[int] = []
+        words: list[list[int]] = []
         begin = self._begin
         for program in self.programs:
             starts += [begin + len(words), len(program)]
