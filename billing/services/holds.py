@@ -42,7 +42,8 @@ def capture(
     a late message, is paid once, whatever its key. A total that was reached before changes nothing,
     on a closed hold too. Raises `HoldExceeded`, also when a closed hold would have to give more.
     """
-    require_amount("up_to_microcredits", up_to_microcredits)
+    if up_to_microcredits:  # a first chunk may round to nothing
+        require_amount("up_to_microcredits", up_to_microcredits)
     content = governance.fingerprint({"capture": up_to_microcredits, "hold": hold.pk, "to": to})
     place = (PAID_TO[to], None)
     earlier = postings.find(Transfer, key=key, fingerprint=content)

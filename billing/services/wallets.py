@@ -15,6 +15,12 @@ from governance.models import Role, User
 
 available_microcredits = postings.available_microcredits
 PAGE_MOVEMENTS = 25
+MOVEMENT_TITLES = {  # for who gave and for who got
+    Transfer.Kind.ISSUE: ("Taken back", "Credits added"),
+    Transfer.Kind.SALE: ("Purchase", "Sale"),
+    Transfer.Kind.CAPTURE: ("Work", "Work"),
+    Transfer.Kind.USAGE: ("Use", "Use by others"),
+}
 
 
 @transaction.atomic
@@ -102,6 +108,12 @@ class Movement:
     transfer: Transfer
     amount_microcredits: int
     balance_microcredits: int  # after it
+
+    @property
+    def title(self) -> str:
+        """What it was, seen from this person's side."""
+        gave, got = MOVEMENT_TITLES[Transfer.Kind(self.transfer.kind)]
+        return gave if self.amount_microcredits < 0 else got
 
 
 @dataclass(frozen=True)

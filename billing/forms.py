@@ -1,0 +1,25 @@
+"""The shape of what is asked about a wallet."""
+
+from django.http import QueryDict
+
+from governance import services as governance
+
+
+class InvalidCursor(governance.Refusal):
+    """The place to read on from is not one we gave."""
+
+    status = 400
+
+
+def cursor(query: QueryDict) -> int | None:
+    """The id that `before` names, or None for the newest movements. Raises `InvalidCursor`."""
+    text = query.get("before", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) > 0):
+        reason = "is not a movement's number; take it from `next`, or leave it out for the newest"
+        raise InvalidCursor(
+            f"before: {text[:40]!r} {reason}.",
+            invalid_parameters=[{"field": "before", "reason": reason}],
+        )
+    return int(text)
