@@ -3,7 +3,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
@@ -14,12 +13,11 @@ NEEDS_NOTHING = {"help", "version", "--help", "--version", "makemigrations", "ch
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    root = Path(__file__).resolve().parent
-    data_dir = Path(os.environ.get("DATA_DIR", root / "var"))
+    os.environ.setdefault("LOG_LEVEL", "WARNING")  # a terminal shows answers, a service's log events
     if len(sys.argv) < 2 or sys.argv[1] in NEEDS_NOTHING or "--help" in sys.argv:
         execute_from_command_line(sys.argv)
         return
-    with embedded.parts(data_dir):
+    with embedded.parts(embedded.data_dir()):
         execute_from_command_line(sys.argv)
 
 

@@ -41,7 +41,9 @@ def body(*, status: int, code: str, detail: str, **members: Any) -> dict[str, An
 
 
 def refusal_body(refusal: Refusal) -> dict[str, Any]:
-    members = {"invalid_parameters": refusal.invalid_parameters} if refusal.invalid_parameters else {}
+    members = (
+        {"invalid_parameters": refusal.invalid_parameters} if refusal.invalid_parameters else {}
+    )
     return body(status=refusal.status, code=refusal.code, detail=str(refusal), **members)
 
 
@@ -117,7 +119,9 @@ def wants_json(request: HttpRequest) -> bool:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if wants_json(request):
-        detail = f"Nothing is served at {request.path_info}. The operations are listed at /api/docs/."
+        detail = (
+            f"Nothing is served at {request.path_info}. The operations are listed at /api/docs/."
+        )
         answer = body(status=404, code="not_found", detail=detail)
         return JsonResponse(answer, status=404, content_type=PROBLEM)
     return render(request, "404.html", {"request_id": request_id()}, status=404)

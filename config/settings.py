@@ -20,7 +20,7 @@ django_stubs_ext.monkeypatch()  # so that `QuerySet["Job"]` works at run time
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
+DATA_DIR = embedded.data_dir()
 
 
 def secret_key() -> str:
@@ -219,10 +219,10 @@ CONTENT_SECURITY_POLICY = {"DIRECTIVES": PAGES}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "governance.api.ApiKeyAuthentication",
+        "governance.api.keys.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["governance.api.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["governance.api.keys.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -9,7 +9,7 @@ from config import health
 urlpatterns = [
     path("", include("marketplace.urls")),
     path("", include("training.urls")),
-    path("", include("billing.urls")),
+    # path("", include("billing.urls")),
     path("", include("governance.urls")),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),

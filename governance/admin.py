@@ -1,15 +1,23 @@
-"""People, their roles, and the audit trail, which can be read and nothing else."""
+"""What every desk stands on, and the desk of people, roles, keys and the audit trail."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from governance.models import ApiKey, AuditEntry, RoleGrant, User
+from governance.models import ApiKey, AuditEntry, Role, RoleGrant, User
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
-    """Rows that only services may make."""
+class DeskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+    """Rows that the desk reads and only services change. Who reads them is a question of roles."""
+
+    readers = (Role.MODERATOR, Role.SENIOR_MODERATOR, Role.FINANCE, Role.ADMIN)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return isinstance(request.user, User) and request.user.has_role(*self.readers)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -35,7 +43,7 @@ class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]  # unfo
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(DeskAdmin):
     list_display = ["at", "actor", "verb", "subject_type", "subject_id", "request_id"]
     list_filter = ["verb", "subject_type"]
     search_fields = ["subject_id", "request_id", "actor__username"]
@@ -43,7 +51,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin):
+class ApiKeyAdmin(DeskAdmin):
     list_display = ["name", "owner", "prefix", "created_at", "last_used_at", "revoked_at"]
     search_fields = ["prefix", "owner__username"]
     list_select_related = ["owner"]

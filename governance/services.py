@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from governance.models import Answer, ApiKey, AuditEntry, Moderated, Role, RoleGrant, Scope, User
 
+DESK_ROLES = (Role.MODERATOR, Role.SENIOR_MODERATOR, Role.FINANCE, Role.ADMIN)  # see the admin
 KEY_ALPHABET = string.ascii_letters + string.digits
 KEY_KIND = "nnm_live"
 
@@ -93,6 +94,8 @@ def grant_role(*, actor: User | None, user: User, role: Role) -> RoleGrant:
         user=user, role=role, defaults={"granted_by": actor}
     )
     if created:
+        if role in DESK_ROLES:
+            User.objects.filter(pk=user.pk).update(is_staff=True)
         record(actor=actor, verb="grant_role", subject=user, details={"role": role.value})
     return grant
 

@@ -1,4 +1,4 @@
-"""The page of a person's API keys."""
+"""The page of a person's API keys, and the requests that pages of every app receive."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -6,17 +6,29 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.middleware import HtmxDetails
 
 from governance import services as governance
 from governance.forms import ApiKeyForm
 from governance.models import ApiKey, Scope, User
 
 
+class PageRequest(HttpRequest):
+    """What the middleware adds, for the types."""
+
+    htmx: HtmxDetails
+
+
+class MemberRequest(PageRequest):
+    """The request of a view that only a signed-in person reaches."""
+
+    user: User
+
+
 @login_required
 @never_cache
 @require_http_methods(["GET", "POST"])
-def keys(request: HttpRequest) -> HttpResponse:
-    assert isinstance(request.user, User)
+def keys(request: MemberRequest) -> HttpResponse:
     form = ApiKeyForm(request.POST or None)
     secret = ""
     if request.method == "POST" and form.is_valid():
@@ -33,8 +45,7 @@ def keys(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def revoke_key(request: HttpRequest, key_id: int) -> HttpResponse:
-    assert isinstance(request.user, User)
+def revoke_key(request: MemberRequest, key_id: int) -> HttpResponse:
     key = get_object_or_404(ApiKey.objects.of(request.user), pk=key_id)
     governance.revoke_api_key(owner=request.user, key=key)
     messages.success(request, f"The key “{key.name}” no longer works.")

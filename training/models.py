@@ -180,6 +180,10 @@ class Job(Work):
         return reverse("training:job", args=[self.pk])
 
     @property
+    def steps_hint(self) -> str:
+        return f"of {self.steps_total:,}"
+
+    @property
     def progress(self) -> float:
         """Share of steps done, 0–1."""
         return self.steps_done / self.steps_total
@@ -219,8 +223,8 @@ class Point(models.Model):
     step = models.PositiveBigIntegerField()
     train_loss = models.FloatField()
     train_accuracy = models.FloatField()
-    validation_loss = models.FloatField()
-    validation_accuracy = models.FloatField()
+    validation_loss = models.FloatField(null=True)
+    validation_accuracy = models.FloatField(null=True)
     learning_rate = models.FloatField()
 
     class Meta:
@@ -301,5 +305,19 @@ class Validation(Work):
 
     def __str__(self) -> str:
         return f"validation of {self.model}"
+
+    @property
+    def accuracy_hint(self) -> str:
+        """The interval that the number of rows supports."""
+        low, high = self.report["accuracy_interval"]
+        return f"95 % sure: {low * 100:.1f}–{high * 100:.1f} %"
+
+    @property
+    def latency_marks(self) -> dict[str, float | None]:
+        return {
+            "p50": self.latency_p50_ms,
+            "p95": self.latency_p95_ms,
+            "p99": self.latency_p99_ms,
+        }
 
 

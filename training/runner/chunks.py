@@ -6,6 +6,7 @@ repeats the chunk and gets the same bits; after it, the chunk is done.
 """
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 
@@ -17,12 +18,12 @@ from billing import services as billing
 from governance import services as governance
 from kernels import build, trainer
 from kernels import config as kernel_config
+from kernels.limits import Limits, SandboxError
 from kernels.modelfile import Signature
-from kernels.runtime import Limits, SandboxError
 from training.models import Checkpoint, Event, Job, Model, Point, Validation, Work
-from training.runner import blobs, leases, splits
+from training.runner import blobs, leases
 from training.runner.hints import hint
-from training.runner.rows import unpack
+from training.runner.rows import Part, unpack
 from training.runner.tiers import TIERS, Tier
 
 CHECKPOINTS_KEPT = 3
@@ -49,14 +50,20 @@ def run_job(job_id: str) -> None:
         Event.objects.create(job=job, message=str(lost))
     except JobFault as fault:
         give_up(job, code=fault.code, message=str(fault))
-    except SandboxError as error:
-        give_up(job, code=error.code, message=str(error))
+    except (SandboxError, trainer.NonFinite, trainer.DataError) as error:
+        # The computation is deterministic: it would end the same way again.
+        give_up(job, code=fault_code(error), message=str(error))
+
+
+def fault_code(error: Exception) -> str:
+    """`OutOfMemory` as `out_of_memory`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 def train_chunk(job: Job) -> None:
     run = start(job)
     started_at = time.monotonic()
-    points = run.run(seconds=settings.TRAINING_CHUNK_SECONDS, on_progress=heartbeat(job))
+    points = list(run.run(seconds=settings.TRAINING_CHUNK_SECONDS, on_progress=heartbeat(job)))
     seconds = job.compute_seconds + time.monotonic() - started_at
     if run.step < run.steps_total and seconds > TIERS[Tier(job.tier)].compute_seconds:
         raise JobFault("compute_limit", f"The tier {job.tier} allows {seconds:.0f} s of compute.")
@@ -76,26 +83,19 @@ def start(job: Job) -> trainer.Trainer:
             f"{module.kernel_hash[:12]}; the result would mix both. Start it again.",
         )
     rows = unpack(blobs.get(job.dataset.sha256))
-    parts = splits.split(rows, seed=job.dataset.split_seed)
-    signature = Signature.of(
-        parts.train.features,
-        features=job.dataset.features,
-        classes=job.dataset.classes,
-        image_shape=job.dataset.image_shape,
-    )
+    train, validation = rows.only(Part.TRAIN), rows.only(Part.VALIDATION)
     config = kernel_config.parse(
         job.config, features=job.dataset.columns, classes=len(job.dataset.classes)
     )
     run = trainer.Trainer(
         config,
         trainer.TrainingData(
-            train_rows=parts.train.features,
-            train_labels=parts.train.labels,
-            validation_rows=parts.validation.features,
-            validation_labels=parts.validation.labels,
+            train_rows=train.features,
+            train_labels=train.labels,
+            validation_rows=validation.features,
+            validation_labels=validation.labels,
         ),
         seed=job.seed,
-        signature=signature,
         limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
         module=module,
     )
@@ -161,15 +161,19 @@ def commit_model(
     job: Job, run: trainer.Trainer, *, points: list[trainer.EpochMetrics], seconds: float
 ) -> None:
     """The last chunk: the model, the final price, what is left of the hold, and a validation to come."""
-    content = run.export(
-        provenance={
-            "dataset_sha256": job.dataset.sha256,
-            "split_seed": job.dataset.split_seed,
-            "seed": job.seed,
-            "kernel_hash": job.kernel_hash,
-            "job": str(job.pk),
-        }
+    dataset = job.dataset
+    height_width = dataset.image_shape
+    signature = Signature(
+        features=tuple(dataset.features),
+        classes=tuple(dataset.classes),
+        image_shape=(height_width[0], height_width[1]) if height_width else None,
     )
+    origin = {
+        "dataset_sha256": dataset.sha256,
+        "split_seed": dataset.split_seed,
+        "job": str(job.pk),
+    }
+    content = run.export(signature, origin)
     sha256 = blobs.put(content)
     with transaction.atomic():
         leases.write(

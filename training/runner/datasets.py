@@ -1,4 +1,7 @@
-"""Prepares a bundled dataset: reads it from its package, stores it, counts it. Workers only."""
+"""Prepares a bundled dataset: reads it from its package, splits it, stores it, counts it.
+
+Imported by workers only: scikit-learn takes a second and 150 MB.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,17 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 import sklearn.datasets
 from django.db.models.functions import Now
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
 
 from training.models import Dataset, Work
 from training.runner import blobs, leases
-from training.runner.rows import Rows, pack
-from training.runner.splits import split
+from training.runner.rows import Part, Rows, pack
+
+VALIDATION_SHARE, TEST_SHARE = 0.15, 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    rows: Rows
-    features: list[str]
+    features: NDArray[np.float32]  # [rows, columns]
+    labels: NDArray[np.int32]  # [rows]
+    feature_names: list[str]
     classes: list[str]
     image_shape: list[int] | None
 
@@ -25,8 +32,9 @@ def digits() -> Bundle:
     """1,797 handwritten digits of 8 × 8 pixels with 17 grey levels (UCI, test part)."""
     data = sklearn.datasets.load_digits()
     return Bundle(
-        rows=Rows(data.data.astype(np.float32), data.target.astype(np.int32)),
-        features=list(data.feature_names),
+        features=data.data.astype(np.float32),
+        labels=data.target.astype(np.int32),
+        feature_names=list(data.feature_names),
         classes=[str(name) for name in data.target_names],
         image_shape=[8, 8],
     )
@@ -35,14 +43,31 @@ def digits() -> Bundle:
 BUNDLES: dict[str, Callable[[], Bundle]] = {"digits": digits}
 
 
+def choose_parts(labels: NDArray[np.int32], *, seed: int) -> NDArray[np.int8]:
+    """The stratified part of each row. The same for the same seed: scikit-learn freezes its generator."""
+    rest, test = train_test_split(
+        np.arange(len(labels)), test_size=TEST_SHARE, random_state=seed, stratify=labels
+    )
+    _, validation = train_test_split(
+        rest,
+        test_size=VALIDATION_SHARE / (1 - TEST_SHARE),
+        random_state=seed,
+        stratify=labels[rest],
+    )
+    parts = np.full(len(labels), Part.TRAIN, dtype=np.int8)
+    parts[validation] = Part.VALIDATION
+    parts[test] = Part.TEST
+    return parts
+
+
 def prepare_dataset(dataset_id: str) -> None:
     """Fill the row of a bundled dataset. Safe to repeat: the bytes and so their name are the same."""
     dataset = leases.claim(Dataset, dataset_id)
     if dataset is None:
         return
     bundle = BUNDLES[dataset.slug]()
-    parts = split(bundle.rows, seed=dataset.split_seed)
-    content = pack(bundle.rows)
+    parts = choose_parts(bundle.labels, seed=dataset.split_seed)
+    content = pack(Rows(bundle.features, bundle.labels, parts))
     leases.write(
         dataset,
         status=Work.Status.DONE,
@@ -50,13 +75,13 @@ def prepare_dataset(dataset_id: str) -> None:
         finished_at=Now(),
         sha256=blobs.put(content),
         size_bytes=len(content),
-        rows=len(bundle.rows),
-        columns=bundle.rows.features.shape[1],
-        features=bundle.features,
+        rows=len(bundle.labels),
+        columns=bundle.features.shape[1],
+        features=bundle.feature_names,
         classes=bundle.classes,
-        class_balance=np.bincount(bundle.rows.labels, minlength=len(bundle.classes)).tolist(),
+        class_balance=np.bincount(bundle.labels, minlength=len(bundle.classes)).tolist(),
         image_shape=bundle.image_shape,
-        train_rows=len(parts.train),
-        validation_rows=len(parts.validation),
-        test_rows=len(parts.test),
+        train_rows=int((parts == Part.TRAIN).sum()),
+        validation_rows=int((parts == Part.VALIDATION).sum()),
+        test_rows=int((parts == Part.TEST).sum()),
     )

@@ -1,41 +1,54 @@
 """A dataset's rows as arrays: how they are stored, and which of them train, validate and test.
 
-The file is safetensors (no pickle) with `features` float32 [rows, columns] and `labels` int32
-[rows]. The split is scikit-learn's, stratified and seeded by the dataset, so every model of a
-dataset is tested on the same rows, which no training of ours ever reads.
+The file is safetensors (no pickle) with `features` float32 [rows, columns], `labels` int32 [rows]
+and `parts` int8 [rows]. The part of each row is chosen once, when the dataset is prepared, and is
+covered by its SHA-256: every model of a dataset is tested on the same rows, which no training reads.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from enum import IntEnum
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-Features = NDArray[np.float32]
-Labels = NDArray[np.int32]
 
-TRAIN_SHARE, VALIDATION_SHARE, TEST_SHARE = 0.70, 0.15, 0.15
+class Part(IntEnum):
+    """What a row is for."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """features float32 [rows, columns], labels int32 [rows]."""
+    """features float32 [rows, columns], labels int32 [rows], parts int8 [rows]."""
 
-    features: Features
-    labels: Labels
+    features: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    parts: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, index: NDArray[Any]) -> "Rows":
-        return Rows(np.ascontiguousarray(self.features[index]), self.labels[index])
+    def numbers(self, part: Part) -> NDArray[np.intp]:
+        """The row numbers of a part, ascending."""
+        return np.flatnonzero(self.parts == part)
+
+    def only(self, part: Part) -> "Rows":
+        index = self.numbers(part)
+        return Rows(
+            np.ascontiguousarray(self.features[index]), self.labels[index], self.parts[index]
+        )
 
 
 def pack(rows: Rows) -> bytes:
-    return safetensors.numpy.save({"features": rows.features, "labels": rows.labels})
+    return safetensors.numpy.save(
+        {"features": rows.features, "labels": rows.labels, "parts": rows.parts}
+    )
 
 
 def unpack(content: bytes) -> Rows:
     tensors = safetensors.numpy.load(content)
-    return Rows(tensors["features"], tensors["labels"])
+    return Rows(tensors["features"], tensors["labels"], tensors["parts"])

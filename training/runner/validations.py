@@ -21,11 +21,11 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from governance import services as governance
 from kernels import build
+from kernels.limits import SandboxError
 from kernels.predictor import Predictor
-from kernels.runtime import SandboxError
 from training.models import Validation, Work
-from training.runner import blobs, leases, splits
-from training.runner.rows import Rows, unpack
+from training.runner import blobs, leases
+from training.runner.rows import Part, Rows, unpack
 
 MEGABYTE = 1_000_000
 STOPWATCH_SECONDS_MAX = 120
@@ -94,7 +94,7 @@ def validate_model(validation_id: str) -> None:
     model = validation.model
     dataset = model.job.dataset
     content = blobs.get(model.sha256)
-    test = splits.split(unpack(blobs.get(dataset.sha256)), seed=dataset.split_seed).test
+    test = unpack(blobs.get(dataset.sha256)).only(Part.TEST)
     try:
         predictor = Predictor(content, module=build.module())
         found = quality(predictor.predict(test.features), test, dataset.classes)

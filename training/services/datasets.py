@@ -1,14 +1,10 @@
 """Datasets: add a bundled one, look at its rows."""
 
-import base64
-import io
 from dataclasses import dataclass
 
-import numpy as np
 import structlog
 from django.core.cache import cache
 from django.db import transaction
-from PIL import Image
 
 from governance import services as governance
 from governance.models import User
@@ -16,7 +12,7 @@ from governance.services import Refusal
 from training.models import Dataset, Work
 from training.runner import blobs
 from training.runner.hints import hint
-from training.runner.rows import Rows, unpack
+from training.runner.rows import Part, Rows, unpack
 
 PREVIEW_ROWS = 40
 BUNDLED = {
@@ -39,7 +35,10 @@ class PreviewRow:
     number: int
     label: str
     values: list[float]
-    picture: str  # data URI of a PNG, or nothing where rows are no pictures
+
+    @property
+    def alt(self) -> str:
+        return f"Row {self.number}, labelled {self.label}"
 
 
 @transaction.atomic
@@ -70,26 +69,31 @@ def load_rows(dataset: Dataset) -> Rows:
     return unpack(content)
 
 
-def picture(values: np.ndarray, shape: list[int], *, highest: float) -> str:
-    """A greyscale PNG as a data URI; dark ink on light paper."""
-    grey = 255 - np.rint(values.reshape(shape) * (255 / highest)).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def preview_rows(*, dataset: Dataset, start: int = 0, count: int = PREVIEW_ROWS) -> list[PreviewRow]:
-    """Some rows as a person would look at them."""
+def preview_rows(
+    *, dataset: Dataset, count: int = PREVIEW_ROWS, part: Part | None = None
+) -> list[PreviewRow]:
+    """The first rows, of one part or of all, as a person would look at them."""
     rows = load_rows(dataset)
-    highest = float(rows.features.max()) or 1.0
+    numbers = range(len(rows)) if part is None else rows.numbers(part)
     return [
         PreviewRow(
-            number=number,
+            number=int(number),
             label=dataset.classes[rows.labels[number]],
-            values=[float(value) for value in rows.features[number]],
-            picture=picture(rows.features[number], dataset.image_shape, highest=highest)
-            if dataset.image_shape
-            else "",
+            values=rows.features[number].tolist(),
         )
-        for number in range(start, min(start + count, len(rows)))
+        for number in numbers[:count]
     ]
+
+
+def row_values(*, dataset: Dataset, number: int) -> list[float]:
+    """The values of one row."""
+    rows = load_rows(dataset)
+    if not 0 <= number < len(rows):
+        raise Refusal(f"row: {number} is not between 0 and {len(rows) - 1}.")
+    values: list[float] = rows.features[number].tolist()
+    return values
+
+
+def highest_value(dataset: Dataset) -> float:
+    """The largest value of any row: full ink, where rows are pictures."""
+    return float(load_rows(dataset).features.max())

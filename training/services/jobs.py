@@ -61,7 +61,7 @@ def parse_config(raw: Any, dataset: Dataset) -> kernel_config.NetworkConfig:
         raise InvalidConfig(
             str(error),
             invalid_parameters=[
-                {"field": fault.path, "reason": fault.reason} for fault in error.faults
+                {"field": problem.path, "reason": problem.reason} for problem in error.problems
             ],
         ) from error
 
@@ -71,7 +71,9 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
     if dataset.status != Work.Status.DONE:
         raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
     network = parse_config(config, dataset)
-    estimate = trainer.estimate(network, rows=dataset.train_rows)
+    estimate = trainer.estimate(
+        network, rows=dataset.train_rows, validation_rows=dataset.validation_rows
+    )
     flops = estimate.flops_per_step * estimate.steps
     needs = {
         "parameters": estimate.parameters,
@@ -91,7 +93,7 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         config=dict(config),
         tier=tier,
         parameters=estimate.parameters,
-        epochs=network.training.epochs,
+        epochs=network.epochs,
         steps=estimate.steps,
         flops=flops,
         memory_bytes=estimate.memory_bytes,

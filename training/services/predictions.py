@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from governance.services import Refusal
 from kernels import build
-from kernels.predictor import Predictor
+from kernels.predictor import Predictor, RowsRefused
 from training.models import Model
 from training.runner import blobs
 
@@ -75,9 +75,12 @@ def parse_rows(raw: Any, *, columns: int) -> NDArray[np.float32]:
 def predict(*, model: Model, rows: Sequence[Sequence[float]]) -> list[Prediction]:
     """Probabilities of each class for each row."""
     network = ready(model.sha256)
-    signature = network.predictor.signature
+    signature = network.predictor.model.signature
     values = parse_rows(list(rows), columns=len(signature.features))
-    answers = network.predict(values)
+    try:
+        answers = network.predict(values)
+    except RowsRefused as error:
+        raise InvalidRows(f"input_data: {error}") from error
     return [
         Prediction(
             label=signature.classes[int(answer.argmax())],

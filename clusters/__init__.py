@@ -1,0 +1,1 @@
+"""One job over many nodes that may be slow, dead or dishonest."""

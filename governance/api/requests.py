@@ -1,0 +1,46 @@
+"""What operations share: who called, and acting once per `Idempotency-Key`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance import services as governance
+from governance.models import User
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Makes the call safe to repeat: the same key with the same body acts once.",
+)
+
+
+def caller(request: Request) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def once(request: Request, act: Callable[[], tuple[int, Any]]) -> Response:
+    """Act under the request's `Idempotency-Key`, if it carries one."""
+    key = request.headers.get("Idempotency-Key", "").strip('" ')
+    if not key:
+        status, body = act()
+        return Response(body, status=status)
+    status, body, replayed = governance.answer_once(
+        user=caller(request), route=request.path, key=key, payload=request.data, act=act
+    )
+    headers = {"Idempotency-Replayed": "true"} if replayed else {}
+    return Response(body, status=status, headers=headers)
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its metaclass has no types
+    target_class = "governance.api.keys.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}

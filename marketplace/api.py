@@ -1,0 +1,244 @@
+"""The JSON door of the marketplace. Operations, fields and enumerations bear the original's names.
+
+Where the original's two sources spell a field differently, both spellings are accepted.
+"""
+
+import uuid
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing import services as billing
+from governance.api.requests import IDEMPOTENCY_KEY, caller, once
+from governance.models import Scope
+from marketplace import services as marketplace
+from marketplace.forms import to_microcredits
+from marketplace.models import Category, Plan, Template
+from training.models import Model
+
+LIMIT_MAX = 100
+
+
+class ListQuery(serializers.Serializer[Any]):
+    category = serializers.ChoiceField(Category.choices, required=False)
+    tier = serializers.ChoiceField(["free", "paid"], required=False)
+    search = serializers.CharField(max_length=100, required=False)
+    limit = serializers.IntegerField(default=20, min_value=1, max_value=LIMIT_MAX)
+
+
+class PublishRequest(serializers.Serializer[Any]):
+    model_id = serializers.UUIDField()
+    name = serializers.CharField(max_length=80)
+    description = serializers.CharField()
+    summary = serializers.CharField(max_length=160, default="", allow_blank=True)
+    category = serializers.ChoiceField(Category.choices, default=Category.CUSTOM)
+    plan = serializers.ChoiceField(Plan.choices, required=False)
+    price = serializers.DecimalField(13, 6, default=0, min_value=0, help_text="credits, once")
+    call_price = serializers.DecimalField(
+        13, 6, default=0, min_value=0, help_text="credits per prediction"
+    )
+
+
+def template_body(template: Template) -> dict[str, Any]:
+    version = template.current
+    validation = version.validation
+    return {
+        "id": str(template.pk),
+        "name": template.name,
+        "description": template.description,
+        "category": template.category,
+        "tier": "paid" if template.price_microcredits else "free",
+        "plan": template.plan,
+        "price_credits": billing.credits(template.price_microcredits),
+        "call_price_credits": billing.credits(template.call_price_microcredits),
+        "downloads": template.purchases.count(),
+        "author_id": str(template.owner_id),
+        "status": template.status,
+        "url": template.get_absolute_url(),
+        "model_id": str(version.model_id),
+        "version": version.number,
+        "accuracy": validation.accuracy,
+        "latency_p50_ms": validation.latency_p50_ms,
+        "model_size_mb": validation.model_size_mb,
+    }
+
+
+class Templates(APIView):
+    required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.PUBLISH}
+
+    @extend_schema(
+        operation_id="neural_list_templates", parameters=[ListQuery], responses=dict
+    )
+    def get(self, request: Request) -> Response:
+        """Public templates, newest first."""
+        query = ListQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        rows = Template.objects.public().with_current()
+        if "category" in asked:
+            rows = rows.filter(category=asked["category"])
+        if "tier" in asked:
+            free = asked["tier"] == "free"
+            rows = rows.filter(price_microcredits=0) if free else rows.exclude(price_microcredits=0)
+        if "search" in asked:
+            rows = rows.filter(name__icontains=asked["search"]) | rows.filter(
+                description__icontains=asked["search"]
+            )
+        found = [template_body(row) for row in rows[: asked["limit"]]]
+        return Response({"templates": found, "count": len(found)})
+
+    @extend_schema(
+        operation_id="neural_publish_template",
+        request=PublishRequest,
+        responses={201: dict},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Offer a validated model; a moderator's approval makes it public."""
+        asked = PublishRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        owner = caller(request)
+        model = get_object_or_404(Model.objects.of(owner), pk=data["model_id"])
+        plan = data.get("plan") or (Plan.STANDARD if data["price"] else Plan.FREE)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            template = marketplace.publish_template(
+                owner=owner,
+                model=model,
+                name=data["name"],
+                summary=data["summary"],
+                description=data["description"],
+                category=Category(data["category"]),
+                plan=Plan(plan),
+                price_microcredits=to_microcredits(data["price"]),
+                call_price_microcredits=to_microcredits(data["call_price"]),
+            )
+            body = template_body(template)
+            return 201, body | {"template_id": body["id"], "templateId": body["id"]}
+
+        return once(request, act)
+
+
+class Purchases(APIView):
+    required_scope = {"POST": Scope.BUY}
+
+    @extend_schema(
+        operation_id="neural_buy_template",
+        request=None,
+        responses={201: dict},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, template_id: uuid.UUID) -> Response:
+        """Buy a template: the price moves, 70 % of it to the author."""
+        buyer = caller(request)
+        template = get_object_or_404(Template.objects.visible_to(buyer), pk=template_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            purchase = marketplace.buy_template(buyer=buyer, template=template)
+            return 201, {
+                "purchase_id": str(purchase.pk),
+                "price_credits": billing.credits(purchase.price_microcredits),
+                "author_credits": billing.credits(purchase.author_microcredits),
+                "platform_credits": billing.credits(purchase.platform_microcredits),
+            }
+
+        return once(request, act)
+
+
+class DeployRequest(serializers.Serializer[Any]):
+    custom_config = serializers.DictField(default=dict, help_text="may set: name")
+
+    def validate_custom_config(self, value: dict[str, Any]) -> dict[str, Any]:
+        for name, given in value.items():
+            if name != "name":
+                raise serializers.ValidationError(f"{name}: cannot be set here; name can.")
+            if not isinstance(given, str) or len(given) > 80:
+                raise serializers.ValidationError("name: must be a text of at most 80 letters.")
+        return value
+
+
+class Deployments(APIView):
+    required_scope = {"POST": Scope.BUY}
+
+    @extend_schema(
+        operation_id="neural_deploy_template",
+        request=DeployRequest,
+        responses={201: dict},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, template_id: uuid.UUID) -> Response:
+        """Start answering predictions with a template that is yours, bought or free."""
+        asked = DeployRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        owner = caller(request)
+        template = get_object_or_404(Template.objects.visible_to(owner), pk=template_id)
+        name = asked.validated_data["custom_config"].get("name", "")
+
+        def act() -> tuple[int, dict[str, Any]]:
+            made = marketplace.deploy_template(owner=owner, template=template, name=name)
+            return 201, {
+                "deployment_id": str(made.pk),
+                "deploymentId": str(made.pk),
+                "status": "active",
+                "template": template.name,
+                "model_id": str(made.model_id),
+                "predict_url": f"/api/v1/models/{made.model_id}/predict",
+                "call_price_credits": billing.credits(made.call_price_microcredits),
+            }
+
+        return once(request, act)
+
+
+class PredictRequest(serializers.Serializer[Any]):
+    input_data = serializers.JSONField(required=False, help_text="a row, or a list of rows")
+    input = serializers.JSONField(required=False, help_text="the same, by its other name")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = [name for name in ("input_data", "input") if name in attrs]
+        if len(given) != 1:
+            raise serializers.ValidationError({"input_data": "Send input_data, once."})
+        return {"rows": attrs[given[0]]}
+
+
+class Predict(APIView):
+    required_scope = {"POST": Scope.PREDICT}
+
+    @extend_schema(
+        operation_id="neural_predict",
+        request=PredictRequest,
+        responses=dict,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, model_id: uuid.UUID) -> Response:
+        """Predict with a model that is yours or deployed by you; each row is metered."""
+        asked = PredictRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        user = caller(request)
+        model = get_object_or_404(Model.objects.select_related("owner"), pk=model_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            answer = marketplace.predict_model(
+                user=user, model=model, rows=asked.validated_data["rows"], event_id=uuid.uuid4()
+            )
+            return 200, {
+                "prediction_id": str(answer.id),
+                "model_id": str(model.pk),
+                "predictions": [
+                    {
+                        "label": prediction.label,
+                        "confidence": prediction.confidence,
+                        "probabilities": prediction.probabilities,
+                    }
+                    for prediction in answer.predictions
+                ],
+                "confidence": answer.predictions[0].confidence,
+                "credits": billing.credits(answer.microcredits),
+            }
+
+        return once(request, act)

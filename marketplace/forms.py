@@ -1,0 +1,84 @@
+"""The shape of what people type when they publish, browse and predict."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from marketplace.models import Category, Plan
+
+MICROCREDITS_PER_CREDIT = 1_000_000
+
+
+class PublishForm(forms.Form):
+    name = forms.CharField(max_length=80, help_text="What people see in the catalogue.")
+    summary = forms.CharField(
+        max_length=160, required=False, help_text="One sentence for the card."
+    )
+    description = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 8}),
+        help_text="What it is for, what it was trained on, where it fails. Markdown.",
+    )
+    category = forms.ChoiceField(choices=Category.choices)
+    plan = forms.ChoiceField(choices=Plan.choices, initial=Plan.STANDARD)
+    price = forms.DecimalField(
+        min_value=0,
+        max_digits=13,
+        decimal_places=6,
+        initial=15,
+        label="Price",
+        help_text="Credits, once. You receive 70 %.",
+    )
+    call_price = forms.DecimalField(
+        min_value=0,
+        max_digits=13,
+        decimal_places=6,
+        initial=Decimal("0.001"),
+        label="Price per prediction",
+        help_text="Credits. You receive 70 %; it includes the compute.",
+    )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.cleaned_data.get("plan") == Plan.FREE and self.cleaned_data.get("price"):
+            self.add_error("price", "A template of the free plan costs 0.")
+        return cleaned
+
+
+def to_microcredits(credits: Decimal) -> int:
+    return int(credits * MICROCREDITS_PER_CREDIT)
+
+
+class CatalogueForm(forms.Form):
+    """The catalogue's address is its state; what does not fit is left out."""
+
+    SORTS = [("newest", "Newest"), ("accuracy", "Most accurate"), ("fastest", "Fastest"), ("price", "Cheapest")]
+
+    q = forms.CharField(max_length=100, required=False)
+    category = forms.ChoiceField(choices=[("", "All"), *Category.choices], required=False)
+    sort = forms.ChoiceField(choices=SORTS, required=False)
+
+
+class PredictForm(forms.Form):
+    """A row of the test data by number, a drawing, or the values themselves."""
+
+    row = forms.IntegerField(min_value=0, required=False)
+    pixels = forms.CharField(max_length=4_000, required=False)
+    values = forms.CharField(
+        max_length=200_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "code"}),
+        help_text="Numbers, separated by commas.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        text = cleaned.get("pixels") or cleaned.get("values") or ""
+        if text.strip():
+            try:
+                cleaned["numbers"] = [float(number) for number in text.split(",")]
+            except ValueError as error:
+                raise forms.ValidationError(f"values: {error}; write numbers with commas.") from error
+        elif cleaned.get("row") is None:
+            raise forms.ValidationError("Draw something, pick a row, or type the values first.")
+        return cleaned

@@ -1,0 +1,164 @@
+"""Deployments: start one, stop it, and predict, each call metered."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import models, transaction
+from django.db.models.functions import Now
+
+from billing import services as billing
+from billing.models import UsageEvent
+from governance import services as governance
+from governance.models import User
+from governance.services import Refusal
+from marketplace.models import Deployment, Template
+from marketplace.services.purchases import buy_template, may_deploy
+from training import services as training
+from training.models import Model
+from training.services import Prediction
+
+# What a call costs where no author asks for more: the sandbox's time.
+COMPUTE_PRICE_MICROCREDITS = 100
+
+
+class NotDeployed(Refusal):
+    """Predictions are answered by an active deployment."""
+
+    status = 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Predictions with what they cost; `id` names the metered event."""
+
+    id: uuid.UUID
+    predictions: list[Prediction]
+    microcredits: int
+
+
+@transaction.atomic
+def deploy_template(*, owner: User, template: Template, name: str = "") -> Deployment:
+    """Start answering predictions with the newest version. A template that costs nothing is taken along."""
+    if not may_deploy(owner, template):
+        if template.price_microcredits:
+            price = billing.credits(template.price_microcredits)
+            raise governance.NotAllowed(
+                f"Buy “{template.name}” for {price} credits first; then deploy it."
+            )
+        buy_template(buyer=owner, template=template)
+    version = template.current
+    running = Deployment.objects.of(owner).active().filter(version=version).first()
+    if running is not None:
+        return running
+    deployment = Deployment.objects.create(
+        owner=owner,
+        version=version,
+        model=version.model,
+        name=name.strip() or template.name,
+        call_price_microcredits=call_price(owner, template),
+    )
+    governance.record(
+        actor=owner,
+        verb="deploy_template",
+        subject=deployment,
+        details={"template": str(template.pk), "version": version.number},
+    )
+    return deployment
+
+
+def call_price(owner: User, template: Template) -> int:
+    """Authors pay for the sandbox's time; others what the author asks, which includes it."""
+    if template.owner_id == owner.pk:
+        return COMPUTE_PRICE_MICROCREDITS
+    return max(template.call_price_microcredits, COMPUTE_PRICE_MICROCREDITS)
+
+
+@transaction.atomic
+def stop_deployment(*, actor: User, deployment: Deployment) -> Deployment:
+    stopped = (
+        Deployment.objects.of(actor).active().filter(pk=deployment.pk).update(stopped_at=Now())
+    )
+    if not stopped:
+        raise Refusal("This deployment is already stopped.")
+    governance.record(actor=actor, verb="stop_deployment", subject=deployment)
+    deployment.refresh_from_db()
+    return deployment
+
+
+def predict(
+    *, user: User, deployment: Deployment, rows: Sequence[Sequence[float]], event_id: uuid.UUID
+) -> Answer:
+    """Answer with the deployment's model; the call is metered before the answer is given."""
+    if deployment.owner_id != user.pk or deployment.is_over:
+        raise NotDeployed("This deployment is stopped; start it again from the template's page.")
+    template = deployment.version.template
+    asked = template.call_price_microcredits
+    author = template.owner if template.owner_id != user.pk and asked else None
+    return metered(
+        user=user,
+        model=deployment.model,
+        rows=rows,
+        event_id=event_id,
+        source=f"deployment/{deployment.pk}",
+        author=author,
+        price=deployment.call_price_microcredits,
+    )
+
+
+def predict_model(
+    *, user: User, model: Model, rows: Sequence[Sequence[float]], event_id: uuid.UUID
+) -> Answer:
+    """Answer with a model: its owner directly, everybody else through their deployment of it."""
+    if model.owner_id == user.pk:
+        return metered(
+            user=user,
+            model=model,
+            rows=rows,
+            event_id=event_id,
+            source=f"model/{model.pk}",
+            author=None,
+            price=COMPUTE_PRICE_MICROCREDITS,
+        )
+    running = Deployment.objects.of(user).active().filter(model=model)
+    deployment = running.select_related("model", "version__template__owner").first()
+    if deployment is None:
+        raise NotDeployed("No model of this id is yours or deployed by you; deploy it first.")
+    return predict(user=user, deployment=deployment, rows=rows, event_id=event_id)
+
+
+def metered(
+    *,
+    user: User,
+    model: Model,
+    rows: Sequence[Sequence[float]],
+    event_id: uuid.UUID,
+    source: str,
+    author: User | None,
+    price: int,
+) -> Answer:
+    predictions = training.predict(model=model, rows=rows)
+    billing.meter(
+        user=user,
+        source=source,
+        author=author,
+        price_microcredits=price,
+        units=len(predictions),
+        event_id=event_id,
+    )
+    return Answer(id=event_id, predictions=predictions, microcredits=price * len(predictions))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a deployment has answered so far."""
+
+    calls: int
+    microcredits: int
+
+
+def usage(deployment: Deployment) -> Usage:
+    events = UsageEvent.objects.filter(source=f"deployment/{deployment.pk}")
+    spent = models.F("price_microcredits") * models.F("units")
+    totals = events.aggregate(calls=models.Count("pk"), spent=models.Sum(spent))
+    return Usage(calls=totals["calls"], microcredits=totals["spent"] or 0)

@@ -1,0 +1,73 @@
+"""Purchases: the price moves from buyer to author and platform, and the buyer may deploy."""
+
+import uuid
+
+from django.db import connection, transaction
+
+from billing import services as billing
+from governance import services as governance
+from governance.models import User
+from governance.services import Refusal
+from marketplace.models import Purchase, Template
+
+
+class AlreadyBought(Refusal):
+    """A template is bought once."""
+
+
+class OwnTemplate(Refusal):
+    """An author need not buy what is theirs."""
+
+
+def may_deploy(user: User, template: Template) -> bool:
+    """Owners may, buyers may, and everyone may what costs nothing."""
+    if template.owner_id == user.pk:
+        return True
+    return Purchase.objects.of(user).filter(template=template).exists()
+
+
+@transaction.atomic
+def buy_template(*, buyer: User, template: Template) -> Purchase:
+    """Move the price, 70 % to the author, and give the right to deploy, both or neither."""
+    if template.owner_id == buyer.pk:
+        raise OwnTemplate("This template is yours; you can deploy it as it is.")
+    with connection.cursor() as cursor:
+        # A second click waits here and then finds the first one's purchase.
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"purchase/{buyer.pk}/{template.pk}"],
+        )
+    offered = Template.objects.public().filter(pk=template.pk).first()
+    if offered is None:
+        raise Refusal(f"“{template.name}” is not on offer at present.")
+    if Purchase.objects.of(buyer).filter(template=offered).exists():
+        raise AlreadyBought(f"You already have “{template.name}”; deploy it from its page.")
+    purchase = Purchase(
+        id=uuid.uuid4(),
+        buyer=buyer,
+        template=offered,
+        version=offered.current,
+        price_microcredits=offered.price_microcredits,
+        author_microcredits=0,
+        platform_microcredits=0,
+    )
+    if offered.price_microcredits:
+        sale = billing.sell(
+            buyer=buyer,
+            author=offered.owner,
+            amount_microcredits=offered.price_microcredits,
+            key=f"purchase/{purchase.pk}",
+            source=f"template/{offered.pk}",
+            memo=f"“{offered.name}”",
+        )
+        purchase.author_microcredits = sale.author_microcredits
+        purchase.platform_microcredits = sale.fee_microcredits
+        purchase.transfer = sale.transfer
+    purchase.save()
+    governance.record(
+        actor=buyer,
+        verb="buy_template",
+        subject=purchase,
+        details={"template": str(offered.pk), "price": offered.price_microcredits},
+    )
+    return purchase

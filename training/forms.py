@@ -1,0 +1,61 @@
+"""The shape of what people type about jobs."""
+
+import json
+from typing import Any
+
+from django import forms
+
+from governance.models import User
+from training.models import Dataset, Tier
+
+DIGITS_CONFIG = {
+    "architecture": {
+        "type": "feedforward",
+        "layers": [
+            {"type": "input", "params": {"size": 64}},
+            {"type": "hidden", "params": {"size": 128, "activation": "relu"}},
+            {"type": "dropout", "params": {"rate": 0.2}},
+            {"type": "output", "params": {"size": 10, "activation": "softmax"}},
+        ],
+    },
+    "training": {"epochs": 60, "batch_size": 32, "learning_rate": 0.001, "optimizer": "adam"},
+    "divergent": {"enabled": False, "pattern": "lateral", "factor": 0.3},
+}
+
+
+class DatasetChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} ({obj.rows:,} rows)"
+
+
+class JobForm(forms.Form):
+    """A job as its JSON; `training.services` says what is wrong inside it."""
+
+    name = forms.CharField(max_length=120, required=False, help_text="How you will find it again.")
+    dataset = DatasetChoice(queryset=Dataset.objects.none(), to_field_name="slug", empty_label=None)
+    tier = forms.ChoiceField(choices=Tier.choices, initial=Tier.NANO)
+    seed = forms.IntegerField(
+        min_value=0,
+        initial=0,
+        help_text="The same seed gives the same weights, to the bit.",
+    )
+    config = forms.CharField(
+        label="Configuration",
+        widget=forms.Textarea(attrs={"rows": 22, "spellcheck": "false", "class": "code"}),
+        initial=json.dumps(DIGITS_CONFIG, indent=2),
+        help_text="architecture, training and divergent, as JSON.",
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["dataset"]
+        assert isinstance(field, DatasetChoice)
+        field.queryset = Dataset.objects.visible_to(user).ready()
+
+    def clean_config(self) -> Any:
+        text = self.cleaned_data["config"]
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            message = f"line {error.lineno}, column {error.colno}: {error.msg}; this must be JSON."
+            raise forms.ValidationError(message) from error

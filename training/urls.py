@@ -1,0 +1,27 @@
+"""Addresses of training."""
+
+from django.urls import path
+
+from training import api, views
+
+app_name = "training"
+urlpatterns = [
+    # /datasets/
+    path("datasets/", views.datasets, name="datasets"),
+    path("datasets/<slug:slug>/", views.dataset, name="dataset"),
+    # /jobs/
+    path("jobs/", views.jobs, name="jobs"),
+    path("jobs/new/", views.new_job, name="new_job"),
+    path("jobs/<uuid:job_id>/", views.job, name="job"),
+    path("jobs/<uuid:job_id>/cancel/", views.cancel_job, name="cancel_job"),
+    # /models/
+    path("models/", views.models, name="models"),
+    path("models/<uuid:model_id>/", views.model, name="model"),
+    path("models/<uuid:model_id>/validate/", views.validate_model, name="validate_model"),
+    # /api/v1/
+    path("api/v1/training-jobs", api.TrainingJobs.as_view(), name="api_jobs"),
+    path("api/v1/training-jobs/<uuid:job_id>", api.TrainingJob.as_view(), name="api_job"),
+    path("api/v1/models", api.Models.as_view(), name="api_models"),
+    path("api/v1/models/<uuid:model_id>/validations", api.Validations.as_view(), name="api_validations"),
+    path("api/v1/models/<uuid:model_id>/benchmarks", api.Benchmarks.as_view(), name="api_benchmarks"),
+]
