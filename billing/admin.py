@@ -2,13 +2,25 @@
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
 from billing.models import Balance, Hold, HoldPart, Leg, Stream, Transfer, UsageEvent
+from governance.admin import DeskAdmin
+from governance.models import Role
 
 
-class ReadOnly:
-    """Rows that only services may make."""
+class LedgerAdmin(DeskAdmin):
+    readers = (Role.FINANCE, Role.ADMIN)
+
+
+class LedgerInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
+    """Rows of a page that its reader may already see."""
+
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return True
 
     def has_add_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
         return False
@@ -16,22 +28,19 @@ class ReadOnly:
     def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        return False
 
-
-class LegInline(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold ships no types
+class LegInline(LedgerInline):
     model = Leg
     fields = ["account", "amount_microcredits", "balance_microcredits"]
 
 
-class HoldPartInline(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold ships no types
+class HoldPartInline(LedgerInline):
     model = HoldPart
     fields = ["account", "amount_microcredits", "captured_microcredits"]
 
 
 @admin.register(Transfer)
-class TransferAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class TransferAdmin(LedgerAdmin):
     list_display = ["at", "kind", "memo", "key"]
     list_filter = ["kind", "at"]
     search_fields = ["key", "memo"]
@@ -40,7 +49,7 @@ class TransferAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold ships
 
 
 @admin.register(Balance)
-class BalanceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class BalanceAdmin(LedgerAdmin):
     list_display = ["account", "posted_microcredits", "held_microcredits"]
     list_filter = ["account__kind"]
     search_fields = ["account__owner__username"]
@@ -48,7 +57,7 @@ class BalanceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold ships 
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class HoldAdmin(LedgerAdmin):
     list_display = [
         "opened_at",
         "owner",
@@ -65,14 +74,14 @@ class HoldAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold ships no 
 
 
 @admin.register(Stream)
-class StreamAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class StreamAdmin(LedgerAdmin):
     list_display = ["author", "buyer", "source", "gross_microcredits", "author_microcredits"]
     search_fields = ["source", "author__username", "buyer__username"]
     list_select_related = ["author", "buyer"]
 
 
 @admin.register(UsageEvent)
-class UsageEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold ships no types
+class UsageEventAdmin(LedgerAdmin):
     list_display = ["at", "user", "source", "units", "price_microcredits", "settled_by"]
     list_filter = ["at"]
     search_fields = ["source", "user__username"]

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +14,8 @@ from billing import services as billing
 from governance.models import Scope, User
 
 
-class Credits(serializers.CharField):
+@extend_schema_field(OpenApiTypes.STR)
+class Credits(serializers.Field[int, Any, str, int]):
     """Micro-credits, written as credits."""
 
     def to_representation(self, value: int) -> str:

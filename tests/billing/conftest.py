@@ -1,0 +1,90 @@
+"""People with credits, and a ledger that commits, for the tests of the ledger.
+
+Most tests run in a transaction that is rolled back. Races need several connections, which see only
+what was committed: they ask for `committed`, and say `together` what should happen at once.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+
+from billing import services as billing
+from billing.models import MICROCREDITS
+from billing.services import usage
+from governance import services as governance
+from governance.models import User
+
+Together = Callable[[list[Callable[[], Any]]], list[Any]]
+
+
+def person(name: str) -> User:
+    return User.objects.create_user(name, f"{name}@example.com")
+
+
+@pytest.fixture
+def alice(db) -> User:
+    """Publishes."""
+    return person("alice")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    """Buys and trains; has 100 promotional and 50 paid credits."""
+    bob = person("bob")
+    billing.welcome(user=bob)
+    billing.issue(
+        user=bob,
+        amount_microcredits=50 * MICROCREDITS,
+        reason="A voucher",
+        key="bob's voucher",
+        promotional=False,
+    )
+    return bob
+
+
+@pytest.fixture(autouse=True)
+def _no_leases_of_earlier_tests() -> None:
+    usage.BUDGETS.clear()
+
+
+@pytest.fixture
+def committed(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """A database whose transactions commit, emptied afterwards.
+
+    Not pytest-django's `transactional_db`: it empties by TRUNCATE, which the ledger refuses. Here
+    the triggers are switched off for that, as only a superuser of the database can.
+    """
+    with django_db_blocker.unblock():
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute("TRUNCATE governance_user CASCADE")
+            cursor.execute("TRUNCATE billing_account CASCADE")
+            cursor.execute("SET session_replication_role = origin")
+        connection.close()
+
+
+@pytest.fixture
+def together() -> Together:
+    """Runs the acts at once, each on its own connection; what was refused is an act's result."""
+
+    def run(acts: list[Callable[[], Any]]) -> list[Any]:
+        barrier = threading.Barrier(len(acts))
+
+        def perform(act: Callable[[], Any]) -> Any:
+            barrier.wait()
+            try:
+                return act()
+            except (governance.Refusal, DatabaseError) as error:
+                return error
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(len(acts)) as pool:
+            return list(pool.map(perform, acts))
+
+    return run
