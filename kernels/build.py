@@ -1,8 +1,9 @@
-"""From the C sources to two WebAssembly modules: with vectors, and the same sources without, as the yardstick.
+"""From the C sources to two WebAssembly modules: with vectors, and the same sources without, as the
+yardstick.
 
-A build lies in a folder named after the sources it was made from, so a second call finds it and old work can be run
-again with the module that did it. The *kernel hash* is the SHA-256 of the vector module. The build is reproducible to
-the bit: stripped, since debug information would hold paths.
+A build lies in a folder named after the sources it was made from, so a second call finds it and old
+work can be run again with the module that did it. The *kernel hash* is the SHA-256 of the vector
+module. The build is reproducible to the bit: stripped, since debug information would hold paths.
 """
 
 import hashlib
@@ -46,7 +47,9 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class Module:
-    """A compiled module. `kernel_hash` names the arithmetic: the SHA-256 of the vector module of the same sources."""
+    """A compiled module. `kernel_hash` names the arithmetic: the SHA-256 of the vector module of
+    the same sources.
+    """
 
     path: Path
     variant: Variant
@@ -86,7 +89,9 @@ def file_hash(path: Path) -> str:
 
 
 def build(target: Path) -> None:
-    """Both modules into `target`. Several processes may do so at once: the first to rename wins, all find it whole."""
+    """Both modules into `target`. Several processes may do so at once: the first to rename wins,
+    all find it whole.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
     try:

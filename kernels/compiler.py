@@ -1,8 +1,9 @@
 """From a graph to a tape: gradients, the memory plan, the instructions.
 
-Memory is one arena. Leaves (data, parameters, moments, results) stand at its start and stay. Every other value lives
-from the instruction that makes it to the last one that reads it, and its bytes are then given to the next; programs of
-one tape share this scratch region, since only one runs at a time.
+Memory is one arena. Leaves (data, parameters, moments, results) stand at its start and stay. Every
+other value lives from the instruction that makes it to the last one that reads it, and its bytes
+are then given to the next; programs of one tape share this scratch region, since only one runs at a
+time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,9 @@ ALIGNMENT_BYTES = 64  # a cache line
 
 @dataclass(frozen=True)
 class Program:
-    """What one run of a program does: `roots` in their order; `into` says which nodes must end up in which memory."""
+    """What one run of a program does: `roots` in their order; `into` says which nodes must end up
+    in which memory.
+    """
 
     roots: Sequence[Node]
     into: Mapping[Node, Node] = field(default_factory=dict)
@@ -26,7 +29,9 @@ class Program:
 
 @dataclass(frozen=True)
 class Plan:
-    """A tape, and where things are in its arena. `unshared_bytes` is what scratch would take without reuse."""
+    """A tape, and where things are in its arena. `unshared_bytes` is what scratch would take
+    without reuse.
+    """
 
     tape: Tape
     programs: Mapping[str, int]
@@ -109,7 +114,9 @@ def address_of(node: Node, addresses: Mapping[Node, int]) -> int:
 
 
 class _Placement:
-    """Walks one program in order and gives each value its bytes: first hole that is large enough, else the end."""
+    """Walks one program in order and gives each value its bytes: first hole that is large enough,
+    else the end.
+    """
 
     def __init__(
         self,

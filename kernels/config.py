@@ -1,12 +1,14 @@
 """What a person may write as a network's configuration, and what each mistake is answered.
 
-    {"architecture": {"type": "feedforward",
-                      "layers": [{"type": "dense", "params": {"units": 128, "activation": "relu"}}, ...]},
+    {"architecture": {
+        "type": "feedforward",
+        "layers": [{"type": "dense", "params": {"units": 128, "activation": "relu"}}, ...]},
      "training": {"epochs": 20, "batch_size": 32, "learning_rate": 0.001, "optimizer": "adam"},
      "divergent": {"enabled": true, "pattern": "lateral", "factor": 0.3}}
 
-A layer's values may stand in `params` or beside its type. Every mistake is found in one pass and named by its path.
-Where the layers end without an `output` layer (or a dense one with softmax), one is added for the classes of the data.
+A layer's values may stand in `params` or beside its type. Every mistake is found in one pass and
+named by its path. Where the layers end without an `output` layer (or a dense one with softmax), one
+is added for the classes of the data.
 """
 
 import hashlib
@@ -53,7 +55,7 @@ class Divergent:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """A configuration without mistakes. The last layer is dense, of `classes` units, with softmax."""
+    """A configuration without mistakes; its last layer is dense, `classes` wide, with softmax."""
 
     features: int
     classes: int

@@ -1,4 +1,4 @@
-"""Reading values that people wrote: every mistake is noted with its path, none stops the reading."""
+"""Reading what people wrote: every mistake is noted with its path, none stops the reading."""
 
 import difflib
 import math
@@ -87,7 +87,9 @@ class Reader:
     def fields(
         self, raw: Mapping[str, Any], path: str, kinds: Mapping[str, Field]
     ) -> dict[str, Any]:
-        """The values of the keys that are there and right; whole numbers become floats where a Real is asked."""
+        """The values of the keys that are there and right; whole numbers become floats where a Real
+        is asked.
+        """
         values: dict[str, Any] = {}
         for key, kind in kinds.items():
             if key not in raw:

@@ -11,8 +11,9 @@ Number = int | float
 class Node:
     """One value, or one effect on memory if its shape is None.
 
-    A leaf is memory with a name; a view is a part of a leaf, `offset` elements in. Everything else is a row of the
-    table in ops.py. Nodes are compared by identity: to hash them by content would walk the whole graph below.
+    A leaf is memory with a name; a view is a part of a leaf, `offset` elements in. Everything else
+    is a row of the table in ops.py. Nodes are compared by identity: to hash them by content would
+    walk the whole graph below.
     """
 
     op: str

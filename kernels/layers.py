@@ -35,7 +35,9 @@ class Dense:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Each value is dropped with probability `rate` while training, and the others scaled by 1 / (1 - rate)."""
+    """Each value is dropped with probability `rate` while training, and the others scaled by 1 / (1
+    - rate).
+    """
 
     rate: float
 
@@ -45,7 +47,9 @@ Layer = Dense | Dropout
 
 @dataclass(frozen=True)
 class Written:
-    """A layer as it was written: its type, its values (a refused one is missing), and where those stand."""
+    """A layer as it was written: its type, its values (a refused one is missing), and where those
+    stand.
+    """
 
     type: str
     values: Mapping[str, Any]
@@ -80,7 +84,7 @@ def read_layer(reader: Reader, raw: object, path: str) -> Written:
 def feedforward(
     reader: Reader, written: Sequence[Written], features: int, classes: int
 ) -> tuple[Layer, ...]:
-    """The layers of a feedforward classifier; the last one is dense, `classes` wide, with softmax."""
+    """The layers of a feedforward classifier; the last is dense, `classes` wide, with softmax."""
     layers: list[Layer] = []
     for number, layer in enumerate(written):
         check_place(reader, layer, is_first=number == 0, is_last=number == len(written) - 1)
@@ -143,7 +147,7 @@ def check_sizes(reader: Reader, layer: Written, features: int, classes: int) -> 
 
 
 def check_transformer(reader: Reader, written: Sequence[Written]) -> None:
-    """The heads of an attention share the embedding between them, so its width must divide evenly."""
+    """The heads of an attention share the embedding between them, so it must divide evenly."""
     width: int | None = None
     for layer in written:
         if layer.type == "embedding":

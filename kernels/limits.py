@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Walls of one sandbox. `step_work` bounds one step: its operations plus the elements it
-    touches."""
+    """Walls of one sandbox. `step_work` bounds what one step does, in operations; 4 thousand
+    million are about a tenth of a second."""
 
     memory_bytes: int = 128 * 2**20
     deadline_seconds: float = 3_600.0

@@ -230,7 +230,9 @@ def parse_json(text: str, where: str) -> Any:
 
     try:
         return json.loads(text, object_pairs_hook=unique)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except ModelRefused:
+        raise
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
         raise ModelRefused(f"{where}: must be JSON") from error
 
 

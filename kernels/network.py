@@ -1,4 +1,6 @@
-"""From a configuration to a graph: the parameters of a network, how they start, and its forward pass."""
+"""From a configuration to a graph: the parameters of a network, how they start, and its forward
+pass.
+"""
 
 import math
 from collections.abc import Mapping
@@ -25,8 +27,8 @@ class Parameter:
 def parameters(config: NetworkConfig) -> tuple[Parameter, ...]:
     """The trained arrays, in the order in which they lie in memory.
 
-    Weights start after He et al. (2015) before a rectifier, bound sqrt(6 / fan_in), and after Glorot and Bengio (2010)
-    elsewhere, bound sqrt(6 / (fan_in + fan_out)); biases start at zero.
+    Weights start after He et al. (2015) before a rectifier, bound sqrt(6 / fan_in), and after
+    Glorot and Bengio (2010) elsewhere, bound sqrt(6 / (fan_in + fan_out)); biases start at zero.
     """
     found: list[Parameter] = []
     width = config.features
@@ -45,7 +47,9 @@ def parameter_count(config: NetworkConfig) -> int:
 def forward(
     config: NetworkConfig, x: Node, weights: Mapping[str, Node], dropout_seed: int | None = None
 ) -> Node:
-    """Logits (rows, classes) of standardised rows (rows, features). Without a seed nothing is dropped."""
+    """Logits (rows, classes) of standardised rows (rows, features). Without a seed nothing is
+    dropped.
+    """
     dense = 0
     for number, layer in enumerate(config.layers):
         if isinstance(layer, Dense):

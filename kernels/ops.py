@@ -1,13 +1,15 @@
 """THE TABLE: one row per op.
 
-A row is the op's shape rule, its plain version in NumPy, its gradient, and (by its place) its opcode. The plain version
-is the law: the C kernel of the same name is held to it by the tests. All of them work in the precision of their inputs,
-so that gradients can be checked by differences in double precision.
+A row is the op's shape rule, its plain version in NumPy, its gradient, and (by its place) its
+opcode. The plain version is the law: the C kernel of the same name is held to it by the tests. All
+of them work in the precision of their inputs, so that gradients can be checked by differences in
+double precision.
 
-The shape rule is a signature in NumPy's notation: "(m,k),(k,n)->(m,n)" takes two matrices and gives a third; a number
-is a size that must be so; "..." is any shape, the same wherever it stands; nothing after the arrow is an effect on a
-source. The signature is also the layout of an instruction (output, inputs, scratch, sizes in order of appearance,
-attributes), and the verifier of a tape reads the extent of each operand from it.
+The shape rule is a signature in NumPy's notation: "(m,k),(k,n)->(m,n)" takes two matrices and gives
+a third; a number is a size that must be so; "..." is any shape, the same wherever it stands;
+nothing after the arrow is an effect on a source. The signature is also the layout of an instruction
+(output, inputs, scratch, sizes in order of appearance, attributes), and the verifier of a tape
+reads the extent of each operand from it.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +25,7 @@ from kernels.signature import ShapeError, Signature, Sizes
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Number]
-# the node, the step number, its sources → its value (None for an effect, which changes a source in place)
+# the node, the step number, its sources → its value; None for an effect on a source
 Reference = Callable[..., Array | None]
 # the node, the gradient of its value → the gradients of its sources
 Gradient = Callable[[Node, Node], tuple[Node | None, ...]]
@@ -31,7 +33,9 @@ Gradient = Callable[[Node, Node], tuple[Node | None, ...]]
 
 @dataclass(frozen=True)
 class Op:
-    """One row. `flops` counts the arithmetic for each combination of sizes; `scratch` the floats it borrows."""
+    """One row. `flops` counts the arithmetic for each combination of sizes; `scratch` the floats it
+    borrows.
+    """
 
     signature: Signature
     reference: Reference
@@ -64,11 +68,13 @@ def flops(node: Node) -> int:
     return TABLE[node.op].flops * count(tuple(node.sizes.values()))
 
 
-# ------------------------------------------------------------------------------------------------ plain versions
+# ------------------------------------------------------------------------------ plain versions
 
 
 def chain(a: Array, b: Array) -> Array:
-    """a (m, k) times b (k, n): each element one sum over k, ascending, multiply and add rounded apart."""
+    """a (m, k) times b (k, n): each element one sum over k, ascending, multiply and add rounded
+    apart.
+    """
     total = np.zeros((a.shape[0], b.shape[1]), a.dtype)
     for step in range(a.shape[1]):
         total = total + a[:, step : step + 1] * b[step : step + 1, :]
@@ -200,7 +206,7 @@ def lateral(node: Node, step: int, g: Array) -> None:
     g += float(node.attributes["factor"]) * fade * np.sqrt(squares / across) * noise
 
 
-# ------------------------------------------------------------------------------------------------ rows
+# ---------------------------------------------------------------------------------------- rows
 
 
 def from_output(name: str) -> Gradient:
@@ -331,7 +337,9 @@ TABLE: dict[str, Op] = {
         flops=30,
         in_place=True,
     ),
-    "shuffle": Op(Signature("(n),(1)->"), shuffle, attributes={"steps_per_epoch": int} | STREAM),
+    "shuffle": Op(
+        Signature("(n),(1)->"), shuffle, attributes={"steps_per_epoch": int} | STREAM, flops=0
+    ),
     "gather": Op(
         Signature("(n,c),(n)->(b,c)"),
         gather,

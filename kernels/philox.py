@@ -1,7 +1,8 @@
-"""Philox4x32-10 in NumPy: the reference of `c/philox.h`, and the list of what random numbers are drawn for.
+"""Philox4x32-10 in NumPy: the reference of `c/philox.h`, and the list of what random numbers are
+drawn for.
 
-A number is a function of (seed, purpose, step, position) alone. Salmon, Moraes, Dror and Shaw, "Parallel random
-numbers: as easy as 1, 2, 3" (SC 2011).
+A number is a function of (seed, purpose, step, position) alone. Salmon, Moraes, Dror and Shaw,
+"Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 """
 
 from collections.abc import Mapping
@@ -33,7 +34,9 @@ def stream(seed: int, purpose: int) -> dict[str, Number]:
 
 
 def philox(counter: Words, seed_low: int, seed_high: int) -> Words:
-    """Four words for each counter: counter (n, 4) and the result (n, 4) hold 32-bit words in 64 bits."""
+    """Four words for each counter: counter (n, 4) and the result (n, 4) hold 32-bit words in 64
+    bits.
+    """
     c0, c1, c2, c3 = (counter[:, i].copy() for i in range(4))
     for turn in range(10):
         key_low = np.uint64((seed_low + turn * 0x9E3779B9) & 0xFFFFFFFF)

@@ -1,7 +1,7 @@
 """The programs of a network: what its tapes do, in training and in use.
 
-One step of `train` is a whole training step, from picking the rows of the batch to moving the parameters, so that any
-number of steps is one call into the sandbox.
+One step of `train` is a whole training step, from picking the rows of the batch to moving the
+parameters, so that any number of steps is one call into the sandbox.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,20 @@ from kernels.config import NetworkConfig
 from kernels.graph import Node, Number, count, leaf, view
 from kernels.network import Parameter, forward, parameters
 from kernels.philox import Purpose, stream
+from kernels.signature import ShapeError
 
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # Kingma and Ba's own values
 EVALUATION_ROWS = 256
+STEPS_LIMIT = 2**31 - 1  # the virtual machine counts steps in one word
 PREDICTION_ROWS = 32
 PREDICTION_CAPACITY_ROWS = 1_024
 
 
 @dataclass(frozen=True)
 class Block:
-    """All parameters side by side in one leaf, and each as a view of it: what optimisers and checkpoints want."""
+    """All parameters side by side in one leaf, and each as a view of it: what optimisers and
+    checkpoints want.
+    """
 
     whole: Node
     parts: Mapping[str, Node]
@@ -38,7 +42,9 @@ class Columns:
 
 @dataclass(frozen=True)
 class Sums:
-    """Where a program leaves its measurements: one mean loss and one count of right answers for each step it takes."""
+    """Where a program leaves its measurements: one mean loss and one count of right answers for
+    each step it takes.
+    """
 
     rows_per_step: int
     losses: Node
@@ -53,8 +59,9 @@ class Sums:
 class TrainingPlan:
     """The tape of a training run, and the leaves of its memory that the host fills or reads.
 
-    Programs: `measure` finds mean and scale of the training rows; `initialise` draws the weights; `train` is the step;
-    those in `evaluations` measure the validation rows in blocks, the rows that are left over in a block of their own.
+    Programs: `measure` finds mean and scale of the training rows; `initialise` draws the weights;
+    `train` is the step; those in `evaluations` measure the validation rows in blocks, the rows that
+    are left over in a block of their own.
     """
 
     plan: Plan
@@ -82,7 +89,9 @@ def batch_rows(config: NetworkConfig, rows: int) -> int:
 
 
 def steps_per_epoch(config: NetworkConfig, rows: int) -> int:
-    """Whole batches only: rows left over are skipped, other ones each epoch since their order changes."""
+    """Whole batches only: rows left over are skipped, other ones each epoch since their order
+    changes.
+    """
     return rows // batch_rows(config, rows)
 
 
@@ -114,7 +123,9 @@ def labelled(config: NetworkConfig, name: str, rows: int) -> dict[str, Node]:
 def training_plan(
     config: NetworkConfig, *, rows: int, validation_rows: int, seed: int
 ) -> TrainingPlan:
-    """The plan for this many rows; `seed`, a whole number below 2^64, decides all that is random."""
+    """The plan for this many rows; `seed`, below 2^64, decides all that is random."""
+    if steps_per_epoch(config, rows) * config.epochs > STEPS_LIMIT:
+        raise ShapeError(f"{config.epochs} epochs of {rows} rows are more than 2^31 steps")
     weights = block("weights", parameters(config))
     columns = column_leaves(config)
     data = labelled(config, "train", rows)
@@ -145,7 +156,9 @@ def training_step(
     measured: Sums,
     seed: int,
 ) -> tuple[Program, tuple[Node, ...]]:
-    """The program of one step, and the optimiser's moments. Losses are recorded before anything is moved."""
+    """The program of one step, and the optimiser's moments. Losses are recorded before anything is
+    moved.
+    """
     per_epoch: dict[str, Number] = {"steps_per_epoch": measured.steps}
     rows = data["train_rows"].shape or (0,)
     order, tag = leaf("order", rows[:1], "u4"), leaf("order_tag", (1,), "u4")

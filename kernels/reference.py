@@ -7,9 +7,11 @@ from kernels.ops import TABLE, Array
 
 
 def run(roots: Iterable[Node], memory: MutableMapping[Node, Array], step: int = 0) -> None:
-    """Evaluate the roots in order. `memory` holds an array for each leaf, and afterwards one for every value.
+    """Evaluate the roots in order. `memory` holds an array for each leaf, and afterwards one for
+    every value.
 
-    Effects change the leaves' arrays in place; whatever precision the leaves have is the precision of the run.
+    Effects change the leaves' arrays in place; whatever precision the leaves have is the precision
+    of the run.
     """
     for node in in_order(roots):
         if node.op == "leaf":

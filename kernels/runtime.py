@@ -19,6 +19,7 @@ not finite are refused, so no NaN ever leaves.
 
 import os
 import stat
+import tempfile
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -216,10 +217,9 @@ def compiled(path: Path) -> wasmtime.Module:
             kept.unlink(missing_ok=True)
     module = wasmtime.Module(engine(), path.read_bytes())
     if os.access(path.parent, os.W_OK):
-        fresh = path.with_suffix(f".{os.getpid()}.tmp")
-        fresh.write_bytes(module.serialize())
-        fresh.chmod(0o644)
-        fresh.rename(kept)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as fresh:
+            fresh.write(module.serialize())
+        Path(fresh.name).rename(kept)  # whole or not at all, whoever else writes it too
     return module
 
 

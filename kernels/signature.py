@@ -1,7 +1,8 @@
 """The shape rule of an op, as NumPy writes it: "(m,k),(k,n)->(m,n)".
 
-A letter is a size, the same wherever it stands; a number is a size that must be so; "(...)" is any shape at all, whose
-elements are counted as the size `count`; nothing after the arrow means an effect on a source and no value.
+A letter is a size, the same wherever it stands; a number is a size that must be so; "(...)" is any
+shape at all, whose elements are counted as the size `count`; nothing after the arrow means an
+effect on a source and no value.
 """
 
 import re

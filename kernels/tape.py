@@ -1,30 +1,34 @@
-"""The tape: a compiled network as the virtual machine in `c/vm.c` reads it, and the check that it may be run.
+"""The tape: a compiled network as the virtual machine in `c/vm.c` reads it, and the check that it
+may be run.
 
     word 0        MAGIC
     word 1        bytes of the arena, the one memory its addresses point into
     word 2        number of programs
-    word 3        bytes of the arena that hold inputs, parameters and results; what follows is scratch
-    then          for each program: its first instruction (in units of 16 words from the start of the tape), its length
+    word 3        bytes of the arena that hold inputs, parameters and results; the rest is scratch
+    then          for each program: its first instruction (counted from the start of the tape, in
+                  units of 16 words) and its length
     then          zeros up to a multiple of 16 words, and the instructions
 
-An instruction is an opcode and up to 15 operands in the order of the op's signature: addresses of output, sources and
-scratch (bytes from the start of the arena), sizes, attributes. All words are 32 bits, little-endian.
+An instruction is an opcode and up to 15 operands in the order of the op's signature: addresses of
+output, sources and scratch (bytes from the start of the arena), sizes, attributes. All words are 32
+bits, little-endian.
 
-A tape may come from anywhere, a file or another machine, so nothing in it is believed: `verify` holds each operand to
-the arena by the same signature that the compiler wrote it from. What remains possible is a wrong result or a trap.
+A tape may come from anywhere, a file or another machine, so nothing in it is believed: `verify`
+holds each operand to the arena by the same signature that the compiler wrote it from. What remains
+possible is a wrong result or a trap.
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.graph import Number
+from kernels.graph import Number, count
 from kernels.limits import TapeRefused
 from kernels.ops import OPCODES, TABLE, Op
-from kernels.signature import extent, size_of
+from kernels.signature import extent
 
 MAGIC = 0x31544D4E  # "NMT1"
 WORDS = 16
@@ -32,12 +36,13 @@ HEADER_WORDS = 4
 ARENA_LIMIT_BYTES = 2**32 - 2**20
 PROGRAMS_LIMIT = 64
 INSTRUCTIONS_LIMIT = 65_536
+TOUCH_WORK = 16  # memory far away is that much slower than arithmetic
 NAMES = {opcode: name for name, opcode in OPCODES.items()}
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """`addresses`: of the output if there is one, of the sources, of the scratch if there is any."""
+    """`addresses`: of the output if there is one, of the sources, of scratch if there is any."""
 
     op: str
     addresses: tuple[int, ...]
@@ -90,7 +95,9 @@ def attribute_word(value: Number, of: type) -> int:
 
 
 def decode(encoded: bytes) -> Tape:
-    """The tape that these bytes say; TapeRefused where they say none. Addresses are not checked yet."""
+    """The tape that these bytes say; TapeRefused where they say none. Addresses are not checked
+    yet.
+    """
     if len(encoded) % (4 * WORDS) or not encoded:
         raise TapeRefused(f"{len(encoded)} bytes are no whole number of instructions")
     words = np.frombuffer(encoded, "<u4").reshape(-1, WORDS)
@@ -146,27 +153,24 @@ def extents(row: Op, sizes: Mapping[str, int]) -> list[int]:
 
 
 def verify(tape: Tape, work_limit: int) -> None:
-    """TapeRefused unless every operand lies in the arena and no program does more work than `work_limit` in one step.
-
-    Work is counted as operations plus elements touched, an upper bound of what the loops of the kernels can do.
-    """
+    """TapeRefused unless every operand lies in the arena and no program works more than
+    `work_limit` in one step."""
     if not 0 < tape.arena_bytes <= ARENA_LIMIT_BYTES:
         raise TapeRefused(f"an arena of {tape.arena_bytes:,} bytes; at most {ARENA_LIMIT_BYTES:,}")
     if tape.persistent_bytes > tape.arena_bytes:
         raise TapeRefused("more persistent bytes than the arena has")
     for number, program in enumerate(tape.programs):
-        work = 0
         for position, instruction in enumerate(program):
             where = f"program {number}, {position} ({instruction.op})"
-            work += verify_instruction(instruction, tape.arena_bytes, where)
-        if work > work_limit:
+            verify_instruction(instruction, tape.arena_bytes, where)
+        if work(program) > work_limit:
             raise TapeRefused(
-                f"program {number}: {work:,} operations a step; at most {work_limit:,}"
+                f"program {number}: {work(program):,} operations a step, at most {work_limit:,}; "
+                "take a smaller batch or network"
             )
 
 
-def verify_instruction(instruction: Instruction, arena_bytes: int, where: str) -> int:
-    """The work of one run of it."""
+def verify_instruction(instruction: Instruction, arena_bytes: int, where: str) -> None:
     row = TABLE[instruction.op]
     for name, size in instruction.sizes.items():
         if size < 1:
@@ -175,16 +179,19 @@ def verify_instruction(instruction: Instruction, arena_bytes: int, where: str) -
     for operand, address, length in zip(operands(row), instruction.addresses, lengths, strict=True):
         if address % 4 or address + 4 * length > arena_bytes:
             raise TapeRefused(
-                f"{where}: {operand}, {length} elements at {address}, leaves the arena of {arena_bytes} bytes"
+                f"{where}: {operand}, {length} elements at {address}, "
+                f"leaves the arena of {arena_bytes} bytes"
             )
-    return work_of(row, instruction.sizes) + sum(lengths)
 
 
-def work_of(row: Op, sizes: Mapping[str, int]) -> int:
-    product = row.flops
-    for name in row.signature.sizes:
-        product *= size_of(name, sizes)
-    return product
+def work(program: Iterable[Instruction]) -> int:
+    """A bound for one step: its operations, and TOUCH_WORK for each element it touches."""
+    total = 0
+    for instruction in program:
+        row = TABLE[instruction.op]
+        total += row.flops * count(tuple(instruction.sizes.values()))
+        total += TOUCH_WORK * sum(extents(row, instruction.sizes))
+    return total
 
 
 def describe(tape: Tape) -> Sequence[str]:

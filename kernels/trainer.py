@@ -7,6 +7,7 @@ into any pieces, stopped and restored, and ends in the same bits.
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from kernels.graph import Node
 from kernels.limits import Limits
 from kernels.network import parameter_count
 from kernels.runtime import Sandbox
+from kernels.tape import work
 
 CHECKPOINT_FORMAT = "neural-marketplace-checkpoint/1"
 Progress = Callable[[int], bool]
@@ -68,12 +70,13 @@ class EpochMetrics:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take, from its tape; exact but for the page the arena ends in."""
+    """What a run will take, from its tape. `step_work` is what `Limits.step_work` bounds."""
 
     parameters: int
     steps: int
     steps_per_epoch: int
     flops_per_step: int
+    step_work: int
     memory_bytes: int
     model_bytes: int
 
@@ -88,6 +91,7 @@ def estimate(config: NetworkConfig, *, rows: int, validation_rows: int = 0) -> E
         steps=per_epoch * config.epochs,
         steps_per_epoch=per_epoch,
         flops_per_step=plan.flops["train"],
+        step_work=max(work(program) for program in plan.tape.programs),
         memory_bytes=runtime.memory_bytes(plan.tape),
         model_bytes=4 * (parameters + 2 * config.features),
     )
@@ -189,16 +193,19 @@ class Trainer:
         Raises CheckpointRefused, or ModelRefused where the bytes are no safetensors.
         """
         arrays, metadata = modelfile.read(blob)
-        stated = json.loads(metadata.get("checkpoint", "{}"))
+        stated = modelfile.parse_json(metadata.get("checkpoint", "{}"), "checkpoint")
         for key, value in self._identity().items():
             if stated.get(key) != value:
                 raise CheckpointRefused(f"{key}: the checkpoint has {stated.get(key)}, not {value}")
+        step = stated.get("step")
+        if type(step) is not int or not 0 <= step <= self.steps_total:
+            raise CheckpointRefused(f"step: must be from 0 to {self.steps_total}, not {step}")
         for node in self._state():
             found = arrays.get(node.name)
             if found is None or found.shape != node.shape:
                 raise CheckpointRefused(f"{node.name}: must be there, of shape {node.shape}")
             self._sandbox.array(node)[...] = found
-        self.step = int(stated["step"])
+        self.step = step
 
     def export(self, signature: modelfile.Signature, provenance: dict[str, Any]) -> bytes:
         """The model file: weights, standardisation, configuration, signature, provenance.
@@ -237,9 +244,8 @@ class Trainer:
         return EpochMetrics(
             epoch=self.epoch,
             step=self.step,
-            train_loss=float(losses.mean(dtype=np.float64)),
-            train_accuracy=float(corrects.sum(dtype=np.float64))
-            / (training.rows_per_step * training.steps),
+            train_loss=exact_sum(losses) / training.steps,
+            train_accuracy=exact_sum(corrects) / (training.rows_per_step * training.steps),
             validation_loss=loss,
             validation_accuracy=accuracy,
             learning_rate=self.config.learning_rate,
@@ -253,8 +259,8 @@ class Trainer:
             losses, corrects = (
                 self._sandbox.array(n) for n in (measured.losses, measured.corrects)
             )
-            loss += float(losses.sum(dtype=np.float64)) * measured.rows_per_step
-            correct += float(corrects.sum(dtype=np.float64))
+            loss += exact_sum(losses) * measured.rows_per_step
+            correct += exact_sum(corrects)
             rows += measured.rows_per_step * measured.steps
         return (loss / rows, correct / rows) if rows else (None, None)
 
@@ -273,10 +279,16 @@ class Trainer:
         }
 
 
+def exact_sum(values: NDArray[np.float32]) -> float:
+    """The sum in double precision, rounded once: no order of summation shows in it."""
+    return math.fsum(values.tolist())
+
+
 def digest_of_data(data: TrainingData) -> str:
+    """SHA-256 of names, shapes and bits of the arrays as they are trained on."""
     digest = hashlib.sha256()
     for name in vars(data):
-        array = np.ascontiguousarray(getattr(data, name))
+        array = np.ascontiguousarray(getattr(data, name), "<f4" if "rows" in name else "<i4")
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -1,0 +1,61 @@
+"""exp, log and their kin: how far they are from the truth, in units of the last place."""
+
+import numpy as np
+import pytest
+
+from kernels.graph import leaf
+from kernels.ops import apply
+
+SAMPLES = 1_000_000
+
+
+def ulps(found, exact):
+    """Distance in units of the last place of the exact value, which is given in double precision."""
+    spacing = np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
+    return np.abs(found.astype(np.float64) - exact) / spacing
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize(
+    ("name", "exact", "low", "high", "bound"),
+    [
+        ("exp", np.exp, -87.3, 88.7, 2),
+        ("exp", np.exp, -1, 1, 2),
+        ("log", np.log, 1e-30, 1e-3, 2),
+        ("log", np.log, 0.5, 2, 2),
+        ("log", np.log, 1, 1e30, 2),
+        ("tanh", np.tanh, -10, 10, 3),
+        ("tanh", np.tanh, -0.7, 0.7, 3),
+        ("sigmoid", sigmoid, -87, 87, 4),
+    ],
+)
+def test_error_stays_within_the_stated_bound(name, exact, low, high, bound, simd, compute):
+    is_geometric = low > 0 and high / low > 100
+    spread = np.geomspace if is_geometric else np.linspace
+    values = spread(low, high, SAMPLES).astype(np.float32)
+    x = leaf("x", values.shape)
+    found = compute(simd, apply(name, x), {x: values.copy()})
+    assert ulps(found, exact(values.astype(np.float64))).max() <= bound
+
+
+def test_the_ends_of_the_range_are_those_of_ieee(module, compute):
+    x = leaf("x", (6,))
+    values = np.array([-np.inf, -200, 0, 89, np.inf, -104.5], np.float32)
+    found = compute(module, apply("exp", x), {x: values})
+    np.testing.assert_array_equal(found, np.array([0, 0, 1, np.inf, np.inf, 0], np.float32))
+    values = np.array([0, 1, np.inf, -1, -np.inf, 1e-40], np.float32)
+    found = compute(module, apply("log", x), {x: values})
+    np.testing.assert_allclose(found, [-np.inf, 0, np.inf, np.nan, np.nan, -92.10340], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid", "gelu", "silu", "elu"])
+def test_vectors_and_plain_floats_agree_to_the_bit(name, simd, scalar, compute):
+    values = np.linspace(1e-3 if name == "log" else -100, 100, 100_003).astype(np.float32)
+    x = leaf("x", values.shape)
+    node = apply(name, x)
+    first = compute(simd, node, {x: values.copy()})
+    second = compute(scalar, node, {x: values.copy()})
+    np.testing.assert_array_equal(first.view(np.uint32), second.view(np.uint32))
