@@ -229,10 +229,17 @@ function enhance(within) {
 
 let before = null;
 
+// An element without an id is found again as the n-th of its kind within the nearest one that has.
+function addressOf(element) {
+  const anchor = element.closest("[id]");
+  const tag = element.localName;
+  return { id: anchor.id, tag, index: [...anchor.querySelectorAll(tag)].indexOf(element) };
+}
+
 document.addEventListener("htmx:beforeSwap", (event) => {
   const target = event.detail.target;
   before = {
-    hadFocus: target.contains(document.activeElement),
+    focus: target.contains(document.activeElement) ? addressOf(document.activeElement) : null,
     targetId: target.id,
     open: [...target.querySelectorAll("details[id][open]")].map((details) => details.id),
   };
@@ -241,11 +248,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSettle", () => {
   if (!before) return;
   for (const id of before.open) document.getElementById(id)?.setAttribute("open", "");
-  if (before.hadFocus && document.activeElement === document.body) {
-    const summary = document.getElementById("error-summary");
-    const place = summary || document.getElementById(before.targetId);
-    if (place && !place.hasAttribute("tabindex")) place.setAttribute("tabindex", "-1");
-    place?.focus({ preventScroll: !summary });
+  if (before.focus && document.activeElement === document.body) {
+    const { id, tag, index } = before.focus;
+    const errors = document.getElementById("error-summary");
+    const same = document.getElementById(id)?.querySelectorAll(tag)[index];
+    const place = errors || same || document.getElementById(before.targetId);
+    if (place && place.tabIndex < 0) place.setAttribute("tabindex", "-1");
+    place?.focus({ preventScroll: !errors });
   }
   before = null;
 });
