@@ -165,6 +165,21 @@ def test_bars_are_as_long_as_their_share_of_the_largest():
     assert {"50", "200"} <= set(texts(html))
 
 
+def test_bars_of_shares_can_be_drawn_against_the_whole():
+    html = draw(
+        "bar_chart",
+        bars={"a": 0.5, "b": 0.125},
+        title="t",
+        label="l",
+        value_label="v",
+        decimals=2,
+        full=1,
+    )
+    widths = [bar.get("width") for bar in svg_of(html).iter("rect") if bar.get("class") == "amount"]
+    assert widths == ["50.00%", "12.50%"]
+    assert {"0.50", "0.12"} <= set(texts(html))
+
+
 def test_bars_of_nothing_have_no_length():
     html = draw("bar_chart", bars={"a": 0, "b": 0}, title="t", label="l", value_label="v")
     widths = [bar.get("width") for bar in svg_of(html).iter("rect") if bar.get("class") == "amount"]

@@ -130,17 +130,19 @@ def bar_chart(
     value_label: str,
     unit: str = "",
     decimals: int | None = None,
+    full: float | None = None,
     chart_id: str = "",
 ) -> Context:
     """Draw one horizontal bar per name, from zero, with its value beside it.
 
     Past `BARS_MAX` names only the largest are drawn; the table has all. Values must not be
-    negative: a bar tells an amount. `decimals` fixes how the values beside the bars are written.
+    negative: a bar tells an amount. `decimals` fixes how the values beside the bars are written;
+    `full` is the value of a bar of full length (such as 1 for shares), by default the largest.
     """
     for name, value in bars.items():
         if not scales.drawable(value) or value < 0:
             raise ValueError(f"bars[{name!r}] is {value!r}; a bar needs a finite amount from 0 up")
-    largest = max(bars.values(), default=0)
+    largest = max([*bars.values(), full or 0])
     shown = list(bars.items())
     if len(shown) > BARS_MAX:
         shown = sorted(shown, key=lambda bar: -bar[1])[:BARS_MAX]
