@@ -1,8 +1,8 @@
 """The people of the demonstration and the path they walk, through the services every door calls.
 
-alice trains, publishes and earns; bob buys, deploys and predicts; judy moderates. Their credits come
-from the issuing account with the reason named. `seed` fills an empty catalogue with this, `quickstart`
-shows it in a terminal.
+alice trains, publishes and earns; bob buys, deploys and predicts; judy moderates. Their credits
+come from the issuing account with the reason named. `seed` fills an empty catalogue with this,
+`quickstart` shows it in a terminal.
 """
 
 import time
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
-from allauth.account.models import EmailAddress
 from billing import services as billing
 from governance import services as governance
 from governance.models import Role, User

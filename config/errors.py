@@ -1,7 +1,7 @@
 """Turns a refusal into an answer a person or a program can act on.
 
 Services decline by raising `governance.services.Refusal`. Here, once for all doors, it becomes a
-page with a way out, a fragment, or an `application/problem+json` body (RFC 9457) with a stable `code`.
+page with a way out, or an `application/problem+json` body (RFC 9457) with a stable `code`.
 """
 
 from collections.abc import Callable

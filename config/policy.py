@@ -1,7 +1,7 @@
 """The Content-Security-Policy of each part of the site.
 
 Pages allow nothing inline and nothing from elsewhere. The admin's theme is built on Alpine.js,
-which evaluates expressions, so the admin alone gets a policy that allows it, still from this host only.
+which evaluates expressions, so the admin alone gets a policy that allows it, from this host only.
 """
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE

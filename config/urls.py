@@ -1,4 +1,4 @@
-"""One include per app, and what the site serves for machines: health, metrics, the API's description."""
+"""One include per app, and what the site serves to machines: health, metrics, the API's schema."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -9,7 +9,7 @@ from config import health
 urlpatterns = [
     path("", include("marketplace.urls")),
     path("", include("training.urls")),
-    # path("", include("billing.urls")),
+    path("", include("billing.urls")),
     path("", include("governance.urls")),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),

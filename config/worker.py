@@ -1,7 +1,7 @@
 """A worker for as long as a command needs one, where none is running.
 
 Commands that walk the whole path hand their work to the same Celery worker as the site does. When
-`make run` has one, that one does it; otherwise this starts one, with the clock inside, and stops it.
+`make run` has one, that one does it; otherwise this starts one, with the clock inside, and ends it.
 """
 
 import signal

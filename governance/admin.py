@@ -11,7 +11,7 @@ from governance.models import ApiKey, AuditEntry, Role, RoleGrant, User
 class DeskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
     """Rows that the desk reads and only services change. Who reads them is a question of roles."""
 
-    readers = (Role.MODERATOR, Role.SENIOR_MODERATOR, Role.FINANCE, Role.ADMIN)
+    readers: tuple[Role, ...] = (Role.MODERATOR, Role.SENIOR_MODERATOR, Role.FINANCE, Role.ADMIN)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -27,7 +27,7 @@ class Role(models.TextChoices):
 
 
 class User(AbstractUser):
-    """A person. The id is public (it is an author's id), so it tells nothing about the order of sign-ups."""
+    """A person. The id is public, so it tells nothing about the order of sign-ups."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField("e-mail address", unique=True)
@@ -121,7 +121,7 @@ class AuditEntry(models.Model):
 
 
 class AuditLink(models.Model):
-    """Binds an entry to all that came before it, in the order of commits. Written by a trigger only."""
+    """Binds an entry to all before it, in the order of commits. Written by a trigger only."""
 
     position = models.BigAutoField(primary_key=True)
     entry = models.OneToOneField(AuditEntry, on_delete=models.PROTECT, related_name="link")

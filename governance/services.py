@@ -26,7 +26,7 @@ KEY_KIND = "nnm_live"
 class Refusal(Exception):
     """A service declines; the text says what, why and the way out.
 
-    `status` is the HTTP status of the answer, `code` (the class's name, snake case) its stable name.
+    `status` is the HTTP status of the answer, `code` (the class's name in snake case) its name.
     """
 
     status = 409
@@ -152,7 +152,10 @@ def revoke_api_key(*, owner: User, key: ApiKey) -> ApiKey:
 
 
 def find_api_key(secret: str) -> ApiKey | None:
-    """The usable key with this secret. Notes its use at most once a minute, so that a busy key is not a hot row."""
+    """The usable key with this secret.
+
+    Its use is noted at most once a minute, so that a busy key is not a hot row.
+    """
     parts = secret.split("_")
     if len(parts) != 4 or _checksum(secret[:-6]) != secret[-6:]:
         return None
@@ -194,7 +197,7 @@ def answer_once(
     if answer is not None:
         if answer.fingerprint != content:
             raise KeyReused(
-                f"Idempotency-Key {key!r} was used with other content; send a new key with new content."
+                f"Idempotency-Key {key!r} was used with other content; send a new key with it."
             )
         return answer.status, answer.body, True
     status, body = act()

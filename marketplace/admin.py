@@ -53,6 +53,7 @@ class TemplateAdmin(DeskAdmin):
     inlines = [VersionInline]
     action_form = NoteForm
     actions = ["approve", "reject"]
+
     @admin.action(description="Approve: make public", permissions=["view"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Template]) -> None:
         assert isinstance(request.user, User)

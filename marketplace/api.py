@@ -4,6 +4,7 @@ Where the original's two sources spell a field differently, both spellings are a
 """
 
 import uuid
+from decimal import Decimal
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -38,9 +39,11 @@ class PublishRequest(serializers.Serializer[Any]):
     summary = serializers.CharField(max_length=160, default="", allow_blank=True)
     category = serializers.ChoiceField(Category.choices, default=Category.CUSTOM)
     plan = serializers.ChoiceField(Plan.choices, required=False)
-    price = serializers.DecimalField(13, 6, default=0, min_value=0, help_text="credits, once")
+    price = serializers.DecimalField(
+        13, 6, default=Decimal(0), min_value=0, help_text="credits, once"
+    )
     call_price = serializers.DecimalField(
-        13, 6, default=0, min_value=0, help_text="credits per prediction"
+        13, 6, default=Decimal(0), min_value=0, help_text="credits per prediction"
     )
 
 
@@ -71,9 +74,7 @@ def template_body(template: Template) -> dict[str, Any]:
 class Templates(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.PUBLISH}
 
-    @extend_schema(
-        operation_id="neural_list_templates", parameters=[ListQuery], responses=dict
-    )
+    @extend_schema(operation_id="neural_list_templates", parameters=[ListQuery], responses=dict)
     def get(self, request: Request) -> Response:
         """Public templates, newest first."""
         query = ListQuery(data=request.query_params)

@@ -52,7 +52,12 @@ def to_microcredits(credits: Decimal) -> int:
 class CatalogueForm(forms.Form):
     """The catalogue's address is its state; what does not fit is left out."""
 
-    SORTS = [("newest", "Newest"), ("accuracy", "Most accurate"), ("fastest", "Fastest"), ("price", "Cheapest")]
+    SORTS = [
+        ("newest", "Newest"),
+        ("accuracy", "Most accurate"),
+        ("fastest", "Fastest"),
+        ("price", "Cheapest"),
+    ]
 
     q = forms.CharField(max_length=100, required=False)
     category = forms.ChoiceField(choices=[("", "All"), *Category.choices], required=False)
@@ -78,7 +83,9 @@ class PredictForm(forms.Form):
             try:
                 cleaned["numbers"] = [float(number) for number in text.split(",")]
             except ValueError as error:
-                raise forms.ValidationError(f"values: {error}; write numbers with commas.") from error
+                raise forms.ValidationError(
+                    f"values: {error}; write numbers with commas."
+                ) from error
         elif cleaned.get("row") is None:
             raise forms.ValidationError("Draw something, pick a row, or type the values first.")
         return cleaned

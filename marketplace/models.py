@@ -190,7 +190,9 @@ class Deployment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="deployments")
-    version = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, related_name="deployments")
+    version = models.ForeignKey(
+        TemplateVersion, on_delete=models.PROTECT, related_name="deployments"
+    )
     model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="deployments")
     name = models.CharField(max_length=80)
     call_price_microcredits = models.BigIntegerField()

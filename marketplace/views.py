@@ -279,9 +279,7 @@ def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse
         if request.htmx:
             return render(request, "marketplace/deployment.html#answer", context)
     context |= {
-        "examples": training.preview_rows(
-            dataset=dataset, count=EXAMPLES, part=training.Part.TEST
-        ),
+        "examples": training.preview_rows(dataset=dataset, count=EXAMPLES, part=training.Part.TEST),
         "highest": training.highest_value(dataset),
         "usage": marketplace.usage(found),
         "snippet": snippet(str(found.model_id), dataset.columns),
@@ -293,7 +291,7 @@ def answered(request: MemberRequest, deployment: Deployment) -> dict[str, Any]:
     """The answer to a posted prediction, or what is wrong with it."""
     form = PredictForm(request.POST)
     if not form.is_valid():
-        return {"form": form, "fault": " ".join(form.non_field_errors()) or str(form.errors)}
+        return {"form": form, "fault": form.errors.as_text().replace("* __all__\n", "").strip(" *")}
     dataset = deployment.model.job.dataset
     started_at = time.perf_counter()
     try:

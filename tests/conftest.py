@@ -5,7 +5,15 @@ from contextlib import ExitStack
 import pytest
 from django.conf import settings
 
+from billing import services as billing
 from config import embedded
+from governance import services as governance
+from governance.models import Role, User
+from marketplace import services as marketplace
+from marketplace.models import Category, Plan, Template
+from training import services as training
+from training.models import Dataset, Job, Model, Tier
+from training.runner import chunks, datasets, validations
 
 PARTS = pytest.StashKey[ExitStack]()
 
@@ -25,3 +33,92 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 # The cast
+
+
+def person(name: str) -> User:
+    """Somebody who signed up, confirmed an address and got the welcome credits."""
+    user = User.objects.create_user(name, f"{name}@example.com", "a good password")
+    billing.welcome(user=user)
+    return user
+
+
+@pytest.fixture
+def alice(db) -> User:
+    """Trains and publishes."""
+    return person("alice")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    """Buys, deploys and predicts."""
+    return person("bob")
+
+
+@pytest.fixture
+def mallory(db) -> User:
+    """Wants what is not hers."""
+    return person("mallory")
+
+
+@pytest.fixture
+def judy(db) -> User:
+    """Moderates."""
+    judy = person("judy")
+    governance.grant_role(actor=None, user=judy, role=Role.MODERATOR)
+    judy.refresh_from_db()
+    return judy
+
+
+# What they work with. Made by the services and the runner, as everything is.
+
+SMALL = {
+    "architecture": {
+        "type": "feedforward",
+        "layers": [
+            {"type": "input", "params": {"size": 64}},
+            {"type": "hidden", "params": {"size": 32, "activation": "relu"}},
+            {"type": "output", "params": {"size": 10, "activation": "softmax"}},
+        ],
+    },
+    "training": {"epochs": 12, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"},
+}
+
+
+@pytest.fixture
+def digits(db) -> Dataset:
+    """1,797 handwritten digits, read and split."""
+    digits = training.add_bundled_dataset(slug="digits")
+    datasets.prepare_dataset(str(digits.pk))
+    digits.refresh_from_db()
+    return digits
+
+
+@pytest.fixture
+def job(alice: User, digits: Dataset) -> Job:
+    """A small job of alice's that nobody has taken yet."""
+    return training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO, seed=1)
+
+
+@pytest.fixture
+def model(job: Job) -> Model:
+    """alice's model, trained and measured."""
+    chunks.run_job(str(job.pk))
+    model = Model.objects.get(job=job)
+    validations.validate_model(str(model.validations.get().pk))
+    return model
+
+
+@pytest.fixture
+def template(alice: User, judy: User, model: Model) -> Template:
+    """alice's template, approved by judy, for 15 credits."""
+    template = marketplace.publish_template(
+        owner=alice,
+        model=model,
+        name="Digit reader",
+        description="Reads **digits**.",
+        category=Category.VISION,
+        plan=Plan.STANDARD,
+        price_microcredits=15_000_000,
+        call_price_microcredits=1_000,
+    )
+    return marketplace.approve_template(actor=judy, template=template)

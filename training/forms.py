@@ -23,8 +23,8 @@ DIGITS_CONFIG = {
 }
 
 
-class DatasetChoice(forms.ModelChoiceField):
-    def label_from_instance(self, obj: Any) -> str:
+class DatasetChoice(forms.ModelChoiceField[Dataset]):
+    def label_from_instance(self, obj: Dataset) -> str:
         return f"{obj.name} ({obj.rows:,} rows)"
 
 

@@ -5,7 +5,7 @@ The states of work that a worker does (`Work`):
     queued ──claim──▶ leased ──first step──▶ running ──▶ done
                          │                     │ ▲  └──▶ failed       (its own fault: never again)
                          │                     └─┘       cancelled    (a person's wish)
-                         └── lease ran out: claimed again, `attempt` + 1; the fifth time: quarantined
+                         └── lease ran out: claimed again, `attempt` + 1; the fifth: quarantined
 
 `attempt` is the fence: every write of a worker says which attempt it belongs to, and the database
 ignores a worker whose lease went to another. Between two chunks a job is `running` without a lease.
@@ -257,7 +257,7 @@ class ModelQuerySet(models.QuerySet["Model"]):
 
 
 class Model(models.Model):
-    """A trained network: one `.safetensors` file that carries its graph, signature and provenance."""
+    """A trained network: one `.safetensors` file with its config, signature and provenance."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="models")
@@ -283,7 +283,7 @@ class Model(models.Model):
 
 
 class Validation(Work):
-    """What a model does on rows it never saw, and how fast; measured by a worker, never typed in."""
+    """What a model does on rows it never saw, and how fast. Measured by a worker."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="validations")
@@ -298,7 +298,9 @@ class Validation(Work):
     samples_per_second = models.FloatField(null=True)
     model_size_mb = models.FloatField(null=True)
     peak_memory_mb = models.FloatField(null=True)
-    report = models.JSONField(default=dict)  # confusion, per class, histogram, interval, environment
+    report = models.JSONField(
+        default=dict
+    )  # confusion, per class, histogram, interval, environment
 
     class Meta:
         ordering = ["-created_at"]
@@ -319,5 +321,3 @@ class Validation(Work):
             "p95": self.latency_p95_ms,
             "p99": self.latency_p99_ms,
         }
-
-

@@ -22,6 +22,12 @@ urlpatterns = [
     path("api/v1/training-jobs", api.TrainingJobs.as_view(), name="api_jobs"),
     path("api/v1/training-jobs/<uuid:job_id>", api.TrainingJob.as_view(), name="api_job"),
     path("api/v1/models", api.Models.as_view(), name="api_models"),
-    path("api/v1/models/<uuid:model_id>/validations", api.Validations.as_view(), name="api_validations"),
-    path("api/v1/models/<uuid:model_id>/benchmarks", api.Benchmarks.as_view(), name="api_benchmarks"),
+    path(
+        "api/v1/models/<uuid:model_id>/validations",
+        api.Validations.as_view(),
+        name="api_validations",
+    ),
+    path(
+        "api/v1/models/<uuid:model_id>/benchmarks", api.Benchmarks.as_view(), name="api_benchmarks"
+    ),
 ]

@@ -95,7 +95,9 @@ def new_job(request: MemberRequest) -> HttpResponse:
             form.add_error("config", str(refusal))
         except training.TierTooSmall as refusal:
             form.add_error("tier", str(refusal))
-    template = "training/new_job.html#quote" if only_quote and request.htmx else "training/new_job.html"
+    template = (
+        "training/new_job.html#quote" if only_quote and request.htmx else "training/new_job.html"
+    )
     return render(request, template, context)
 
 

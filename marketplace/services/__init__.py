@@ -1,7 +1,8 @@
-"""What people may ask of the marketplace. One noun per file; this list is the app's specification."""
+"""What people may ask of the marketplace. One noun per file; this list is its specification."""
 
 from marketplace.services.deployments import (
     NotDeployed,
+    Usage,
     deploy_template,
     predict,
     predict_model,
@@ -23,6 +24,7 @@ __all__ = [
     "NotDeployed",
     "NotValidated",
     "OwnTemplate",
+    "Usage",
     "approve_template",
     "buy_template",
     "deploy_template",

@@ -39,7 +39,7 @@ class Answer:
 
 @transaction.atomic
 def deploy_template(*, owner: User, template: Template, name: str = "") -> Deployment:
-    """Start answering predictions with the newest version. A template that costs nothing is taken along."""
+    """Answer predictions with the newest version. What costs nothing is bought along the way."""
     if not may_deploy(owner, template):
         if template.price_microcredits:
             price = billing.credits(template.price_microcredits)

@@ -27,9 +27,7 @@ class InvalidTemplate(Refusal):
 def free_slug(name: str) -> str:
     """The name as an address; a number is added when it is taken."""
     stem = slugify(name)[:SLUG_LENGTH] or "template"
-    taken = set(
-        Template.objects.filter(slug__startswith=stem).values_list("slug", flat=True)
-    )
+    taken = set(Template.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
     slug, number = stem, 1
     while slug in taken:
         number += 1
@@ -50,11 +48,13 @@ def check_terms(*, name: str, description: str, plan: Plan, price: int, call_pri
             "price: a template of the free plan costs 0; choose another plan or no price."
         )
     if plan in (Plan.STANDARD, Plan.PREMIUM) and not price:
-        raise InvalidTemplate(f"price: a {plan.value} template has a price; or choose the free plan.")
+        raise InvalidTemplate(
+            f"price: a {plan.value} template has a price; or choose the free plan."
+        )
 
 
 def latest_validation(model: Model) -> Validation:
-    """The newest finished validation. It belongs to these exact weights: a model's file never changes."""
+    """The newest finished validation, of these exact weights: a model's file never changes."""
     validation = model.validations.filter(status=Work.Status.DONE).first()
     if validation is None:
         raise NotValidated(
@@ -139,7 +139,5 @@ def reject_template(*, actor: User, template: Template, note: str) -> Template:
     if not note.strip():
         raise InvalidTemplate("note: say what the author should mend.")
     template = decide(actor=actor, template=template, status=Template.Status.REJECTED, note=note)
-    governance.record(
-        actor=actor, verb="reject_template", subject=template, details={"note": note}
-    )
+    governance.record(actor=actor, verb="reject_template", subject=template, details={"note": note})
     return template

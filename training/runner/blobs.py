@@ -1,4 +1,4 @@
-"""Bytes stored under their SHA-256, so that a name never changes content and a write can be repeated.
+"""Bytes stored under their SHA-256: a name never changes content, and a write can be repeated.
 
 On a folder a blob is written to a temporary file, synced and renamed: a crash leaves the old state
 or the new one. An object store promises as much by itself.

@@ -20,11 +20,11 @@ from kernels import build, trainer
 from kernels import config as kernel_config
 from kernels.limits import Limits, SandboxError
 from kernels.modelfile import Signature
-from training.models import Checkpoint, Event, Job, Model, Point, Validation, Work
+from training.models import Checkpoint, Event, Job, Model, Point, Tier, Validation, Work
 from training.runner import blobs, leases
 from training.runner.hints import hint
 from training.runner.rows import Part, unpack
-from training.runner.tiers import TIERS, Tier
+from training.runner.tiers import TIERS
 
 CHECKPOINTS_KEPT = 3
 RENEW_SECONDS = 1.0
@@ -40,7 +40,7 @@ class JobFault(Exception):
 
 def run_job(job_id: str) -> None:
     """Do one chunk of this job, if it is to be had, and hint the next."""
-    job = leases.claim(Job, job_id)
+    job = leases.claim(Job, job_id, on_poison=give_back)
     if job is None:
         return
     try:
@@ -130,12 +130,16 @@ def record_points(job: Job, points: list[trainer.EpochMetrics]) -> None:
     )
 
 
-def charge(job: Job, *, step: int) -> int:
-    """Raise what is captured to the share of the quote that these steps are. Returns the total."""
-    cost = job.quote_microcredits * step // job.steps_total
+def cost_microcredits(job: Job, *, step: int) -> int:
+    """The share of the quote that these steps are."""
+    return job.quote_microcredits * step // job.steps_total
+
+
+def charge(job: Job, *, step: int) -> None:
+    """Raise what is captured to the cost of these steps. After the fence: it may be cancelled."""
     if job.hold is not None:
+        cost = cost_microcredits(job, step=step)
         billing.capture(hold=job.hold, up_to_microcredits=cost, key=f"job/{job.pk}/step/{step}")
-    return cost
 
 
 def commit_chunk(
@@ -149,8 +153,9 @@ def commit_chunk(
             lease_until=None,
             steps_done=run.step,
             compute_seconds=seconds,
-            cost_microcredits=charge(job, step=run.step),
+            cost_microcredits=cost_microcredits(job, step=run.step),
         )
+        charge(job, step=run.step)
         Checkpoint.objects.create(job=job, step=run.step, sha256=sha256, size_bytes=len(content))
         record_points(job, points)
         hint("run_job", job_id=str(job.pk))
@@ -160,7 +165,7 @@ def commit_chunk(
 def commit_model(
     job: Job, run: trainer.Trainer, *, points: list[trainer.EpochMetrics], seconds: float
 ) -> None:
-    """The last chunk: the model, the final price, what is left of the hold, and a validation to come."""
+    """The last chunk: the model, the final price, the rest of the hold, a validation to come."""
     dataset = job.dataset
     height_width = dataset.image_shape
     signature = Signature(
@@ -183,8 +188,9 @@ def commit_model(
             finished_at=Now(),
             steps_done=run.step,
             compute_seconds=seconds,
-            cost_microcredits=charge(job, step=run.step),
+            cost_microcredits=cost_microcredits(job, step=run.step),
         )
+        charge(job, step=run.step)
         record_points(job, points)
         model = Model.objects.create(
             owner=job.owner,
@@ -196,20 +202,24 @@ def commit_model(
             size_bytes=len(content),
             parameters=run.parameters,
         )
-        if job.hold is not None:
-            billing.release(hold=job.hold)
+        give_back(job)
         governance.record(actor=job.owner, verb="train_model", subject=model)
         Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")
         validation = Validation.objects.create(model=model, request_id=job.request_id)
         hint("validate_model", validation_id=str(validation.pk))
 
 
+def give_back(job: Job) -> None:
+    """What a job did not use goes back to its owner."""
+    if job.hold is not None:
+        billing.release(hold=job.hold)
+
+
 def give_up(job: Job, *, code: str, message: str) -> None:
     """End the job by its own fault; what was captured stays, the rest of the hold goes back."""
     with transaction.atomic():
         leases.fail(job, code=code, message=message)
-        if job.hold is not None:
-            billing.release(hold=job.hold)
+        give_back(job)
         Event.objects.create(job=job, message=f"Failed ({code}): {message}")
 
 

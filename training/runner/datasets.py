@@ -44,7 +44,7 @@ BUNDLES: dict[str, Callable[[], Bundle]] = {"digits": digits}
 
 
 def choose_parts(labels: NDArray[np.int32], *, seed: int) -> NDArray[np.int8]:
-    """The stratified part of each row. The same for the same seed: scikit-learn freezes its generator."""
+    """The stratified part of each row; a seed fixes it (scikit-learn freezes its generator)."""
     rest, test = train_test_split(
         np.arange(len(labels)), test_size=TEST_SHARE, random_state=seed, stratify=labels
     )
@@ -61,7 +61,7 @@ def choose_parts(labels: NDArray[np.int32], *, seed: int) -> NDArray[np.int8]:
 
 
 def prepare_dataset(dataset_id: str) -> None:
-    """Fill the row of a bundled dataset. Safe to repeat: the bytes and so their name are the same."""
+    """Fill the row of a bundled dataset. Safe to repeat: the same bytes have the same name."""
     dataset = leases.claim(Dataset, dataset_id)
     if dataset is None:
         return

@@ -4,6 +4,7 @@ A claim is one conditional update on the database's clock. It raises `attempt`, 
 write names the attempt it belongs to: a worker that was thought dead and wakes up changes nothing.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -34,8 +35,13 @@ def claimable() -> Q:
 
 
 @transaction.atomic
-def claim(kind: type[AnyWork], work_id: str) -> AnyWork | None:
-    """Take this work, or return None when it is not to be had. The fifth lost lease quarantines it."""
+def claim(
+    kind: type[AnyWork], work_id: str, *, on_poison: Callable[[AnyWork], None] | None = None
+) -> AnyWork | None:
+    """Take this work, or return None when it is not to be had.
+
+    The fifth lost lease ends it; `on_poison` then says, in the same transaction, what goes back.
+    """
     rows = kind._default_manager.filter(claimable(), pk=work_id)
     work = rows.select_for_update(skip_locked=True).first()
     if work is None:
@@ -51,6 +57,8 @@ def claim(kind: type[AnyWork], work_id: str) -> AnyWork | None:
             error_code="poison",
             error_message=f"{LOST_LEASES_MAX} workers died on this; it was taken out of the queue.",
         )
+        if on_poison is not None:
+            on_poison(work)
         return None
     status = Work.Status.LEASED if work.status == Work.Status.QUEUED else work.status
     kind._default_manager.filter(pk=work_id).update(

@@ -1,8 +1,8 @@
 """Times a model in a process of its own: `python -m training.runner.stopwatch MODEL ROWS`.
 
-A fresh process, so that peak memory is this model's (Linux counts it) and nothing else runs in it. Single rows
-are timed one after the other on a monotonic clock, after a warm-up that is not counted. 2,010 calls
-are the fewest that support a p99 with ten samples above it. Prints one JSON object.
+A fresh process, so that peak memory is this model's (Linux counts it) and nothing else runs in it.
+Single rows are timed one after the other on a monotonic clock, after a warm-up that is not counted.
+2,010 calls are the fewest that support a p99 with ten samples above it. Prints one JSON object.
 """
 
 import json

@@ -54,9 +54,7 @@ class Quote:
 
 def parse_config(raw: Any, dataset: Dataset) -> kernel_config.NetworkConfig:
     try:
-        return kernel_config.parse(
-            raw, features=dataset.columns, classes=len(dataset.classes)
-        )
+        return kernel_config.parse(raw, features=dataset.columns, classes=len(dataset.classes))
     except kernel_config.ConfigError as error:
         raise InvalidConfig(
             str(error),

@@ -1,6 +1,6 @@
 """Predictions: rows in, classes and probabilities out, computed in the sandbox.
 
-A process keeps the networks it used last ready: loading one takes milliseconds, a call microseconds.
+A process keeps the networks it used last ready: loading takes milliseconds, a call microseconds.
 """
 
 import threading
@@ -61,13 +61,13 @@ def parse_rows(raw: Any, *, columns: int) -> NDArray[np.float32]:
         if not isinstance(row, list) or len(row) != columns:
             size = len(row) if isinstance(row, list) else type(row).__name__
             raise InvalidRows(
-                f"input_data[{number}]: must be a list of {columns} numbers, one per feature; got {size}."
+                f"input_data[{number}]: must be {columns} numbers, one per feature; got {size}."
             )
         for column, value in enumerate(row):
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise InvalidRows(f"input_data[{number}][{column}]: {value!r} is not a number.")
     array = np.array(rows, dtype=np.float64)
-    if not np.isfinite(array.astype(np.float32)).all():
+    if not (np.abs(array) <= np.finfo(np.float32).max).all():
         raise InvalidRows("input_data: every number must be finite and fit a 32-bit float.")
     return array.astype(np.float32)
 

@@ -82,17 +82,19 @@ def summary(found: dict[str, Any]) -> Table:
     table.add_row("Data", f"{found['dataset']['rows']:,} rows, {found['dataset']['sha256'][:16]}…")
     table.add_row(
         "Training",
-        f"{job['steps']:,} steps in {job['seconds']:.2f} s of compute, {job['cost_credits']} credits",
+        f"{job['steps']:,} steps in {job['seconds']:.2f} s, {job['cost_credits']} credits",
     )
-    table.add_row("Weights", f"{job['weights_sha256'][:16]}… on kernel {found['kernel_hash'][:16]}…")
+    table.add_row(
+        "Weights", f"{job['weights_sha256'][:16]}… on kernel {found['kernel_hash'][:16]}…"
+    )
     table.add_row(
         "Accuracy",
         f"{checked['accuracy']:.2%} on rows it never saw (F1 {checked['f1']:.4f})",
     )
     table.add_row(
         "Latency",
-        f"p50 {checked['latency_p50_ms'] * 1000:.0f} µs, p99 {checked['latency_p99_ms'] * 1000:.0f} µs,"
-        f" {checked['samples_per_second']:,.0f} rows/s in batches",
+        f"p50 {checked['latency_p50_ms']:.3f} ms, p99 {checked['latency_p99_ms']:.3f} ms, "
+        f"{checked['samples_per_second']:,.0f} rows/s in batches",
     )
     table.add_row(
         "Sale",
@@ -114,7 +116,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--seed", type=int, default=0, help="other seed, other weights")
-        parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object, nothing else"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         console = Console(stderr=True, quiet=options["json"])

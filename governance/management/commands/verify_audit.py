@@ -10,7 +10,9 @@ from governance.models import AuditEntry
 
 
 class Command(BaseCommand):
-    help = "Recompute the audit chain; exit 1 and name the place if an entry was altered or removed."
+    help = (
+        "Recompute the audit chain; exit 1 and name the place if an entry was altered or removed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -1,0 +1,186 @@
+"""alice publishes, judy decides, bob buys, mallory tries."""
+
+import uuid
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from billing import services as billing
+from governance import services as governance
+from governance.services import NotAllowed, Refusal
+from marketplace import services as marketplace
+from marketplace.models import Category, Deployment, Plan, Purchase, Template
+from training import services as training
+
+
+def publish(owner, model, **terms):
+    asked = {
+        "name": "Digit reader",
+        "description": "Reads digits.",
+        "category": Category.VISION,
+        "plan": Plan.STANDARD,
+        "price_microcredits": 15_000_000,
+    }
+    return marketplace.publish_template(owner=owner, model=model, **asked | terms)
+
+
+def test_a_template_is_public_only_after_a_moderator_looked(alice, judy, model):
+    template = publish(alice, model)
+    assert not Template.objects.public().exists()
+    marketplace.approve_template(actor=judy, template=template)
+    assert Template.objects.public().get() == template
+    assert template.current.validation.accuracy == model.validations.get().accuracy
+
+
+def test_bob_may_not_approve_and_judy_may_not_approve_her_own(alice, bob, judy, model):
+    template = publish(alice, model)
+    with pytest.raises(NotAllowed):
+        marketplace.approve_template(actor=bob, template=template)
+    Template.objects.filter(pk=template.pk).update(owner=judy)
+    template.refresh_from_db()
+    with pytest.raises(NotAllowed, match="their own"):
+        marketplace.approve_template(actor=judy, template=template)
+
+
+def test_a_rejection_says_what_to_mend(alice, judy, model):
+    template = publish(alice, model)
+    with pytest.raises(Refusal, match="note"):
+        marketplace.reject_template(actor=judy, template=template, note=" ")
+    marketplace.reject_template(actor=judy, template=template, note="Say where it fails.")
+    template.refresh_from_db()
+    assert (template.status, template.review_note) == ("rejected", "Say where it fails.")
+    with pytest.raises(Refusal, match="not waiting"):
+        marketplace.approve_template(actor=judy, template=template)
+
+
+def test_a_model_that_was_not_measured_is_not_published(alice, model):
+    model.validations.all().delete()
+    with pytest.raises(marketplace.NotValidated):
+        publish(alice, model)
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"description": ""}, "description"),
+        ({"price_microcredits": -1}, "price"),
+        ({"plan": Plan.FREE}, "price"),
+        ({"price_microcredits": 0}, "price"),
+    ],
+)
+def test_terms_that_make_no_sense_name_their_field(alice, model, terms, field):
+    with pytest.raises(marketplace.InvalidTemplate, match=f"^{field}:"):
+        publish(alice, model, **terms)
+    assert not Template.objects.exists()
+
+
+def test_mallory_cannot_publish_the_model_of_alice(mallory, model):
+    with pytest.raises(NotAllowed):
+        publish(mallory, model)
+
+
+def test_bob_buys_and_alice_gets_70_percent(alice, bob, template):
+    before = {user: billing.available_microcredits(user) for user in (alice, bob)}
+    purchase = marketplace.buy_template(buyer=bob, template=template)
+    assert (purchase.author_microcredits, purchase.platform_microcredits) == (10_500_000, 4_500_000)
+    assert before[bob] - billing.available_microcredits(bob) == 15_000_000
+    assert billing.available_microcredits(alice) - before[alice] == 10_500_000
+    assert billing.ledger_faults() == []
+
+
+def test_without_enough_credits_nothing_changes(mallory, template):
+    billing.hold(
+        owner=mallory,
+        amount_microcredits=billing.available_microcredits(mallory) - 1_000_000,
+        key="elsewhere",
+        reason="spent elsewhere",
+    )
+    with pytest.raises(billing.InsufficientCredits) as refusal, transaction.atomic():
+        marketplace.buy_template(buyer=mallory, template=template)
+    assert "15" in str(refusal.value)
+    assert not Purchase.objects.exists()
+    assert billing.available_microcredits(mallory) == 1_000_000
+    assert billing.ledger_faults() == []
+
+
+def test_bob_does_not_pay_twice_and_alice_not_at_all(alice, bob, template):
+    marketplace.buy_template(buyer=bob, template=template)
+    with pytest.raises(marketplace.AlreadyBought):
+        marketplace.buy_template(buyer=bob, template=template)
+    with pytest.raises(marketplace.OwnTemplate):
+        marketplace.buy_template(buyer=alice, template=template)
+
+
+def test_what_is_not_public_or_hidden_is_not_sold(alice, bob, judy, model, template):
+    waiting = publish(alice, model)
+    with pytest.raises(Refusal, match="not on offer"):
+        marketplace.buy_template(buyer=bob, template=waiting)
+    governance.hide(actor=judy, subject=template, reason="Copied.")
+    with pytest.raises(Refusal, match="not on offer"):
+        marketplace.buy_template(buyer=bob, template=template)
+
+
+def test_bob_deploys_what_he_bought_and_mallory_does_not(bob, mallory, template):
+    marketplace.buy_template(buyer=bob, template=template)
+    deployment = marketplace.deploy_template(owner=bob, template=template)
+    assert marketplace.deploy_template(owner=bob, template=template) == deployment
+    with pytest.raises(NotAllowed, match="Buy"):
+        marketplace.deploy_template(owner=mallory, template=template)
+
+
+def test_what_is_free_is_deployed_without_a_purchase_page(alice, bob, judy, model):
+    template = publish(alice, model, plan=Plan.FREE, price_microcredits=0)
+    marketplace.approve_template(actor=judy, template=template)
+    marketplace.deploy_template(owner=bob, template=template)
+    assert Purchase.objects.get().price_microcredits == 0
+
+
+def test_each_prediction_is_metered_and_pays_alice(alice, bob, digits, template):
+    marketplace.buy_template(buyer=bob, template=template)
+    deployment = marketplace.deploy_template(owner=bob, template=template)
+    rows = training.preview_rows(dataset=digits, count=3, part=training.Part.TEST)
+    earned = billing.available_microcredits(alice)
+    for row in rows:
+        marketplace.predict(
+            user=bob, deployment=deployment, rows=[row.values], event_id=uuid.uuid4()
+        )
+    billing.settle_usage()
+    assert marketplace.usage(deployment) == marketplace.Usage(calls=3, microcredits=3_000)
+    assert billing.available_microcredits(alice) - earned == 2_100
+    assert billing.ledger_faults() == []
+
+
+def test_a_stopped_deployment_does_not_answer(bob, template, mallory):
+    marketplace.buy_template(buyer=bob, template=template)
+    deployment = marketplace.deploy_template(owner=bob, template=template)
+    with pytest.raises(Refusal):
+        marketplace.stop_deployment(actor=mallory, deployment=deployment)
+    stopped = marketplace.stop_deployment(actor=bob, deployment=deployment)
+    with pytest.raises(marketplace.NotDeployed):
+        marketplace.predict(
+            user=bob, deployment=stopped, rows=[[0.0] * 64], event_id=uuid.uuid4()
+        )
+    with pytest.raises(marketplace.NotDeployed):
+        marketplace.predict_model(
+            user=bob, model=deployment.model, rows=[[0.0] * 64], event_id=uuid.uuid4()
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"platform_microcredits": 0}, {"transfer": None}],
+)
+def test_the_database_refuses_a_purchase_that_does_not_add_up(bob, template, change):
+    marketplace.buy_template(buyer=bob, template=template)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Purchase.objects.update(**change)
+
+
+def test_one_active_deployment_per_version(bob, template):
+    marketplace.buy_template(buyer=bob, template=template)
+    made = marketplace.deploy_template(owner=bob, template=template)
+    made.pk = uuid.uuid4()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        made.save(force_insert=True)
+    assert Deployment.objects.count() == 1

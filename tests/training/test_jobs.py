@@ -1,0 +1,217 @@
+"""What a person may expect of a job."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from billing import services as billing
+from governance.models import AuditEntry
+from governance.services import Refusal
+from kernels import build, trainer
+from kernels import config as kernel_config
+from tests.conftest import SMALL
+from training import services as training
+from training.models import Job, Model, Tier, Work
+from training.runner import blobs, chunks, leases
+from training.runner.rows import Part, unpack
+
+
+def weights_of_one_run(job):
+    """The same run in one piece, without jobs, chunks or checkpoints: what it must come to."""
+    rows = unpack(blobs.get(job.dataset.sha256))
+    train, validation = rows.only(Part.TRAIN), rows.only(Part.VALIDATION)
+    config = kernel_config.parse(job.config, features=64, classes=10)
+    data = trainer.TrainingData(
+        train.features, train.labels, validation.features, validation.labels
+    )
+    run = trainer.Trainer(config, data, seed=job.seed, module=build.module())
+    for _ in run.run():
+        pass
+    return run.weights_sha256()
+
+
+def test_alice_trains_a_model_and_pays_at_most_the_quote(job, alice):
+    before = billing.available_microcredits(alice)
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    model = Model.objects.get(job=job)
+    assert (job.status, job.steps_done) == (Work.Status.DONE, job.steps_total)
+    assert job.cost_microcredits == job.quote_microcredits
+    assert billing.available_microcredits(alice) == before  # what was held is what was used
+    assert model.weights_sha256 == weights_of_one_run(job)
+    assert job.points.count() == 12
+    assert job.points.last().validation_accuracy > 0.9
+    assert billing.ledger_faults() == []
+
+
+def test_a_job_in_many_chunks_comes_to_the_same_bits(job, settings):
+    settings.TRAINING_CHUNK_SECONDS = 0.001
+    chunks_done = 0
+    while not job.is_over:
+        chunks.run_job(str(job.pk))
+        job.refresh_from_db()
+        chunks_done += 1
+    assert chunks_done >= 5
+    assert Model.objects.get(job=job).weights_sha256 == weights_of_one_run(job)
+    assert job.checkpoints.count() == chunks.CHECKPOINTS_KEPT
+    assert [point.epoch for point in job.points.all()] == list(range(1, 13))
+
+
+def test_another_seed_gives_other_weights(alice, digits):
+    hashes = set()
+    for seed in (1, 2):
+        job = training.submit_job(
+            owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO, seed=seed
+        )
+        chunks.run_job(str(job.pk))
+        hashes.add(Model.objects.get(job=job).weights_sha256)
+    assert len(hashes) == 2
+
+
+def test_a_job_that_is_leased_is_not_done_twice(job):
+    assert leases.claim(Job, str(job.pk)) is not None
+    assert leases.claim(Job, str(job.pk)) is None
+    chunks.run_job(str(job.pk))
+    assert not Model.objects.exists()
+
+
+def test_a_worker_that_was_thought_dead_changes_nothing(job):
+    first = leases.claim(Job, str(job.pk))
+    Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    second = leases.claim(Job, str(job.pk))
+    assert (first.attempt, second.attempt) == (1, 2)
+    with pytest.raises(leases.LeaseLost):
+        leases.write(first, steps_done=5)
+    job.refresh_from_db()
+    assert job.steps_done == 0
+
+
+def test_a_job_that_kills_its_workers_is_quarantined(job):
+    for _ in range(leases.LOST_LEASES_MAX):
+        assert leases.claim(Job, str(job.pk)) is not None
+        Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.status, job.error_code) == (Work.Status.QUARANTINED, "poison")
+    assert job.hold.state == "closed"
+
+
+def test_alice_cancels_and_gets_back_what_was_not_used(job, alice, settings):
+    before = billing.available_microcredits(alice) + job.quote_microcredits
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    for _ in range(3):
+        chunks.run_job(str(job.pk))
+    training.cancel_job(actor=alice, job=job)
+    job.refresh_from_db()
+    assert 0 < job.steps_done < job.steps_total
+    assert job.cost_microcredits == job.quote_microcredits * job.steps_done // job.steps_total
+    assert billing.available_microcredits(alice) == before - job.cost_microcredits
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.status == Work.Status.CANCELLED
+
+
+def test_a_job_cancelled_while_a_worker_computes_stays_cancelled(job, alice, monkeypatch):
+    start = chunks.start
+
+    def cancelled_meanwhile(claimed):
+        run = start(claimed)
+        training.cancel_job(actor=alice, job=job)
+        return run
+
+    monkeypatch.setattr(chunks, "start", cancelled_meanwhile)
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.status, job.cost_microcredits) == (Work.Status.CANCELLED, 0)
+    assert not Model.objects.exists()
+
+
+def test_a_network_that_diverges_fails_once_and_says_why(alice, digits):
+    wild = SMALL | {"training": SMALL["training"] | {"optimizer": "sgd", "learning_rate": 1.0}}
+    wild = wild | {"architecture": deep_linear()}
+    job = training.submit_job(owner=alice, dataset=digits, config=wild, tier=Tier.NANO)
+    before = billing.available_microcredits(alice)
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.status, job.error_code) == (Work.Status.FAILED, "non_finite")
+    assert "lower the learning rate" in job.error_message
+    assert billing.available_microcredits(alice) > before
+
+
+def deep_linear():
+    hidden = {"type": "hidden", "params": {"size": 64, "activation": "linear"}}
+    return {"type": "feedforward", "layers": [hidden] * 6}
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"architecture": {"type": "perceptron", "layers": []}}, "architecture.type"),
+        ({"training": {"epochs": 0}}, "training.epochs"),
+        ({"training": {"epochs": True}}, "training.epochs"),
+        ({"training": {"learning_rate": float("nan")}}, "training.learning_rate"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused_by_path(alice, digits, change, path):
+    with pytest.raises(training.InvalidConfig) as refusal:
+        training.submit_job(owner=alice, dataset=digits, config=SMALL | change, tier=Tier.NANO)
+    assert path in [entry["field"] for entry in refusal.value.invalid_parameters]
+    assert not Job.objects.exists()
+
+
+def test_heads_that_do_not_divide_the_embedding_are_named(alice, digits):
+    layers = [
+        {"type": "embedding", "params": {"vocab_size": 10_000, "embed_dim": 100}},
+        {"type": "attention", "params": {"heads": 8, "dropout": 0.1}},
+    ]
+    config = SMALL | {"architecture": {"type": "transformer", "layers": layers}}
+    with pytest.raises(training.InvalidConfig) as refusal:
+        training.quote_job(dataset=digits, config=config, tier=Tier.NANO)
+    assert "architecture.layers[1].params.heads: must divide embed_dim" in str(refusal.value)
+
+
+def test_a_job_too_large_for_its_tier_is_told_which_would_do(alice, digits):
+    hidden = {"type": "hidden", "params": {"size": 2_000, "activation": "relu"}}
+    large = SMALL | {"architecture": {"type": "feedforward", "layers": [hidden]}}
+    with pytest.raises(training.TierTooSmall, match="choose mini"):
+        training.quote_job(dataset=digits, config=large, tier=Tier.NANO)
+
+
+def test_without_credits_nothing_is_queued(mallory, digits):
+    billing.hold(
+        owner=mallory,
+        amount_microcredits=billing.available_microcredits(mallory),
+        key="all of it",
+        reason="spent elsewhere",
+    )
+    with pytest.raises(billing.InsufficientCredits), transaction.atomic():
+        training.submit_job(owner=mallory, dataset=digits, config=SMALL, tier=Tier.NANO)
+    assert not Job.objects.exists()
+
+
+def test_mallory_cannot_cancel_the_job_of_alice(job, mallory):
+    with pytest.raises(Refusal):
+        training.cancel_job(actor=mallory, job=job)
+    job.refresh_from_db()
+    assert job.status == Work.Status.QUEUED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps_done": 10**9},
+        {"cost_microcredits": 10**12},
+        {"status": Work.Status.DONE},
+    ],
+)
+def test_the_database_refuses_a_job_that_cannot_be(job, change):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Job.objects.filter(pk=job.pk).update(**change)
+
+
+def test_who_submitted_is_written_down(job, alice):
+    entry = AuditEntry.objects.get(verb="submit_job")
+    assert (entry.actor, entry.subject_id) == (alice, str(job.pk))

@@ -1,0 +1,50 @@
+"""What a validation measures, and who may ask for one."""
+
+import numpy as np
+import pytest
+
+from kernels import build
+from kernels.predictor import Predictor
+from training import services as training
+from training.models import Validation, Work
+from training.runner import blobs, validations
+from training.runner.rows import Part, unpack
+
+
+def test_a_model_is_measured_on_rows_no_training_read(model, digits):
+    validation = model.validations.get()
+    assert validation.status == Work.Status.DONE
+    test = unpack(blobs.get(digits.sha256)).only(Part.TEST)
+    guesses = Predictor(blobs.get(model.sha256), module=build.module()).predict(test.features)
+    right = int((guesses.argmax(axis=1) == test.labels).sum())
+    assert validation.rows == digits.test_rows == 270
+    assert validation.accuracy == right / 270
+    confusion = np.array(validation.report["confusion"])
+    assert confusion.sum() == 270
+    assert np.trace(confusion) == right
+    low, high = validation.report["accuracy_interval"]
+    assert low < validation.accuracy < high
+    assert validation.accuracy > validation.report["baseline_accuracy"] + 0.5
+
+
+def test_latency_is_of_calls_that_were_made(model):
+    validation = model.validations.get()
+    assert 0 < validation.latency_p50_ms <= validation.latency_p95_ms <= validation.latency_p99_ms
+    assert validation.samples_per_second > 0
+    assert validation.peak_memory_mb > 0
+    assert validation.model_size_mb == model.size_bytes / 1e6
+    assert sum(validation.report["histogram"]["calls"]) > 1_900
+    assert validation.report["environment"]["kernel_hash"] == model.kernel_hash
+
+
+def test_mallory_cannot_have_a_model_of_alice_measured(model, mallory):
+    with pytest.raises(training.NotOwner):
+        training.validate_model(actor=mallory, model=model)
+
+
+def test_asking_twice_waits_for_the_same_validation(model, alice):
+    first = training.validate_model(actor=alice, model=model)
+    assert training.validate_model(actor=alice, model=model) == first
+    validations.validate_model(str(first.pk))
+    validations.validate_model(str(first.pk))
+    assert Validation.objects.filter(model=model, status=Work.Status.DONE).count() == 2
