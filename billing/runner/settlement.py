@@ -38,7 +38,7 @@ def settle_usage() -> int:
     )
     settled = 0
     failures = []
-    for hold_id in due.order_by("hold").values_list("hold", flat=True):
+    for hold_id in due.order_by("pk").values_list("pk", flat=True):
         try:
             settled += settle_lease(hold_id)
         except (DatabaseError, governance.Refusal) as error:

@@ -184,4 +184,4 @@ def _newest_legs(account_id: int, before: int | None) -> models.QuerySet[Leg]:
     legs = Leg.objects.filter(account=account_id)
     if before is not None:
         legs = legs.filter(transfer__lt=before)
-    return legs.order_by("-transfer")[: PAGE_MOVEMENTS + 1]
+    return legs.order_by("-transfer_id")[: PAGE_MOVEMENTS + 1]
