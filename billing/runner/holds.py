@@ -56,11 +56,7 @@ def draw(hold: Hold, amount_microcredits: int) -> list[Draw]:
     return postings.take(wallets, amount_microcredits)
 
 
-def lock_wallets(hold: Hold) -> None:
-    postings.lock_balances(HoldPart.objects.filter(hold=hold).values_list("account", flat=True))
-
-
 def close(hold: Hold) -> None:
     """Give back what was not captured. The caller has locked the hold."""
-    lock_wallets(hold)
+    postings.lock_wallets([hold.owner_id])
     Hold.objects.open().filter(pk=hold.pk).update(state=Hold.State.CLOSED)

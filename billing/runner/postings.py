@@ -1,7 +1,7 @@
 """The one way in which legs are written: the key, the locks, the check, the rows."""
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from governance import services as governance
 from governance.models import User
 
 Place = tuple[Account.Kind, uuid.UUID | None]  # the kind of an account and whose it is
+Accounts = Mapping[Place, int]  # the id of the account at each place
 Keyed = TypeVar("Keyed", Hold, Transfer)
 
 
@@ -64,30 +65,37 @@ def wallets_of(*owner_ids: uuid.UUID) -> list[Place]:
     return [(kind, owner_id) for owner_id in owner_ids for kind in BURN_ORDER]
 
 
-def accounts(places: Collection[Place]) -> dict[Place, Account]:
-    """The accounts at these places, made at their first use."""
-    found = _accounts(places)
-    missing = [place for place in places if place not in found]
+def open_accounts(places: Collection[Place]) -> Accounts:
+    """The ids of the accounts at these places, made at their first use.
+
+    Every movement calls this before it locks anything, with all its places at once: whoever makes
+    an account keeps others waiting for it until COMMIT.
+    """
+    found = accounts(places)
+    missing = sorted((place for place in places if place not in found), key=str)
     if missing:
         rows = [Account(kind=kind, owner_id=owner_id) for kind, owner_id in missing]
         Account.objects.bulk_create(rows, ignore_conflicts=True)  # another may make them just now
-        found = _accounts(places)
+        found = accounts(places)
     return found
 
 
-def _accounts(places: Collection[Place]) -> dict[Place, Account]:
+def accounts(places: Collection[Place]) -> Accounts:
+    """The ids of those accounts at these places that were opened."""
     owned = Q(owner__in={owner_id for _, owner_id in places if owner_id is not None})
     platform = Q(owner=None, kind__in=[kind for kind, owner_id in places if owner_id is None])
-    return {
-        (Account.Kind(account.kind), account.owner_id): account
-        for account in Account.objects.filter(owned | platform)
-    }
+    rows = Account.objects.filter(owned | platform).values_list("pk", "kind", "owner")
+    return {(Account.Kind(kind), owner_id): account_id for account_id, kind, owner_id in rows}
 
 
-def lock_balances(account_ids: Iterable[int]) -> dict[int, Balance]:
-    """Lock these wallets in the order of their ids; other accounts have nothing to lock."""
-    rows = Balance.objects.select_for_update().filter(account__in=set(account_ids))
-    return {balance.account_id: balance for balance in rows.order_by("account_id")}
+def lock_wallets(owner_ids: Collection[uuid.UUID]) -> list[Balance]:
+    """Lock all wallets of these people, in the order of their accounts' ids."""
+    return list(
+        Balance.objects.select_for_update(of=("self",))
+        .filter(account__owner__in=owner_ids)
+        .select_related("account")
+        .order_by("account_id")
+    )
 
 
 def available_microcredits(owner: User) -> int:
@@ -98,17 +106,17 @@ def available_microcredits(owner: User) -> int:
     return total["free"] or 0
 
 
-def lock_free(owner: User, *, also_lock: Collection[Account] = ()) -> list[Draw]:
+def lock_free(owner: User, *, others: Collection[uuid.UUID] = ()) -> list[Draw]:
     """Lock a person's wallets and say what each has free, in burn order.
 
-    `also_lock` names the other wallets of the same movement, so that all are locked in one order.
+    `others` are the people who are paid, so that all wallets of a movement are locked in one order.
     """
-    own = accounts(wallets_of(owner.pk))
-    ids = {kind: own[kind, owner.pk].pk for kind in BURN_ORDER}
-    balances = lock_balances([*ids.values(), *(account.pk for account in also_lock)])
-    return [
-        Draw(ids[kind], kind, balances[ids[kind]].available_microcredits) for kind in BURN_ORDER
+    wallets = [
+        Draw(balance.account_id, Account.Kind(balance.account.kind), balance.available_microcredits)
+        for balance in lock_wallets([owner.pk, *others])
+        if balance.account.owner_id == owner.pk
     ]
+    return sorted(wallets, key=lambda wallet: BURN_ORDER.index(wallet.kind))
 
 
 def take(wallets: Sequence[Draw], amount_microcredits: int) -> list[Draw]:

@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from billing.models import Account, Hold, Lease, Transfer, UsageEvent
 from billing.runner import holds, postings, splits
+from billing.runner.postings import Place
 from governance import services as governance
 from governance.models import User
 
@@ -97,10 +98,16 @@ def make_room(
     for author_id, buyer_id, source in sorted(named | set(streams)):
         splits.lock_stream(author_id=author_id, buyer_id=buyer_id, source=source)
     people = {owner.pk, *others, *(author_id for author_id, _, _ in named)}
-    wallets = postings.accounts(postings.wallets_of(*people))
-    postings.lock_balances(account.pk for account in wallets.values())
+    postings.lock_wallets(people)
     for hold in leases:
         _settle(hold, close=True)
+
+
+def places(user_id: uuid.UUID, author_id: uuid.UUID | None) -> list[Place]:
+    """Where the payment for use comes from and goes."""
+    if author_id is None:
+        return [*postings.wallets_of(user_id), (Account.Kind.COMPUTE, None)]
+    return splits.places(author_id=author_id, buyer_id=user_id)
 
 
 def _settle(hold: Hold, *, close: bool) -> None:
@@ -123,29 +130,29 @@ def _pay(hold: Hold, *, amount_microcredits: int, units: int) -> Transfer:
     fingerprint = governance.fingerprint({"hold": hold.pk, "amount": amount_microcredits})
     memo = f"{units} × {lease.source}"
     draws = holds.draw(hold, amount_microcredits)
+    accounts = postings.accounts(places(hold.owner_id, lease.author_id))  # opened with the lease
     if lease.author_id is None:
-        compute = postings.accounts([(Account.Kind.COMPUTE, None)])[Account.Kind.COMPUTE, None]
-        holds.lock_wallets(hold)
+        postings.lock_wallets([hold.owner_id])
         legs = {draw.account_id: -draw.amount_microcredits for draw in draws}
         return postings.write(
             kind=Transfer.Kind.USAGE,
             key=key,
             fingerprint=fingerprint,
             memo=memo,
-            legs={**legs, compute.pk: amount_microcredits},
+            legs={**legs, accounts[Account.Kind.COMPUTE, None]: amount_microcredits},
             hold=hold,
         )
     stream = splits.lock_stream(
         author_id=lease.author_id, buyer_id=hold.owner_id, source=lease.source
     )
-    wallets = postings.accounts(postings.wallets_of(lease.author_id, hold.owner_id))
-    postings.lock_balances(account.pk for account in wallets.values())
+    postings.lock_wallets([lease.author_id, hold.owner_id])
     return splits.post(
         kind=Transfer.Kind.USAGE,
         key=key,
         fingerprint=fingerprint,
         memo=memo,
         draws=draws,
+        accounts=accounts,
         stream=stream,
         hold=hold,
     )

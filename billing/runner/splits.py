@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from billing.models import Account, Hold, Stream, Transfer
 from billing.runner import postings
-from billing.runner.postings import Draw, Place
+from billing.runner.postings import Accounts, Draw, Place
 
 
 def author_share(gross_microcredits: int) -> int:
@@ -37,9 +37,9 @@ def lock_stream(*, author_id: uuid.UUID, buyer_id: uuid.UUID, source: str) -> St
     return stream
 
 
-def places(author_id: uuid.UUID) -> list[Place]:
-    """Where a divided payment goes."""
-    return [*postings.wallets_of(author_id), (Account.Kind.FEE, None)]
+def places(*, author_id: uuid.UUID, buyer_id: uuid.UUID) -> list[Place]:
+    """Where a divided payment comes from and goes."""
+    return [*postings.wallets_of(author_id, buyer_id), (Account.Kind.FEE, None)]
 
 
 def post(
@@ -49,6 +49,7 @@ def post(
     fingerprint: str,
     memo: str,
     draws: Sequence[Draw],
+    accounts: Accounts,
     stream: Stream,
     hold: Hold | None = None,
 ) -> Transfer:
@@ -62,11 +63,10 @@ def post(
     )
     share = author_share(stream.gross_microcredits + gross) - stream.author_microcredits
     promotional_part = promotional_share(share, promotional, gross)
-    accounts = postings.accounts(places(stream.author_id))
     legs = {draw.account_id: -draw.amount_microcredits for draw in draws}
-    legs[accounts[Account.Kind.WALLET_PROMO, stream.author_id].pk] = promotional_part
-    legs[accounts[Account.Kind.WALLET_EARNED, stream.author_id].pk] = share - promotional_part
-    legs[accounts[Account.Kind.FEE, None].pk] = gross - share
+    legs[accounts[Account.Kind.WALLET_PROMO, stream.author_id]] = promotional_part
+    legs[accounts[Account.Kind.WALLET_EARNED, stream.author_id]] = share - promotional_part
+    legs[accounts[Account.Kind.FEE, None]] = gross - share
     return postings.write(
         kind=kind, key=key, fingerprint=fingerprint, memo=memo, legs=legs, hold=hold, stream=stream
     )

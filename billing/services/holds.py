@@ -23,6 +23,7 @@ def hold(*, owner: User, amount_microcredits: int, key: str, reason: str) -> Hol
     earlier = postings.find(Hold, key=key, fingerprint=content)
     if earlier is not None:
         return earlier
+    postings.open_accounts(postings.wallets_of(owner.pk))
     settlement.make_room(owner, amount_microcredits)
     draws = postings.take(postings.lock_free(owner), amount_microcredits)
     return holds.place(owner=owner, key=key, fingerprint=content, reason=reason, draws=draws)
@@ -47,20 +48,20 @@ def capture(
     content = governance.fingerprint({"capture": up_to_microcredits, "hold": hold.pk, "to": to})
     place = (PAID_TO[to], None)
     earlier = postings.find(Transfer, key=key, fingerprint=content)
+    paid_to = postings.open_accounts([place])[place]
     locked = Hold.objects.select_for_update().get(pk=hold.pk)
     step = up_to_microcredits - locked.captured_microcredits
     if earlier is not None or step <= 0:
         return locked
     draws = holds.draw(locked, step)
-    paid_to = postings.accounts([place])[place]
-    holds.lock_wallets(locked)
+    postings.lock_wallets([locked.owner_id])
     legs = {draw.account_id: -draw.amount_microcredits for draw in draws}
     postings.write(
         kind=Transfer.Kind.CAPTURE,
         key=key,
         fingerprint=content,
         memo=locked.reason,
-        legs={**legs, paid_to.pk: step},
+        legs={**legs, paid_to: step},
         hold=locked,
     )
     locked.refresh_from_db()

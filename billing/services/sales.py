@@ -50,6 +50,7 @@ def sell(
     earlier = postings.find(Transfer, key=key, fingerprint=content)
     if earlier is not None:
         return _sale(earlier)
+    accounts = postings.open_accounts(splits.places(author_id=author.pk, buyer_id=buyer.pk))
     settlement.make_room(
         buyer,
         amount_microcredits,
@@ -57,14 +58,14 @@ def sell(
         others=[author.pk],
     )
     stream = splits.lock_stream(author_id=author.pk, buyer_id=buyer.pk, source=source)
-    paid_to = postings.accounts(splits.places(author.pk))
-    wallets = postings.lock_free(buyer, also_lock=paid_to.values())
+    wallets = postings.lock_free(buyer, others=[author.pk])
     transfer = splits.post(
         kind=Transfer.Kind.SALE,
         key=key,
         fingerprint=content,
         memo=memo,
         draws=postings.take(wallets, amount_microcredits),
+        accounts=accounts,
         stream=stream,
     )
     sale = _sale(transfer)

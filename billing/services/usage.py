@@ -142,6 +142,7 @@ def _open_lease(event: UsageEvent, cost_microcredits: int) -> Budget | None:
     A lease holds at most half of what is free, where that covers the call, so that another
     source, or a purchase, finds credits without closing it.
     """
+    postings.open_accounts(settlement.places(event.user_id, event.author_id))
     settlement.make_room(event.user, cost_microcredits)
     wallets = postings.lock_free(event.user)
     if UsageEvent.objects.filter(pk=event.pk).exists():

@@ -67,16 +67,16 @@ def issue(
         return earlier
     wallet_kind = Account.Kind.WALLET_PROMO if promotional else Account.Kind.WALLET_PAID
     source, wallet = (Account.Kind.ISSUER, None), (wallet_kind, user.pk)
-    accounts = postings.accounts([source, wallet])
-    postings.lock_balances([accounts[wallet].pk])
+    accounts = postings.open_accounts([source, wallet])
+    postings.lock_wallets([user.pk])
     transfer = postings.write(
         kind=Transfer.Kind.ISSUE,
         key=key,
         fingerprint=content,
         memo=reason,
         legs={
-            accounts[source].pk: -amount_microcredits,
-            accounts[wallet].pk: amount_microcredits,
+            accounts[source]: -amount_microcredits,
+            accounts[wallet]: amount_microcredits,
         },
     )
     governance.record(
