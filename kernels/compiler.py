@@ -29,10 +29,12 @@ class Program:
 
 @dataclass(frozen=True)
 class Plan:
-    """A tape, and where things are in its arena. `unshared_bytes` is what scratch would take
-    without reuse.
+    """A tape, the programs it was made from, and where things are in its arena.
+
+    `unshared_bytes` is what scratch would take without reuse.
     """
 
+    source: Mapping[str, Program]
     tape: Tape
     programs: Mapping[str, int]
     addresses: Mapping[Node, int]
@@ -78,6 +80,7 @@ def compile_programs(programs: Mapping[str, Program]) -> Plan:
     views = {n: address_of(n, addresses) for o in orders.values() for n in o if n.op == "view"}
     tape = Tape(persistent_bytes + scratch_bytes, persistent_bytes, tuple(parts))
     return Plan(
+        source=programs,
         tape=tape,
         programs={name: number for number, name in enumerate(programs)},
         addresses=addresses | views,

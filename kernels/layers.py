@@ -88,7 +88,7 @@ def feedforward(
     layers: list[Layer] = []
     for number, layer in enumerate(written):
         check_place(reader, layer, is_first=number == 0, is_last=number == len(written) - 1)
-        check_sizes(reader, layer, features, classes)
+        check_sizes(reader, layer, features, classes, is_last=number == len(written) - 1)
         if layer.is_whole:
             layers += meaning(layer)
     if not layers or not (isinstance(layers[-1], Dense) and layers[-1].activation == "softmax"):
@@ -131,9 +131,12 @@ def check_place(reader: Reader, layer: Written, *, is_first: bool, is_last: bool
         reader.refuse(f"{layer.path}.activation", "'softmax' belongs to the last layer alone")
 
 
-def check_sizes(reader: Reader, layer: Written, features: int, classes: int) -> None:
+def check_sizes(
+    reader: Reader, layer: Written, features: int, classes: int, *, is_last: bool
+) -> None:
     """The ends of the network must be as wide as the data."""
-    is_head = layer.type == "output" or layer.values.get("activation") == "softmax"
+    is_softmax = layer.values.get("activation") == "softmax"
+    is_head = layer.type == "output" or (is_softmax and is_last)
     key = "units" if layer.type == "dense" else "size"
     width = layer.values.get(key)
     if layer.type == "input" and width not in (None, features):

@@ -68,7 +68,8 @@ class Predictor:
         features = self.model.config.features
         if rows.ndim != 2 or rows.shape[1] != features:
             raise RowsRefused(f"rows: must be (n, {features}), not {rows.shape}")
-        given = np.ascontiguousarray(rows, np.float32)
+        with np.errstate(over="ignore"):  # too large becomes infinite, and is refused below
+            given = np.ascontiguousarray(rows, np.float32)
         if not np.isfinite(given).all():
             row = int(np.argwhere(~np.isfinite(given))[0][0])
             raise RowsRefused(f"row {row}: holds a number that is not finite")

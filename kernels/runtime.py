@@ -181,7 +181,7 @@ def aligned(address: int) -> int:
 
 
 def memory_bytes(tape: Tape) -> int:
-    """What a sandbox for this tape takes, to the page, as far as it is known before it runs."""
+    """What a sandbox for this tape takes at most; the last page may turn out not to be needed."""
     static_bytes = 2 * PAGE_BYTES  # the module's stack and constants
     return -(-(static_bytes + tape.encoded_bytes + tape.arena_bytes) // PAGE_BYTES) * PAGE_BYTES
 

@@ -207,6 +207,33 @@ class Trainer:
             self._sandbox.array(node)[...] = found
         self.step = step
 
+    def adopt(self, model: modelfile.Model) -> None:
+        """Begin at a model's weights and standardisation instead of drawn and measured ones.
+
+        The optimiser's moments and the step are left alone: in a fresh run they are zero. Raises
+        CheckpointRefused where the model has another configuration.
+        """
+        if model.config.digest() != self.config.digest():
+            raise CheckpointRefused("config: the model to begin at has another configuration")
+        for name, node in self._plan.weights.parts.items():
+            self._sandbox.array(node)[...] = model.weights[name]
+        self._sandbox.array(self._plan.columns.mean)[...] = model.mean
+        self._sandbox.array(self._plan.columns.scale)[...] = model.scale
+
+    def validate(self) -> tuple[float | None, float | None]:
+        """Loss and accuracy on all validation rows, None where there are none."""
+        loss, correct, rows = 0.0, 0.0, 0
+        for name, measured in self._plan.evaluations.items():
+            if self._sandbox.run(name, 0, measured.steps) < measured.steps:
+                raise NonFinite(self.step, "the validation loss")
+            losses, corrects = (
+                self._sandbox.array(n) for n in (measured.losses, measured.corrects)
+            )
+            loss += float(losses.sum(dtype=np.float64)) * measured.rows_per_step
+            correct += float(corrects.sum(dtype=np.float64))
+            rows += measured.rows_per_step * measured.steps
+        return (loss / rows, correct / rows) if rows else (None, None)
+
     def export(self, signature: modelfile.Signature, provenance: dict[str, Any]) -> bytes:
         """The model file: weights, standardisation, configuration, signature, provenance.
 
@@ -240,7 +267,7 @@ class Trainer:
     def _metrics(self) -> EpochMetrics:
         training = self._plan.training
         losses, corrects = (self._sandbox.array(n) for n in (training.losses, training.corrects))
-        loss, accuracy = self._validate()
+        loss, accuracy = self.validate()
         return EpochMetrics(
             epoch=self.epoch,
             step=self.step,
@@ -250,19 +277,6 @@ class Trainer:
             validation_accuracy=accuracy,
             learning_rate=self.config.learning_rate,
         )
-
-    def _validate(self) -> tuple[float | None, float | None]:
-        loss, correct, rows = 0.0, 0.0, 0
-        for name, measured in self._plan.evaluations.items():
-            if self._sandbox.run(name, 0, measured.steps) < measured.steps:
-                raise NonFinite(self.step, "the validation loss")
-            losses, corrects = (
-                self._sandbox.array(n) for n in (measured.losses, measured.corrects)
-            )
-            loss += exact_sum(losses) * measured.rows_per_step
-            correct += exact_sum(corrects)
-            rows += measured.rows_per_step * measured.steps
-        return (loss / rows, correct / rows) if rows else (None, None)
 
     def _state(self) -> list[Node]:
         """Weights and moments; losses and right answers of the epoch that is under way."""

@@ -1,5 +1,5 @@
-// One number in, one number out. An op is one expression on four lanes; map and map2 are the loops around it:
-// sixteen numbers at a time, then four, then the ragged end.
+// One number in, one number out. An op is one expression on four lanes; map and map2 are the loops
+// around it, four numbers at a time and then the ragged end.
 
 #include "elementary.h"
 #include "kernels.h"
@@ -9,21 +9,12 @@ typedef f32x4 (*Binary)(f32x4, f32x4);
 
 INLINE void map(float *out, const float *x, u32 n, Unary f) {
     u32 i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {
-        f32x4 a = f(load(x + i)), b = f(load(x + i + 4)), c = f(load(x + i + 8)), d = f(load(x + i + 12));
-        store(out + i, a), store(out + i + 4, b), store(out + i + 8, c), store(out + i + 12, d);
-    }
     for (; i + LANES <= n; i += LANES) store(out + i, f(load(x + i)));
     if (i < n) store_tail(out + i, f(load_tail(x + i, n - i)), n - i);
 }
 
 INLINE void map2(float *out, const float *x, const float *y, u32 n, Binary f) {
     u32 i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {
-        f32x4 a = f(load(x + i), load(y + i)), b = f(load(x + i + 4), load(y + i + 4));
-        f32x4 c = f(load(x + i + 8), load(y + i + 8)), d = f(load(x + i + 12), load(y + i + 12));
-        store(out + i, a), store(out + i + 4, b), store(out + i + 8, c), store(out + i + 12, d);
-    }
     for (; i + LANES <= n; i += LANES) store(out + i, f(load(x + i), load(y + i)));
     if (i < n) store_tail(out + i, f(load_tail(x + i, n - i), load_tail(y + i, n - i)), n - i);
 }

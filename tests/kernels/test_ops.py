@@ -1,4 +1,6 @@
-"""Each row of the table: the C kernel against its plain version, and its gradient against differences."""
+"""Each row of the table: the C kernel against its plain version, and its gradient against
+differences.
+"""
 
 import numpy as np
 import pytest

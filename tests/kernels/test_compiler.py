@@ -1,0 +1,120 @@
+"""The memory plan: nothing that lives overlaps, what died is reused, depth is no obstacle."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from kernels import config, ops
+from kernels.compiler import Program, compile_programs
+from kernels.graph import in_order, leaf, view
+from kernels.limits import Limits
+from kernels.ops import apply
+from kernels.programs import training_plan
+from kernels.runtime import Sandbox
+from kernels.signature import ShapeError
+from kernels.tape import extents
+
+
+def deep_network(layers, optimizer="adam"):
+    raw = {
+        "architecture": {
+            "type": "feedforward",
+            "layers": [{"type": "dense", "units": 32, "activation": "gelu"}] * layers,
+        },
+        "training": {
+            "epochs": 1, "batch_size": 16, "learning_rate": 0.01, "optimizer": optimizer,
+        },
+    }  # fmt: skip
+    settings = config.parse(raw, features=20, classes=4)
+    return training_plan(settings, rows=64, validation_rows=40, seed=1)
+
+
+def spans(instruction):
+    """(first, end) of each operand's bytes, the output first."""
+    lengths = extents(ops.TABLE[instruction.op], instruction.sizes)
+    return [(a, a + 4 * n) for a, n in zip(instruction.addresses, lengths, strict=True)]
+
+
+def test_no_instruction_writes_over_a_value_that_is_still_read():
+    """Replays each program on a map of who wrote which bytes last."""
+    plan = deep_network(8).plan
+    for name, program in plan.source.items():
+        nodes = [n for n in in_order(program.roots) if n.op not in ("leaf", "view")]
+        instructions = plan.tape.programs[plan.programs[name]]
+        owner = {}
+        for node, instruction in zip(nodes, instructions, strict=True):
+            parts = spans(instruction)
+            if node.shape is not None:
+                out, *parts = parts
+            for source, (first, end) in zip(node.sources, parts, strict=False):
+                if source.op not in ("leaf", "view"):
+                    assert {owner[word] for word in range(first, end, 4)} == {source}
+            for first, end in parts[len(node.sources) :]:
+                owner.update(dict.fromkeys(range(first, end, 4), node))
+            if node.shape is not None:
+                row = ops.TABLE[node.op]
+                for first, end in parts:
+                    is_apart = out[1] <= first or end <= out[0]
+                    assert is_apart or (row.in_place and (first, end) == parts[0])
+                owner.update(dict.fromkeys(range(out[0], out[1], 4), node))
+
+
+def test_dead_values_are_reused():
+    plan = deep_network(24).plan
+    assert plan.scratch_bytes < 0.55 * plan.unshared_bytes
+    leaves = [node for node in plan.addresses if node.op == "leaf"]
+    for one, other in itertools.combinations(leaves, 2):
+        first, second = plan.addresses[one], plan.addresses[other]
+        assert first + 4 * one.elements <= second or second + 4 * other.elements <= first
+
+
+def test_a_chain_of_ten_thousand_nodes_compiles_and_runs(simd):
+    x = node = leaf("x", (3,))
+    for _ in range(10_000):
+        node = apply("sum", node, x)
+    plan = compile_programs({"main": Program([node], {node: x})})
+    assert plan.scratch_bytes <= 2 * 64
+    sandbox = Sandbox(simd, plan, Limits())
+    sandbox.array(x)[...] = [1, 2, 3]
+    sandbox.run("main", 0, 1)
+    assert sandbox.array(x).tolist() == [10_001, 20_002, 30_003]
+
+
+def test_parameters_are_views_of_one_block_in_their_order():
+    plan = deep_network(2)
+    base = plan.plan.addresses[plan.weights.whole]
+    end = base
+    for part in plan.weights.parts.values():
+        assert plan.plan.addresses[part] == end
+        end += 4 * part.elements
+    assert end == base + 4 * plan.weights.whole.elements
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda x, y: apply("matmul_nn", x, x), r"matmul_nn .*: k is 3 and 2 at once"),
+        (lambda x, y: apply("matmul_nn", x, y), r"source of shape \(4,\) must be \(k, n\)"),
+        (lambda x, y: apply("relu", x, y), "relu takes 1 sources, not 2"),
+        (lambda x, y: apply("sum", x, y), "count is 6 and 4 at once"),
+        (lambda x, y: apply("record", x, y, y), r"must be \(2\)"),
+        (lambda x, y: apply("record", y, x, x), "2 is 2 and 4 at once"),
+        (lambda x, y: apply("dropout", x), "dropout has attributes"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused_when_the_graph_is_built(make, message):
+    with pytest.raises(ShapeError, match=message):
+        make(leaf("x", (2, 3)), leaf("y", (4,)))
+
+
+def test_a_view_cannot_reach_past_its_leaf():
+    with pytest.raises(AssertionError, match="reaches past the end"):
+        view(leaf("x", (4,)), 2, (3,), "part")
+
+
+def test_leaves_start_as_zeros(simd):
+    x = leaf("x", (1_000,))
+    node = apply("exp", x)
+    sandbox = Sandbox(simd, compile_programs({"main": Program([node])}), Limits())
+    np.testing.assert_array_equal(sandbox.array(x), np.zeros(1_000))

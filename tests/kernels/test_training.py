@@ -1,0 +1,283 @@
+"""Training: it learns, it repeats to the bit however it is cut, and it says no by name."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from kernels import config, modelfile, reference
+from kernels.build import module as built
+from kernels.limits import Limits
+from kernels.modelfile import ModelRefused
+from kernels.programs import training_plan
+from kernels.trainer import (
+    CheckpointRefused,
+    DataError,
+    NonFinite,
+    Trainer,
+    TrainingData,
+    estimate,
+)
+
+PLAIN = [{"type": "dense", "units": 24, "activation": "relu"}]
+RICH = [
+    {"type": "input", "size": 64},
+    {"type": "dense", "params": {"units": 24, "activation": "gelu"}},
+    {"type": "dropout", "rate": 0.2},
+    {"type": "feedforward", "params": {"hidden_dim": 17, "dropout": 0.1}},
+    {"type": "hidden", "size": 9, "activation": "tanh"},
+    {"type": "output", "size": 10, "activation": "softmax"},
+]
+
+
+def network(layers=None, *, features=64, classes=10, divergent=None, **training):
+    raw = {
+        "architecture": {"type": "feedforward", "layers": PLAIN if layers is None else layers},
+        "training": {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"}
+        | training,
+    }
+    if divergent:
+        raw["divergent"] = {"enabled": True, "pattern": "lateral", "factor": divergent}
+    return config.parse(raw, features=features, classes=classes)
+
+
+def trainer(data, settings=None, *, seed=7, variant="simd", limits=None):
+    return Trainer(settings or network(), data, seed=seed, module=built(variant), limits=limits)
+
+
+def finished(run):
+    list(run.run())
+    return run.weights_sha256()
+
+
+@pytest.fixture(scope="module")
+def few(digits):
+    """Few enough that a run takes milliseconds, and no multiple of the batch."""
+    return TrainingData(
+        digits.train_rows[:203],
+        digits.train_labels[:203],
+        digits.validation_rows[:70],
+        digits.validation_labels[:70],
+    )
+
+
+def test_digits_are_read_with_96_of_100_right(digits):
+    layers = [{"type": "dense", "units": 128, "activation": "relu"}]
+    run = trainer(digits, network(layers, epochs=30, learning_rate=0.001))
+    points = list(run.run())
+    assert [point.epoch for point in points] == list(range(1, 31))
+    assert points[-1].validation_accuracy >= 0.96
+    assert points[-1].train_loss < 0.05 < points[0].train_loss
+    assert run.is_over
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        network(RICH),
+        network(RICH, optimizer="sgd", momentum=0.9, learning_rate=0.05),
+        network(divergent=0.3),
+        network(batch_size=1, epochs=1),
+        network(batch_size=4_096),
+        network([{"type": "dropout", "rate": 0.5}]),
+    ],
+    ids=["adam", "sgd", "lateral", "batch of one", "batch of all", "one layer"],
+)
+def test_vectors_and_plain_floats_train_the_same_weights(settings, few):
+    assert finished(trainer(few, settings)) == finished(trainer(few, settings, variant="scalar"))
+
+
+def test_a_step_does_what_numpy_says_it_does(few):
+    """The whole tape against the whole graph: order of rows, dropout, loss, gradients, Adam."""
+    settings = network(RICH, batch_size=20)
+    run = trainer(few, settings)
+    plan = training_plan(settings, rows=203, validation_rows=70, seed=7)
+    memory = {
+        node: np.zeros(node.shape, "<" + node.dtype)
+        for node in plan.plan.addresses
+        if node.op == "leaf"
+    }
+    for name, node in plan.data.items():
+        memory[node][...] = getattr(few, name).reshape(node.shape)
+    for name in ("measure", "initialise"):
+        play(plan.plan.source[name], memory, 0)
+    for step in range(12):
+        play(plan.plan.source["train"], memory, step)
+    points = list(run.run(steps=12))
+    for name, place in plan.weights.parts.items():
+        reference.run([place], memory)
+        np.testing.assert_allclose(run.weights()[name], memory[place], atol=2e-4, err_msg=name)
+    play(plan.plan.source["evaluate_rest"], memory, 0)
+    sums = plan.evaluations["evaluate_rest"]
+    assert points[0].validation_loss == pytest.approx(float(memory[sums.losses][0]), abs=0.05)
+
+
+def play(program, memory, step):
+    """Run a program in NumPy, roots in order, each value where the program wants it."""
+    for root in program.roots:
+        leaves = {node: array for node, array in memory.items() if node.op == "leaf"}
+        reference.run([root], leaves, step)
+        if root in program.into:
+            place = program.into[root]
+            reference.run([place], leaves, step)
+            leaves[place][...] = leaves[root].reshape(place.shape)
+
+
+def test_one_step_at_a_time_is_the_same_as_all_at_once(few):
+    whole, pieces = trainer(few, network(RICH)), trainer(few, network(RICH))
+    together = list(whole.run())
+    apart = []
+    while not pieces.is_over:
+        apart += pieces.run(steps=1)
+    assert apart == together
+    assert pieces.weights_sha256() == whole.weights_sha256()
+
+
+@pytest.mark.parametrize("cut", [1, 5, 6, 11])
+def test_a_restored_run_ends_in_the_same_weights_and_metrics(cut, few):
+    settings = network(RICH, divergent=0.3)
+    whole = trainer(few, settings)
+    points = list(whole.run())
+    first = trainer(few, settings)
+    seen = list(first.run(steps=cut))
+    second = trainer(few, settings, variant="scalar")
+    second.restore(first.checkpoint())
+    assert second.step == cut
+    assert seen + list(second.run()) == points
+    assert second.weights_sha256() == whole.weights_sha256()
+    assert second.checkpoint() == whole.checkpoint()
+
+
+def test_runs_on_threads_beside_each_other_do_not_touch(few):
+    alone = finished(trainer(few))
+    found = []
+    runs = [threading.Thread(target=lambda: found.append(finished(trainer(few)))) for _ in range(4)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert found == [alone] * 4
+
+
+def test_another_seed_trains_other_weights_from_the_same_data(few):
+    assert finished(trainer(few, seed=7)) != finished(trainer(few, seed=8))
+    assert finished(trainer(few, seed=2**64 - 1)) != finished(trainer(few, seed=2**32 - 1))
+
+
+def test_lateral_steps_change_the_run_and_still_learn(few):
+    plain, lateral = trainer(few), trainer(few, network(divergent=1.0))
+    assert finished(plain) != finished(lateral)
+    off = trainer(few, network(divergent=0.0))
+    assert finished(off) == plain.weights_sha256()
+
+
+def test_divergence_is_named_with_its_step(few):
+    run = trainer(few, network(optimizer="sgd", learning_rate=10.0, epochs=100))
+    with pytest.raises(NonFinite, match="lower the learning rate") as caught:
+        list(run.run())
+    assert 0 < caught.value.step == run.step < run.steps_total
+
+
+def test_the_step_after_which_it_diverges_does_not_depend_on_the_pace(few):
+    steps = []
+    for size in (1, 1_000):
+        run = trainer(few, network(optimizer="sgd", learning_rate=10.0, epochs=100))
+        with pytest.raises(NonFinite) as caught:
+            while not run.is_over:
+                list(run.run(steps=size))
+        steps.append(caught.value.step)
+    assert steps[0] == steps[1]
+
+
+def test_bob_cancels_between_two_calls(few):
+    run = trainer(few, network(epochs=1_000))
+    list(run.run(on_progress=lambda step: step < 40))
+    assert 40 <= run.step < run.steps_total
+
+
+def test_a_chunk_ends_when_its_seconds_are_over(few):
+    run = trainer(few, network(epochs=10_000))
+    list(run.run(seconds=0.05))
+    assert 0 < run.step < run.steps_total
+
+
+def test_training_without_validation_rows_measures_none(few):
+    bare = TrainingData(
+        few.train_rows, few.train_labels, few.validation_rows[:0], few.validation_labels[:0]
+    )
+    points = list(trainer(bare).run())
+    assert [point.validation_loss for point in points] == [None] * 3
+
+
+def test_validation_is_the_mean_over_all_rows_in_blocks_and_rest(digits):
+    """540 rows are two blocks of 256 and a rest of 28."""
+    run = trainer(digits, network(epochs=1))
+    point = list(run.run())[-1]
+    weights = run.weights()
+    mean = digits.train_rows.mean(axis=0, dtype=np.float64)
+    scale = digits.train_rows.std(axis=0, dtype=np.float64)
+    x = (digits.validation_rows - mean) / np.where(scale > 0, scale, 1)
+    x = np.maximum(x @ weights["dense0.weight"] + weights["dense0.bias"], 0)
+    logits = x @ weights["dense1.weight"] + weights["dense1.bias"]
+    right = logits.argmax(axis=1) == digits.validation_labels
+    logs = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(540), digits.validation_labels]
+    assert point.validation_accuracy == right.mean()
+    assert point.validation_loss == pytest.approx(logs.mean(), rel=1e-5)
+
+
+def test_the_estimate_is_what_the_run_then_takes(few):
+    settings = network(RICH)
+    guess = estimate(settings, rows=203, validation_rows=70)
+    run = trainer(few, settings)
+    assert guess.steps == run.steps_total == 18
+    assert guess.parameters == run.parameters == sum(a.size for a in run.weights().values())
+    assert guess.memory_bytes - run.memory_bytes in (0, 65_536)
+    forward_flops = 2 * 32 * (64 * 24 + 24 * 17 + 17 * 9 + 9 * 10)
+    assert 2.5 * forward_flops < guess.flops_per_step < 6 * forward_flops
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_rows": np.zeros((0, 64), np.float32)}, "train_rows: there are none"),
+        ({"train_rows": np.zeros((203, 63), np.float32)}, r"train_rows: must be \(n, 64\)"),
+        ({"train_labels": np.zeros(202, np.int32)}, r"train_labels: must be \(203,\)"),
+        ({"train_labels": np.full(203, 10, np.int32)}, "train_labels: must be from 0 to 9"),
+        ({"validation_labels": np.full(70, -1, np.int32)}, "validation_labels: must be from 0"),
+        ({"train_rows": np.full((203, 64), np.nan, np.float32)}, "row 0 holds a number that is"),
+    ],
+)
+def test_data_that_does_not_fit_is_refused_by_name(change, message, few):
+    with pytest.raises(DataError, match=message):
+        trainer(TrainingData(**(vars(few) | change)))
+
+
+def test_a_checkpoint_of_another_run_is_refused(few):
+    run = trainer(few)
+    list(run.run(steps=3))
+    blob = run.checkpoint()
+    for other in (trainer(few, seed=8), trainer(few, network(RICH))):
+        with pytest.raises(CheckpointRefused):
+            other.restore(blob)
+    arrays, texts = modelfile.read(blob)
+    for wrong in ("19", "-1", "3.0", "null"):
+        stated = texts["checkpoint"].replace('"step": 3', f'"step": {wrong}')
+        with pytest.raises(CheckpointRefused, match="step: must be from 0 to 18"):
+            trainer(few).restore(modelfile.write(arrays, {"checkpoint": stated}))
+    arrays.pop("first_moment")
+    with pytest.raises(CheckpointRefused, match="first_moment: must be there"):
+        trainer(few).restore(modelfile.write(arrays, texts))
+    with pytest.raises(ModelRefused):
+        trainer(few).restore(blob[:-1])
+
+
+def test_a_seed_that_does_not_fit_in_64_bits_is_refused(few):
+    for seed in (-1, 2**64):
+        with pytest.raises(DataError, match="seed"):
+            trainer(few, seed=seed)
+
+
+def test_memory_stays_within_its_limit_or_the_run_is_refused(few):
+    guess = estimate(network(), rows=203, validation_rows=70)
+    run = trainer(few, limits=Limits(memory_bytes=guess.memory_bytes))
+    assert run.memory_bytes <= guess.memory_bytes
