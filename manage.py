@@ -13,7 +13,9 @@ NEEDS_NOTHING = {"help", "version", "--help", "--version", "makemigrations", "ch
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    os.environ.setdefault("LOG_LEVEL", "WARNING")  # a terminal shows answers, a service's log events
+    os.environ.setdefault(
+        "LOG_LEVEL", "WARNING"
+    )  # a terminal shows answers, a service's log events
     if len(sys.argv) < 2 or sys.argv[1] in NEEDS_NOTHING or "--help" in sys.argv:
         execute_from_command_line(sys.argv)
         return

@@ -315,7 +315,15 @@ def marketplace(data_dir: Path, environment: Mapping[str, str]) -> Site:
     manage = (sys.executable, "manage.py")
     celery = (sys.executable, "-m", "celery", "-A", "config")
     cores = len(os.sched_getaffinity(0))
-    web = (sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1")
+    web = (
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "config.asgi:application",
+        "--no-access-log",
+        "--host",
+        "127.0.0.1",
+    )
     return Site(
         data_dir=data_dir,
         address=address,

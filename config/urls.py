@@ -5,8 +5,10 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config import health
+from marketplace import views
 
 urlpatterns = [
+    path("", views.home, name="home"),
     path("", include("marketplace.urls")),
     path("", include("training.urls")),
     path("", include("billing.urls")),

@@ -9,7 +9,7 @@ description and the same numbers as a table.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.utils.text import slugify
@@ -31,6 +31,7 @@ CELL = 36
 PIXELS_MAX = 64 * 64
 
 Context = dict[str, Any]
+Missing = Literal[""] | None  # templates hand on "" where a name is not known
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,15 @@ class Axis:
 
 
 @register.filter
-def figure(value: float | None, digits: int = 4) -> str:
+def figure(value: float | Missing, digits: int = 4) -> str:
     """Write a number for people, and a dash where there is none."""
-    return "–" if value is None else number(float(value), int(digits))
+    return "–" if value is None or value == "" else number(float(value), int(digits))
 
 
 @register.filter
-def in_percent(share: float | None) -> str:
+def in_percent(share: float | Missing) -> str:
     """Write a share (0 to 1) as a percentage for people, without its sign."""
-    return figure(None if share is None else share * 100)
+    return figure(share) if share is None or share == "" else figure(share * 100)
 
 
 @register.filter
