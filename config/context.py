@@ -16,5 +16,11 @@ def site(request: HttpRequest) -> dict[str, Any]:
     context: dict[str, Any] = {"theme": theme if theme in THEMES else ""}
     user = request.user
     if isinstance(user, User):
-        context["wallet_credits"] = SimpleLazyObject(lambda: billing.available_credits(user))
+        context["wallet_credits"] = SimpleLazyObject(lambda: wallet_credits(user))
     return context
+
+
+def wallet_credits(user: User) -> str:
+    """Two decimals, rounded down: a header may say less than there is, never more."""
+    hundredths = billing.available_microcredits(user) // 10_000
+    return f"{hundredths // 100:,}.{hundredths % 100:02d}"

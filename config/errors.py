@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -132,4 +133,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if wants_json(request):
         answer = body(status=500, code="server_error", detail=detail)
         return JsonResponse(answer, status=500, content_type=PROBLEM)
-    return render(request, "500.html", {"request_id": request_id()}, status=500)
+    # Without the request, whose context would ask the database that may be what broke.
+    page = render_to_string("500.html", {"request_id": request_id()})
+    return HttpResponse(page, status=500)

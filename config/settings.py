@@ -131,12 +131,19 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 STORAGE_URL = env.str("STORAGE_URL", "")
 MEDIA_ROOT = DATA_DIR / "files"
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = True  # static files are served from their packages; nothing is collected
+# Without a folder to collect into, static files are served from their packages as they stand; with
+# one, `collectstatic` names them by their hash, compresses them, and browsers keep them for ever.
+STATIC_ROOT = env.str("STATIC_ROOT", "") or None
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+STATIC_STORAGE = (
+    "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    if STATIC_ROOT
+    else "django.contrib.staticfiles.storage.StaticFilesStorage"
+)
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": STATIC_STORAGE},
 }
 if STORAGE_URL:  # s3://bucket?endpoint_url=…
     bucket = urlsplit(STORAGE_URL)

@@ -168,18 +168,21 @@ def template(request: PageRequest, slug: str) -> HttpResponse:
         "is_owner": user is not None and found.owner_id == user.pk,
         "may_deploy": user is not None and marketplace.may_deploy(user, found),
         "sales": found.purchases.count(),
-        "snippet": snippet(str(found.current.model_id), found.current.model.job.dataset.columns),
+        "snippet": snippet(request, found.current.model),
     }
     return render(request, "marketplace/template.html", context)
 
 
-def snippet(model_id: str, columns: int) -> str:
-    """A call that runs once the key is put in."""
-    zeros = ", ".join(["0"] * columns)
+def snippet(request: PageRequest, model: Model) -> str:
+    """A call that runs once the key is put in, about a row the model never saw."""
+    address = request.build_absolute_uri(reverse("marketplace:api_predict", args=[model.pk]))
+    row = training.preview_rows(dataset=model.job.dataset, count=1, part=training.Part.TEST)[0]
+    numbers = ", ".join(f"{value:g}" for value in row.values)
     return (
-        f"curl -X POST $SITE/api/v1/models/{model_id}/predict \\\n"
-        "  -H 'Authorization: Bearer YOUR_KEY' -H 'Content-Type: application/json' \\\n"
-        f"  -d '{{\"input_data\": [{zeros}]}}'"
+        f"curl -X POST {address} \\\n"
+        "  -H 'Authorization: Bearer YOUR_KEY' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{{\"input_data\": [{numbers}]}}'"
     )
 
 
@@ -282,7 +285,7 @@ def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse
         "examples": training.preview_rows(dataset=dataset, count=EXAMPLES, part=training.Part.TEST),
         "highest": training.highest_value(dataset),
         "usage": marketplace.usage(found),
-        "snippet": snippet(str(found.model_id), dataset.columns),
+        "snippet": snippet(request, found.model),
     }
     return render(request, "marketplace/deployment.html", context)
 

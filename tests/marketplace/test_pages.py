@@ -1,0 +1,179 @@
+"""The pages as people use them: without JavaScript, signed in or not, as owner or stranger."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing import services as billing
+from marketplace import services as marketplace
+from marketplace.models import Deployment, Purchase, Template
+from training import services as training
+
+
+@pytest.fixture
+def as_bob(bob) -> Client:
+    client = Client()
+    client.force_login(bob)
+    return client
+
+
+@pytest.fixture
+def deployment(bob, template) -> Deployment:
+    marketplace.buy_template(buyer=bob, template=template)
+    return marketplace.deploy_template(owner=bob, template=template)
+
+
+def text(response) -> str:
+    return response.content.decode()
+
+
+def test_a_visitor_finds_the_template_and_its_measured_numbers(client, template):
+    catalogue = text(client.get("/templates/", {"q": "digit", "category": "vision"}))
+    assert template.name in catalogue
+    page = text(client.get(template.get_absolute_url()))
+    assert f"{template.current.validation.accuracy * 100:.4g}" in page
+    assert template.current.model.weights_sha256 in page
+    assert "<strong>digits</strong>" in page
+    assert "Sign in to buy" in page
+
+
+def test_a_search_that_finds_nothing_says_how_to_go_on(client, template):
+    page = text(client.get("/templates/", {"q": "zebra"}))
+    assert "No template matches" in page
+    assert "Show everything" in page
+
+
+def test_sorts_and_odd_parameters_do_not_break_the_catalogue(client, template):
+    for query in ("sort=accuracy", "sort=fastest", "sort=price", "sort=x", "category=x", "page=99"):
+        assert client.get(f"/templates/?{query}").status_code == 200
+
+
+def test_the_catalogue_asks_the_database_the_same_for_many_as_for_one(
+    client, template, alice, judy, django_assert_max_num_queries
+):
+    for _ in range(5):
+        made = marketplace.publish_template(
+            owner=alice,
+            model=template.current.model,
+            name="More of it",
+            description="d",
+            category="vision",
+            plan="standard",
+            price_microcredits=1,
+        )
+        marketplace.approve_template(actor=judy, template=made)
+    with django_assert_max_num_queries(12):
+        client.get("/templates/")
+    with django_assert_max_num_queries(12):
+        client.get("/")
+
+
+def test_htmx_gets_only_the_results(client, template):
+    fragment = text(client.get("/templates/", headers={"HX-Request": "true"}))
+    assert fragment.lstrip().startswith('<div class="stack" id="results"')
+    assert "<html" not in fragment
+
+
+def test_bob_buys_deploys_and_predicts_by_forms_alone(as_bob, bob, template, digits):
+    page = as_bob.post(reverse("marketplace:buy", args=[template.slug]), follow=True)
+    assert "is yours for 15 credits; 10.5 of them went to alice" in text(page)
+    page = as_bob.post(reverse("marketplace:deploy", args=[template.slug]), follow=True)
+    assert "From your program" in text(page)
+    deployment = Deployment.objects.get(owner=bob)
+    row = training.preview_rows(dataset=digits, count=1, part=training.Part.TEST)[0]
+    answer = text(as_bob.post(deployment.get_absolute_url(), {"row": row.number}))
+    assert f"<b>{row.label}</b>" in answer
+    assert "0.001 credits" in answer
+    drawn = text(
+        as_bob.post(
+            deployment.get_absolute_url(),
+            {"pixels": ",".join(map(str, row.values))},
+            headers={"HX-Request": "true"},
+        )
+    )
+    assert f"<b>{row.label}</b>" in drawn
+    assert "<html" not in drawn
+    assert marketplace.usage(deployment).calls == 2
+
+
+@pytest.mark.parametrize(
+    ("posted", "fault"),
+    [
+        ({}, "Draw something, pick a row"),
+        ({"pixels": "1,2,x"}, "could not convert"),
+        ({"pixels": "1,2,3"}, "must be 64 numbers"),
+        ({"row": "99999"}, "not between 0 and 1796"),
+    ],
+)
+def test_what_cannot_be_predicted_is_explained_beside_the_form(as_bob, deployment, posted, fault):
+    page = as_bob.post(deployment.get_absolute_url(), posted)
+    assert page.status_code == 200
+    assert fault in text(page)
+    assert marketplace.usage(deployment).calls == 0
+
+
+def test_too_few_credits_is_a_clear_refusal_that_changes_nothing(as_bob, bob, template):
+    everything = billing.available_microcredits(bob)
+    billing.hold(owner=bob, amount_microcredits=everything, key="elsewhere", reason="elsewhere")
+    page = as_bob.post(reverse("marketplace:buy", args=[template.slug]), follow=True)
+    assert page.status_code == 200
+    assert "15" in text(page)
+    assert "credits" in text(page)
+    assert not Purchase.objects.exists()
+
+
+def test_alice_publishes_by_the_form_and_sees_what_is_wrong_with_it(client, alice, model):
+    client.force_login(alice)
+    address = reverse("marketplace:publish", args=[model.pk])
+    terms = {"name": "N", "description": "D", "category": "vision", "plan": "free", "price": "3"}
+    page = client.post(address, terms | {"call_price": "0"})
+    assert "A template of the free plan costs 0." in text(page)
+    page = client.post(address, terms | {"plan": "standard", "call_price": "0"}, follow=True)
+    assert "Sent to review" in text(page)
+    assert Template.objects.get().status == Template.Status.IN_REVIEW
+
+
+def test_what_is_in_review_is_seen_by_its_author_alone(client, alice, bob, model):
+    waiting = marketplace.publish_template(
+        owner=alice,
+        model=model,
+        name="Waiting",
+        description="d",
+        category="vision",
+        plan="free",
+    )
+    assert client.get(waiting.get_absolute_url()).status_code == 404
+    client.force_login(bob)
+    assert client.get(waiting.get_absolute_url()).status_code == 404
+    client.force_login(alice)
+    assert "only you see it" in text(client.get(waiting.get_absolute_url()))
+
+
+def test_mallory_sees_nothing_of_the_deployment_model_and_job_of_others(
+    client, mallory, deployment, model
+):
+    client.force_login(mallory)
+    for row in (deployment, model, model.job):
+        assert client.get(row.get_absolute_url()).status_code == 404
+    stop = reverse("marketplace:stop_deployment", args=[deployment.pk])
+    assert client.post(stop).status_code == 404
+    deployment.refresh_from_db()
+    assert not deployment.is_over
+
+
+def test_descriptions_cannot_carry_scripts(client, alice, judy, model):
+    template = marketplace.publish_template(
+        owner=alice,
+        model=model,
+        name="<b>x</b>",
+        description='<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror="y">',
+        category="vision",
+        plan="free",
+    )
+    marketplace.approve_template(actor=judy, template=template)
+    page = text(client.get(template.get_absolute_url()))
+    body = page[page.index('class="prose"') :]
+    assert "<script>alert" not in page
+    assert 'href="javascript:' not in page
+    assert "<img" not in body[: body.index("</section>")]
+    assert "<b>x</b>" not in page

@@ -1,0 +1,107 @@
+"""The pages of data, jobs and models, as people use them."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from tests.conftest import SMALL
+from training.models import Job, Work
+from training.runner import chunks
+
+
+def text(response) -> str:
+    return response.content.decode()
+
+
+@pytest.fixture
+def form(digits) -> dict[str, str]:
+    return {
+        "name": "Mine",
+        "dataset": digits.slug,
+        "tier": "nano",
+        "seed": "5",
+        "config": json.dumps(SMALL),
+        "start": "1",
+    }
+
+
+def test_the_dataset_page_shows_digits_as_pictures(client, digits):
+    page = text(client.get(digits.get_absolute_url()))
+    assert page.count('class="pixels"') == 40
+    assert 'aria-label="Row 0, labelled 0"' in page
+    assert digits.sha256 in page
+    assert "Class balance" in page
+
+
+def test_a_dataset_that_is_being_prepared_says_so(client, db):
+    from_form = client.get("/datasets/")
+    assert "No data yet" in text(from_form)
+
+
+def test_alice_starts_a_job_and_follows_it_to_its_model(client, alice, form):
+    client.force_login(alice)
+    page = client.post(reverse("training:new_job"), form)
+    job = Job.objects.get()
+    assert page.url == job.get_absolute_url()
+    waiting = text(client.get(job.get_absolute_url()))
+    assert "Queued" in waiting
+    assert 'hx-trigger="every 1s"' in waiting
+    chunks.run_job(str(job.pk))
+    done = text(client.get(job.get_absolute_url(), headers={"HX-Request": "true"}))
+    assert "Done" in done
+    assert "Look at the model" in done
+    assert "hx-trigger" not in done
+    assert "<html" not in done
+    assert done.count("<svg") >= 2
+    model = text(client.get(job.model.get_absolute_url()))
+    assert "A worker is measuring" in model
+
+
+def test_the_price_is_shown_before_anything_starts(client, alice, form):
+    client.force_login(alice)
+    del form["start"]
+    page = text(client.post(reverse("training:new_job"), form | {"quote": "1"}))
+    assert "credits at most" in page
+    assert not Job.objects.exists()
+
+
+def test_a_wrong_config_is_shown_by_path_and_nothing_starts(client, alice, form):
+    client.force_login(alice)
+    wrong = SMALL | {"training": SMALL["training"] | {"epochs": -1}}
+    page = client.post(reverse("training:new_job"), form | {"config": json.dumps(wrong)})
+    assert page.status_code == 200
+    assert "training.epochs" in text(page)
+    page = client.post(reverse("training:new_job"), form | {"config": "{"})
+    assert "this must be JSON" in text(page)
+    assert not Job.objects.exists()
+
+
+def test_alice_cancels_from_the_page(client, alice, job):
+    client.force_login(alice)
+    page = client.post(reverse("training:cancel_job", args=[job.pk]), follow=True)
+    assert "cancelled" in text(page)
+    job.refresh_from_db()
+    assert job.status == Work.Status.CANCELLED
+    again = client.post(reverse("training:cancel_job", args=[job.pk]))
+    assert again.status_code == 409
+    assert "already over" in text(again)
+
+
+def test_a_model_page_shows_what_was_measured(client, alice, model):
+    client.force_login(alice)
+    page = text(client.get(model.get_absolute_url()))
+    assert "Confusion matrix" in page
+    assert "Latency of one prediction" in page
+    assert model.weights_sha256 in page
+
+
+@pytest.mark.parametrize("name", ["jobs", "new_job", "models"])
+def test_a_visitor_is_asked_to_sign_in(client, db, name):
+    assert client.get(reverse(f"training:{name}")).url.startswith("/account/login/")
+
+
+def test_lists_are_empty_with_a_way_on(client, alice, digits):
+    client.force_login(alice)
+    assert "Nothing trained yet" in text(client.get("/jobs/"))
+    assert "No models yet" in text(client.get("/models/"))
