@@ -31,12 +31,12 @@ class LedgerInline(TabularInline):  # type: ignore[misc]  # unfold ships no type
 
 class LegInline(LedgerInline):
     model = Leg
-    fields = ["account", "amount_microcredits", "balance_microcredits"]
+    fields = readonly_fields = ["account", "amount_microcredits", "balance_microcredits"]
 
 
 class HoldPartInline(LedgerInline):
     model = HoldPart
-    fields = ["account", "amount_microcredits", "captured_microcredits"]
+    fields = readonly_fields = ["account", "amount_microcredits", "captured_microcredits"]
 
 
 @admin.register(Transfer)
@@ -44,7 +44,7 @@ class TransferAdmin(LedgerAdmin):
     list_display = ["at", "kind", "memo", "key"]
     list_filter = ["kind", "at"]
     search_fields = ["key", "memo"]
-    fields = ["at", "kind", "memo", "key", "hold", "stream"]
+    fields = readonly_fields = ["at", "kind", "memo", "key", "hold", "stream"]
     inlines = [LegInline]
 
 

@@ -75,13 +75,14 @@ def make_room(
     streams: Collection[StreamName] = (),
     others: Collection[uuid.UUID] = (),
 ) -> None:
-    """When a person has less free than the amount, settle and close their leases.
+    """When a person has less free than the amount, settle and close their leases, if that helps.
 
     `streams` and `others` (people) name what the caller locks next: the locks of several leases
     and of the movement after them must be taken in one order, or two purchases could wait for each
     other.
     """
-    if postings.available_microcredits(owner) >= amount_microcredits:
+    missing_microcredits = amount_microcredits - postings.available_microcredits(owner)
+    if missing_microcredits <= 0 or waiting_microcredits(owner) < missing_microcredits:
         return
     leases = list(
         Hold.objects.open()
@@ -101,6 +102,18 @@ def make_room(
     postings.lock_wallets(people)
     for hold in leases:
         _settle(hold, close=True)
+
+
+def waiting_microcredits(owner: User) -> int:
+    """What a person's leases would give back if they were closed now."""
+    open_leases = Hold.objects.open().filter(owner=owner, lease__isnull=False)
+    held = open_leases.aggregate(
+        sum=Sum(F("amount_microcredits") - F("captured_microcredits"), default=0)
+    )
+    unpaid = UsageEvent.objects.filter(hold__in=open_leases, settled_by=None).aggregate(
+        sum=Sum(F("units") * F("price_microcredits"), default=0)
+    )
+    return int(held["sum"] - unpaid["sum"])
 
 
 def places(user_id: uuid.UUID, author_id: uuid.UUID | None) -> list[Place]:
