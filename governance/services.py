@@ -10,6 +10,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -163,9 +164,8 @@ def find_api_key(secret: str) -> ApiKey | None:
     digest = hashlib.sha256(secret.encode()).hexdigest()
     if key is None or not secrets.compare_digest(key.secret_sha256, digest):
         return None
-    stale = models.Q(last_used_at=None) | models.Q(
-        last_used_at__lt=Now() - models.Value("1 minute", output_field=models.DurationField())
-    )
+    minute = models.Value(timedelta(minutes=1), output_field=models.DurationField())
+    stale = models.Q(last_used_at=None) | models.Q(last_used_at__lt=Now() - minute)
     ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=Now())
     return key
 

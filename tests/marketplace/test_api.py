@@ -1,0 +1,212 @@
+"""The JSON door: the original's operations, keys with scopes, answers a program can act on."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from billing import services as billing
+from governance import services as governance
+from governance.models import Scope
+from marketplace import services as marketplace
+from marketplace.models import Purchase, Template
+from tests.conftest import SMALL
+from training import services as training
+from training.models import Job
+from training.runner import chunks, validations
+
+
+@pytest.fixture
+def api():
+    """A client of a person's key: `api(bob)("POST", address, body)`."""
+
+    def of(user, scopes=tuple(Scope)):
+        _, secret = governance.create_api_key(owner=user, name="test", scopes=scopes)
+
+        def call(method, address, body=None, **headers):
+            return Client().generic(
+                method,
+                address,
+                json.dumps(body) if body is not None else "",
+                content_type="application/json",
+                headers={"Authorization": f"Bearer {secret}"} | headers,
+            )
+
+        return call
+
+    return of
+
+
+def test_the_whole_path_by_program(api, alice, bob, judy, digits):
+    call = api(alice)
+    seeds_config = SMALL | {"divergent": {"enabled": False, "pattern": "lateral", "factor": 0.3}}
+    started = call(
+        "POST",
+        "/api/v1/training-jobs",
+        {"config": seeds_config, "tier": "nano", "user_id": str(alice.pk)},
+    )
+    assert started.status_code == 202
+    assert started["Location"] == f"/api/v1/training-jobs/{started.json()['jobId']}"
+    chunks.run_job(started.json()["job_id"])
+    status = call("GET", started["Location"]).json()
+    assert (status["status"], status["progress"]) == ("done", 100.0)
+    assert status["current_epoch"] == status["total_epochs"] == 12
+    model_id = status["model_id"]
+    asked = call("POST", f"/api/v1/models/{model_id}/validations")
+    validations.validate_model(asked.json()["workflow_id"])
+    found = call("POST", f"/api/v1/models/{model_id}/benchmarks").json()["results"]
+    assert found["latency_p50"] > 0
+    published = call(
+        "POST",
+        "/api/v1/templates",
+        {
+            "model_id": model_id,
+            "name": "My Custom Model",
+            "description": "High-performance classification model",
+            "category": "classification",
+            "price": 15,
+        },
+    )
+    assert published.status_code == 201
+    template = marketplace_template(published.json()["templateId"])
+    marketplace.approve_template(actor=judy, template=template)
+
+    call = api(bob)
+    listed = call("GET", "/api/v1/templates?category=classification&tier=paid&limit=20").json()
+    assert [row["name"] for row in listed["templates"]] == ["My Custom Model"]
+    bought = call("POST", f"/api/v1/templates/{template.pk}/purchases").json()
+    assert (bought["author_credits"], bought["platform_credits"]) == ("10.5", "4.5")
+    deployed = call("POST", f"/api/v1/templates/{template.pk}/deployments", {})
+    row = training.preview_rows(dataset=digits, count=1, part=training.Part.TEST)[0]
+    for spelling in ("input_data", "input"):
+        answer = call("POST", deployed.json()["predict_url"], {spelling: row.values})
+        assert answer.status_code == 200
+        assert answer.json()["predictions"][0]["label"] == row.label
+    billing.settle_usage()
+    assert billing.ledger_faults() == []
+
+
+def marketplace_template(template_id):
+    return Template.objects.get(pk=template_id)
+
+
+def test_a_bad_config_names_path_and_reason(api, alice, digits):
+    layers = [
+        {"type": "embedding", "params": {"vocab_size": 10000, "embed_dim": 100}},
+        {"type": "attention", "params": {"heads": 8, "dropout": 0.1}},
+    ]
+    config = SMALL | {"architecture": {"type": "transformer", "layers": layers}}
+    answer = api(alice)("POST", "/api/v1/training-jobs", {"config": config})
+    assert answer.status_code == 422
+    assert answer["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["code"] == "invalid_config"
+    fields = {entry["field"]: entry["reason"] for entry in problem["invalid_parameters"]}
+    assert fields["architecture.layers[1].params.heads"].startswith("must divide embed_dim")
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"config": SMALL, "tier": "giant"}, "tier"),
+        ({"tier": "nano"}, "config"),
+        ({"config": SMALL, "seed": -1}, "seed"),
+    ],
+)
+def test_fields_that_do_not_fit_are_named(api, alice, digits, body, field):
+    answer = api(alice)("POST", "/api/v1/training-jobs", body)
+    assert answer.status_code == 400
+    assert [entry["field"] for entry in answer.json()["invalid_parameters"]] == [field]
+
+
+def test_json_that_is_none_and_nothing_at_all_are_problems_too(api, alice):
+    client = api(alice)
+    for address in ("/api/v1/training-jobs/00000000-0000-0000-0000-000000000000", "/api/v1/nope"):
+        answer = client("GET", address)
+        assert answer.status_code == 404
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["status"] == 404
+
+
+def test_the_same_key_buys_once_and_other_content_is_refused(api, bob, alice, digits):
+    call = api(alice)
+    body = {"config": SMALL, "tier": "nano"}
+    first = call("POST", "/api/v1/training-jobs", body, **{"Idempotency-Key": "one"})
+    again = call("POST", "/api/v1/training-jobs", body, **{"Idempotency-Key": "one"})
+    assert first.json() == again.json()
+    assert again["Idempotency-Replayed"] == "true"
+    other = call("POST", "/api/v1/training-jobs", body | {"seed": 1}, **{"Idempotency-Key": "one"})
+    assert (other.status_code, other.json()["code"]) == (422, "key_reused")
+    assert Job.objects.count() == 1
+
+
+def test_too_few_credits_is_a_refusal_with_a_code(api, bob, template):
+    everything = billing.available_microcredits(bob)
+    billing.hold(owner=bob, amount_microcredits=everything, key="elsewhere", reason="elsewhere")
+    answer = api(bob)("POST", f"/api/v1/templates/{template.pk}/purchases")
+    assert answer.status_code in (402, 409)
+    assert answer.json()["code"] == "insufficient_credits"
+    assert not Purchase.objects.exists()
+
+
+def test_a_key_does_only_what_its_scopes_say(api, bob, template):
+    call = api(bob, [Scope.MODELS_READ])
+    assert call("GET", "/api/v1/templates").status_code == 200
+    refused = call("POST", f"/api/v1/templates/{template.pk}/purchases")
+    assert refused.status_code == 403
+    assert "market:buy" in refused.json()["detail"]
+    assert not Purchase.objects.exists()
+
+
+def test_no_key_a_wrong_key_and_a_revoked_key_are_refused(client, api, bob):
+    assert client.get("/api/v1/templates").status_code == 401
+    for secret in ("nnm_live_x", "nnm_live_12345678_" + "a" * 46, ""):
+        answer = client.get("/api/v1/templates", headers={"Authorization": f"Bearer {secret}"})
+        assert answer.status_code == 401
+        assert answer["Content-Type"] == "application/problem+json"
+    call = api(bob)
+    governance.revoke_api_key(owner=bob, key=bob.api_keys.get())
+    assert call("GET", "/api/v1/templates").status_code == 401
+
+
+def test_mallory_reaches_nothing_of_the_others(api, mallory, model):
+    call = api(mallory)
+    zeros = {"input_data": [0] * 64}
+    for method, address, body in (
+        ("GET", f"/api/v1/training-jobs/{model.job.pk}", None),
+        ("DELETE", f"/api/v1/training-jobs/{model.job.pk}", None),
+        ("POST", f"/api/v1/models/{model.pk}/validations", None),
+        ("POST", f"/api/v1/models/{model.pk}/predict", zeros),
+        ("POST", "/api/v1/templates", {"model_id": str(model.pk), "name": "n", "description": "d"}),
+    ):
+        assert call(method, address, body).status_code == 404, address
+    assert call("GET", "/api/v1/models").json()["models"] == []
+
+
+def test_a_row_that_does_not_fit_says_what_would(api, alice, model):
+    answer = api(alice)("POST", f"/api/v1/models/{model.pk}/predict", {"input_data": [1, 2]})
+    assert answer.status_code == 422
+    assert "64 numbers" in answer.json()["detail"]
+    both = {"input_data": [0] * 64, "input": [0] * 64}
+    assert api(alice)("POST", f"/api/v1/models/{model.pk}/predict", both).status_code == 400
+
+
+def test_the_api_describes_itself_with_the_originals_names(client, db):
+    schema = client.get("/api/schema/", headers={"Accept": "application/json"})
+    operations = {
+        operation["operationId"]
+        for path in schema.json()["paths"].values()
+        for operation in path.values()
+    }
+    assert {
+        "neural_train",
+        "neural_training_status",
+        "neural_list_models",
+        "neural_predict",
+        "neural_validation_workflow",
+        "neural_performance_benchmark",
+        "neural_list_templates",
+        "neural_publish_template",
+        "neural_deploy_template",
+    } <= operations
