@@ -95,13 +95,15 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 class RefusalMiddleware:
-    """Answers a refusal that a page did not turn into a form error."""
+    """Answers a refusal that a page did not turn into a form error, and names each request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id()
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, Refusal):

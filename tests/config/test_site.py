@@ -1,0 +1,92 @@
+"""What holds for every page: headers, health, problems, ids that follow the work."""
+
+import json
+import re
+
+import pytest
+from celery import current_app
+from django.urls import reverse
+
+from marketplace import views
+from training.forms import DIGITS_CONFIG
+from training.models import Job
+
+PAGES = ["/", "/templates/", "/datasets/", "/account/login/", "/account/signup/", "/api/docs/"]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_pages_allow_nothing_inline_and_nothing_from_elsewhere(client, db, address):
+    page = client.get(address)
+    assert page.status_code == 200
+    policy = page["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert page["X-Content-Type-Options"] == "nosniff"
+    assert page["X-Frame-Options"] == "DENY"
+    content = page.content.decode()
+    assert not re.search(r"<script(?![^>]*\bsrc=)", content)
+    assert not re.search(r"""\s(style|on\w+)=["']""", content)
+    assert not re.search(r"""(src|href)=["']https?://""", content)
+
+
+def test_the_admin_has_a_policy_of_its_own(client, db):
+    policy = client.get("/admin/login/")["Content-Security-Policy"]
+    assert "'unsafe-eval'" in policy
+    assert "default-src 'self'" in policy
+
+
+def test_health_and_readiness_say_what_they_know(client, db):
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"database": "ok", "broker": "ok", "status": "ok"}
+
+
+def test_a_broker_that_cannot_be_reached_is_named(client, db, settings):
+    address = current_app.conf.broker_write_url
+    current_app.conf.broker_write_url = "redis://127.0.0.1:1/0"
+    try:
+        answer = client.get("/readyz")
+    finally:
+        current_app.conf.broker_write_url = address
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "ok"
+    assert answer.json()["broker"] != "ok"
+
+
+def test_metrics_are_counted(client, db):
+    client.get("/")
+    page = client.get("/metrics").content.decode()
+    assert "django_http_requests_total_by_view_transport_method_total" in page
+
+
+def test_an_unknown_page_is_a_page_and_an_unknown_operation_a_problem(client, db):
+    page = client.get("/nowhere/")
+    assert page.status_code == 404
+    assert "<html" in page.content.decode()
+    problem = client.get("/api/v1/nowhere")
+    assert problem.json()["code"] == "not_found"
+
+
+def test_a_fault_of_ours_is_said_with_the_id_of_its_log(db, settings, monkeypatch, client):
+    def broken(user):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(views, "path_steps", broken)
+    client.raise_request_exception = False
+    page = client.get("/")
+    assert page.status_code == 500
+    assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}", page.content.decode())
+
+
+def test_the_theme_is_remembered_without_a_flash(client, db):
+    client.cookies["theme"] = "dark"
+    assert '<html lang="en" data-theme="dark">' in client.get("/").content.decode()
+    client.cookies["theme"] = '"><script>'
+    assert "<script>" not in client.get("/").content.decode().replace("<script src", "")
+
+
+def test_a_job_carries_the_id_of_the_request_that_started_it(client, alice, digits):
+    client.force_login(alice)
+    form = {"dataset": "digits", "tier": "nano", "seed": "0", "config": json.dumps(DIGITS_CONFIG)}
+    page = client.post(reverse("training:new_job"), form | {"start": "1"})
+    assert Job.objects.get().request_id == page["X-Request-ID"] != ""

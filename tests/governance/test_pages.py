@@ -1,0 +1,103 @@
+"""Signing up, keys, and the desk in the admin."""
+
+import re
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from billing import services as billing
+from governance.models import ApiKey, User
+from marketplace import services as marketplace
+from marketplace.models import Template
+
+
+def text(response) -> str:
+    return response.content.decode()
+
+
+def test_a_newcomer_signs_up_confirms_the_address_and_gets_welcome_credits(client, db):
+    form = {
+        "email": "carol@example.com",
+        "username": "carol",
+        "password1": "a long enough one",
+        "password2": "a long enough one",
+    }
+    page = client.post(reverse("account_signup"), form, follow=True)
+    assert page.status_code == 200
+    carol = User.objects.get(username="carol")
+    assert billing.available_microcredits(carol) == 0
+    code = re.search(r"^([A-Z0-9-]{6,})$", mail.outbox[0].body, re.MULTILINE)
+    page = client.post(reverse("account_email_verification_sent"), {"code": code[1]}, follow=True)
+    assert page.status_code == 200
+    assert billing.available_credits(carol) == "100"
+    assert "carol" in text(client.get("/"))
+
+
+def test_a_secret_is_shown_once_and_the_key_can_be_revoked(client, bob):
+    client.force_login(bob)
+    page = client.post(reverse("governance:keys"), {"name": "laptop", "scopes": ["predict"]})
+    assert "nnm_live_" in text(page)
+    key = ApiKey.objects.get()
+    assert page["Cache-Control"].startswith("max-age=0")
+    secret = re.search(r"nnm_live_\w{8}_\w{46}", text(page))[0]
+    assert secret not in text(client.get(reverse("governance:keys")))
+    page = client.post(reverse("governance:revoke_key", args=[key.pk]), follow=True)
+    assert "no longer works" in text(page)
+
+
+def test_mallory_cannot_revoke_by_address(client, bob, mallory):
+    client.force_login(bob)
+    client.post(reverse("governance:keys"), {"name": "laptop", "scopes": ["predict"]})
+    client.force_login(mallory)
+    key = ApiKey.objects.get()
+    assert client.post(reverse("governance:revoke_key", args=[key.pk])).status_code == 404
+
+
+@pytest.fixture
+def waiting(alice, model) -> Template:
+    return marketplace.publish_template(
+        owner=alice, model=model, name="Waits", description="d", category="vision", plan="free"
+    )
+
+
+def decide(client, template, action, note=""):
+    return client.post(
+        reverse("admin:marketplace_template_changelist"),
+        {"action": action, "_selected_action": [str(template.pk)], "note": note},
+        follow=True,
+    )
+
+
+def test_judy_approves_in_the_admin(client, judy, waiting):
+    client.force_login(judy)
+    detail = reverse("admin:marketplace_template_change", args=[waiting.pk])
+    assert waiting.current.model.weights_sha256 in text(client.get(detail))
+    assert "is public" in text(decide(client, waiting, "approve"))
+    waiting.refresh_from_db()
+    assert waiting.status == Template.Status.PUBLIC
+
+
+def test_judy_rejects_with_a_note_only(client, judy, waiting):
+    client.force_login(judy)
+    assert "say what the author should mend" in text(decide(client, waiting, "reject"))
+    assert "went back" in text(decide(client, waiting, "reject", "Describe it."))
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.review_note) == (Template.Status.REJECTED, "Describe it.")
+
+
+def test_the_desk_is_closed_to_members(client, bob, waiting):
+    client.force_login(bob)
+    assert client.get(reverse("admin:index")).status_code == 302
+    decide(client, waiting, "approve")
+    waiting.refresh_from_db()
+    assert waiting.status == Template.Status.IN_REVIEW
+
+
+def test_the_desk_changes_nothing_but_by_services(client, judy, waiting):
+    client.force_login(judy)
+    for name in ("marketplace_template", "training_job", "governance_auditentry"):
+        assert client.get(reverse(f"admin:{name}_add")).status_code == 403
+    delete = reverse("admin:marketplace_template_delete", args=[waiting.pk])
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    assert Template.objects.filter(pk=waiting.pk).exists()
