@@ -133,6 +133,8 @@ class Job(Work):
     config = models.JSONField()
     tier = models.CharField(max_length=8, choices=Tier)
     seed = models.BigIntegerField()
+    # Led round by round by a cluster, so no single worker may claim it.
+    is_distributed = models.BooleanField(default=False)
     kernel_hash = models.CharField(max_length=64, blank=True)
     parameters = models.PositiveIntegerField()
     epochs = models.PositiveIntegerField()

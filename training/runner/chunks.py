@@ -9,6 +9,7 @@ import dataclasses
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -16,14 +17,14 @@ from django.db.models.functions import Now
 
 from billing import services as billing
 from governance import services as governance
-from kernels import build, trainer
+from kernels import build, modelfile, trainer
 from kernels import config as kernel_config
 from kernels.limits import Limits, SandboxError
 from kernels.modelfile import Signature
-from training.models import Checkpoint, Event, Job, Model, Point, Tier, Validation, Work
+from training.models import Checkpoint, Dataset, Event, Job, Model, Point, Tier, Validation, Work
 from training.runner import blobs, leases
 from training.runner.hints import hint
-from training.runner.rows import Part, unpack
+from training.runner.rows import Part, Rows, unpack
 from training.runner.tiers import TIERS
 
 CHECKPOINTS_KEPT = 3
@@ -48,15 +49,15 @@ def run_job(job_id: str) -> None:
     except leases.LeaseLost as lost:
         # Cancelled, or taken over while we were stopped: what we computed counts for nothing.
         Event.objects.create(job=job, message=str(lost))
-    except JobFault as fault:
-        give_up(job, code=fault.code, message=str(fault))
-    except (SandboxError, trainer.NonFinite, trainer.DataError) as error:
+    except (JobFault, SandboxError, trainer.NonFinite, trainer.DataError) as error:
         # The computation is deterministic: it would end the same way again.
         give_up(job, code=fault_code(error), message=str(error))
 
 
 def fault_code(error: Exception) -> str:
-    """`OutOfMemory` as `out_of_memory`."""
+    """`OutOfMemory` as `out_of_memory`; a job's own fault has a code of its own."""
+    if isinstance(error, JobFault):
+        return error.code
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
@@ -75,30 +76,9 @@ def train_chunk(job: Job) -> None:
 
 def start(job: Job) -> trainer.Trainer:
     """Build the trainer from the job's row and put it where the last checkpoint stands."""
-    module = build.module()
-    if job.kernel_hash and job.kernel_hash != module.kernel_hash:
-        raise JobFault(
-            "kernel_changed",
-            f"This job began on kernel {job.kernel_hash[:12]} and this worker has "
-            f"{module.kernel_hash[:12]}; the result would mix both. Start it again.",
-        )
-    rows = unpack(blobs.get(job.dataset.sha256))
-    train, validation = rows.only(Part.TRAIN), rows.only(Part.VALIDATION)
-    config = kernel_config.parse(
-        job.config, features=job.dataset.columns, classes=len(job.dataset.classes)
-    )
-    run = trainer.Trainer(
-        config,
-        trainer.TrainingData(
-            train_rows=train.features,
-            train_labels=train.labels,
-            validation_rows=validation.features,
-            validation_labels=validation.labels,
-        ),
-        seed=job.seed,
-        limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
-        module=module,
-    )
+    module = current_module(job)
+    rows = rows_of(job)
+    run = make_trainer(job, rows.only(Part.TRAIN), rows, seed=job.seed, module=module)
     leases.write(job, status=Work.Status.RUNNING, kernel_hash=module.kernel_hash)
     job.kernel_hash = module.kernel_hash
     checkpoint = job.checkpoints.first()
@@ -107,6 +87,44 @@ def start(job: Job) -> trainer.Trainer:
     elif job.attempt == 1:
         Event.objects.create(job=job, message=f"Started on kernel {module.kernel_hash[:12]}.")
     return run
+
+
+def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
+    """This worker's module, where it computes as the job's first one did; both variants do."""
+    module = build.module(variant)
+    if job.kernel_hash and job.kernel_hash != module.kernel_hash:
+        raise JobFault(
+            "kernel_changed",
+            f"This job began on kernel {job.kernel_hash[:12]} and this worker has "
+            f"{module.kernel_hash[:12]}; the result would mix both. Start it again.",
+        )
+    return module
+
+
+def rows_of(job: Job) -> Rows:
+    return unpack(blobs.get(job.dataset.sha256))
+
+
+def make_trainer(
+    job: Job, train: Rows, rows: Rows, *, seed: int, module: build.Module
+) -> trainer.Trainer:
+    """A fresh run on the rows of `train`, validated on the validation part of `rows`."""
+    validation = rows.only(Part.VALIDATION)
+    config = kernel_config.parse(
+        job.config, features=job.dataset.columns, classes=len(job.dataset.classes)
+    )
+    return trainer.Trainer(
+        config,
+        trainer.TrainingData(
+            train_rows=train.features,
+            train_labels=train.labels,
+            validation_rows=validation.features,
+            validation_labels=validation.labels,
+        ),
+        seed=seed,
+        limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
+        module=module,
+    )
 
 
 def heartbeat(job: Job) -> Callable[[int], bool]:
@@ -165,48 +183,68 @@ def commit_chunk(
 def commit_model(
     job: Job, run: trainer.Trainer, *, points: list[trainer.EpochMetrics], seconds: float
 ) -> None:
-    """The last chunk: the model, the final price, the rest of the hold, a validation to come."""
-    dataset = job.dataset
+    """The last chunk: the model file, and all that `complete` does."""
+    content = run.export(signature_of(job.dataset), origin_of(job.dataset) | {"job": str(job.pk)})
+    complete(job, content, step=run.step, paid_steps=run.step, points=points, seconds=seconds)
+
+
+def signature_of(dataset: Dataset) -> Signature:
     height_width = dataset.image_shape
-    signature = Signature(
+    return Signature(
         features=tuple(dataset.features),
         classes=tuple(dataset.classes),
         image_shape=(height_width[0], height_width[1]) if height_width else None,
     )
-    origin = {
-        "dataset_sha256": dataset.sha256,
-        "split_seed": dataset.split_seed,
-        "job": str(job.pk),
-    }
-    content = run.export(signature, origin)
+
+
+def origin_of(dataset: Dataset) -> dict[str, Any]:
+    """Provenance: which rows, split how."""
+    return {"dataset_sha256": dataset.sha256, "split_seed": dataset.split_seed}
+
+
+def complete(
+    job: Job,
+    content: bytes,
+    *,
+    step: int,
+    paid_steps: int,
+    points: list[trainer.EpochMetrics],
+    seconds: float,
+) -> Model:
+    """The model, the final price, the rest of the hold, a validation to come.
+
+    `content` is the model file. Steps whose work was thrown away are done but not paid.
+    """
     sha256 = blobs.put(content)
+    weights_sha256 = modelfile.weights_sha256(modelfile.load(content).weights)
     with transaction.atomic():
         leases.write(
             job,
             status=Work.Status.DONE,
             lease_until=None,
             finished_at=Now(),
-            steps_done=run.step,
+            steps_done=step,
             compute_seconds=seconds,
-            cost_microcredits=cost_microcredits(job, step=run.step),
+            cost_microcredits=cost_microcredits(job, step=paid_steps),
         )
-        charge(job, step=run.step)
+        charge(job, step=paid_steps)
         record_points(job, points)
         model = Model.objects.create(
             owner=job.owner,
             job=job,
             name=job.name,
             sha256=sha256,
-            weights_sha256=run.weights_sha256(),
+            weights_sha256=weights_sha256,
             kernel_hash=job.kernel_hash,
             size_bytes=len(content),
-            parameters=run.parameters,
+            parameters=job.parameters,
         )
         give_back(job)
         governance.record(actor=job.owner, verb="train_model", subject=model)
         Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")
         validation = Validation.objects.create(model=model, request_id=job.request_id)
         hint("validate_model", validation_id=str(validation.pk))
+    return model
 
 
 def give_back(job: Job) -> None:

@@ -1,6 +1,11 @@
 """What people may ask of training. One noun per file; this list is the app's specification."""
 
+from training.runner.blobs import get as load_blob
+from training.runner.blobs import put as store_blob
+from training.runner.chunks import fault_code
+from training.runner.leases import LeaseLost, claim, renew, write
 from training.runner.rows import Part
+from training.runner.sweeps import hint_again
 from training.services.datasets import (
     NotReady,
     PreviewRow,
@@ -8,6 +13,20 @@ from training.services.datasets import (
     highest_value,
     preview_rows,
     row_values,
+)
+from training.services.distributed import (
+    FAULTS,
+    Division,
+    Progress,
+    advance_job,
+    begin_job,
+    divide,
+    fail_job,
+    finish_job,
+    model_origin,
+    model_signature,
+    node_trainer,
+    submit_distributed_job,
 )
 from training.services.jobs import (
     InvalidConfig,
@@ -17,26 +36,47 @@ from training.services.jobs import (
     quote_job,
     submit_job,
 )
-from training.services.predictions import InvalidRows, Prediction, predict
+from training.services.predictions import InvalidRows, Prediction, predict, predict_with_file
 from training.services.validations import NotOwner, validate_model
 
 __all__ = [
+    "Division",
+    "FAULTS",
     "InvalidConfig",
     "InvalidRows",
+    "LeaseLost",
     "NotOwner",
     "NotReady",
     "Part",
     "Prediction",
     "PreviewRow",
+    "Progress",
     "Quote",
     "TierTooSmall",
     "add_bundled_dataset",
+    "advance_job",
+    "begin_job",
     "cancel_job",
+    "claim",
+    "divide",
+    "fail_job",
+    "fault_code",
+    "finish_job",
     "highest_value",
+    "hint_again",
+    "load_blob",
+    "model_origin",
+    "model_signature",
+    "node_trainer",
     "predict",
+    "predict_with_file",
     "preview_rows",
     "quote_job",
+    "renew",
     "row_values",
+    "store_blob",
+    "submit_distributed_job",
     "submit_job",
     "validate_model",
+    "write",
 ]

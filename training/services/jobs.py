@@ -110,19 +110,38 @@ def submit_job(
     name: str = "",
 ) -> Job:
     """Queue a job and hold what it may cost at most."""
+    quote = quote_job(dataset=dataset, config=config, tier=tier)
+    job = place_job(
+        owner=owner, dataset=dataset, quote=quote, seed=seed, name=name, steps=quote.steps
+    )
+    hint("run_job", job_id=str(job.pk))
+    return job
+
+
+def place_job(
+    *,
+    owner: User,
+    dataset: Dataset,
+    quote: Quote,
+    seed: int,
+    name: str,
+    steps: int,
+    is_distributed: bool = False,
+) -> Job:
+    """The row and its hold, in the caller's transaction; nobody is told to work on it."""
     if not 0 <= seed <= SEED_MAX:
         raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
-    quote = quote_job(dataset=dataset, config=config, tier=tier)
     job = Job.objects.create(
         owner=owner,
         dataset=dataset,
         name=name or f"{dataset.name}, {quote.parameters:,} parameters",
         config=quote.config,
-        tier=tier,
+        tier=quote.tier,
         seed=seed,
+        is_distributed=is_distributed,
         parameters=quote.parameters,
         epochs=quote.epochs,
-        steps_total=quote.steps,
+        steps_total=steps,
         quote_microcredits=quote.microcredits,
         request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
     )
@@ -137,7 +156,6 @@ def submit_job(
         actor=owner, verb="submit_job", subject=job, details={"quote": quote.microcredits}
     )
     Event.objects.create(job=job, message=f"Queued; at most {quote.credits} credits are held.")
-    hint("run_job", job_id=str(job.pk))
     return job
 
 

@@ -74,7 +74,12 @@ def parse_rows(raw: Any, *, columns: int) -> NDArray[np.float32]:
 
 def predict(*, model: Model, rows: Sequence[Sequence[float]]) -> list[Prediction]:
     """Probabilities of each class for each row."""
-    network = ready(model.sha256)
+    return predict_with_file(sha256=model.sha256, rows=rows)
+
+
+def predict_with_file(*, sha256: str, rows: Sequence[Sequence[float]]) -> list[Prediction]:
+    """The same with a stored model file that has no row, such as what one node of many trained."""
+    network = ready(sha256)
     signature = network.predictor.model.signature
     values = parse_rows(list(rows), columns=len(signature.features))
     try:
