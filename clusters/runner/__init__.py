@@ -1,0 +1,1 @@
+"""What workers do: contributions, and the rounds that these move on."""
