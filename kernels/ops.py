@@ -12,6 +12,7 @@ nothing after the arrow is an effect on a source. The signature is also the layo
 reads the extent of each operand from it.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -179,10 +180,10 @@ def adam(node: Node, step: int, p: Array, g: Array, first: Array, second: Array)
     of = p.dtype.type
     beta1, beta2 = of(node.attributes["beta1"]), of(node.attributes["beta2"])
     rate = float(of(node.attributes["learning_rate"])) / (1 - float(beta1) ** (step + 1))
-    root = np.sqrt(1 - float(beta2) ** (step + 1))
+    root = 1 / math.sqrt(1 - float(beta2) ** (step + 1))
     first[:] = beta1 * first + (of(1) - beta1) * g
     second[:] = beta2 * second + (of(1) - beta2) * (g * g)
-    p -= of(rate) * (first / (np.sqrt(second) / of(root) + of(node.attributes["epsilon"])))
+    p -= of(rate) * (first / (np.sqrt(second) * of(root) + of(node.attributes["epsilon"])))
 
 
 def sgd(node: Node, step: int, p: Array, g: Array, velocity: Array) -> None:

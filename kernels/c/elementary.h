@@ -1,17 +1,20 @@
 // exp, log and tanh as polynomials, so that every machine rounds them alike.
 //
-// The coefficients are those of S. Moshier's Cephes library (single precision: expf.c, logf.c, tanhf.c). Each is
-// evaluated by Horner's rule with separate multiply and add. The tests hold them to these bounds against double
-// precision over dense ranges: exp 2 ulp, log 2 ulp, tanh 3 ulp, sigmoid 4 ulp.
+// The coefficients are those of S. Moshier's Cephes library (single precision: expf.c, logf.c,
+// tanhf.c). Each is evaluated by Horner's rule with separate multiply and add. The tests hold them
+// to these bounds against double precision over dense ranges: exp 2 ulp, log 2 ulp, tanh 3 ulp,
+// sigmoid 4 ulp.
 #pragma once
 
 #include "simd.h"
 
 INLINE f32x4 horner(f32x4 sum, f32x4 x, float next) { return add(mul(sum, x), splat(next)); }
 
-// e^x. Above 88.73 infinity; below -87.34 the result is subnormal and loses bits, below -104 it is zero.
+// e^x. Above 88.73 infinity; below -87.34 the result is subnormal and loses bits, below -104 it is
+// zero.
 INLINE f32x4 exp4(f32x4 x) {
-    const float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number, to nearest even
+    // 1.5 * 2^23: adding it rounds to a whole number, to nearest even
+    const float shift = 12582912.0f;
     x = select(less(splat(90.0f), x), splat(90.0f), x);
     x = select(less(x, splat(-105.0f)), splat(-105.0f), x);
     f32x4 shifted = add(mul(x, splat(1.44269504088896341f)), splat(shift));

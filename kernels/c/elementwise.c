@@ -24,7 +24,9 @@ INLINE void map2(float *out, const float *x, const float *y, u32 n, Binary f) {
     void name(float *out, const float *x, u32 n) { map(out, x, n, name##4); }
 #define BINARY(name, first, second, expression) \
     INLINE f32x4 name##4(f32x4 first, f32x4 second) { return expression; } \
-    void name(float *out, const float *first, const float *second, u32 n) { map2(out, first, second, n, name##4); }
+    void name(float *out, const float *first, const float *second, u32 n) { \
+        map2(out, first, second, n, name##4); \
+    }
 
 #define ZERO splat(0.0f)
 #define ONE splat(1.0f)
@@ -37,7 +39,8 @@ UNARY(silu, mul(x, sigmoid4(x)))
 UNARY(exponential, exp4(x))
 UNARY(logarithm, log4(x))
 
-// gelu(x) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3): Hendrycks and Gimpel's tanh form
+// gelu(x) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3): Hendrycks and Gimpel's tanh
+// form
 INLINE f32x4 gelu_inner(f32x4 x) {
     return mul(splat(0.7978845608f), add(x, mul(splat(0.044715f), mul(x, mul(x, x)))));
 }
@@ -46,7 +49,8 @@ UNARY(gelu, mul(mul(splat(0.5f), x), add(ONE, tanh4(gelu_inner(x)))))
 void hyperbolic_tangent(float *out, const float *x, u32 n) { map(out, x, n, tanh4); }
 void sigmoid(float *out, const float *x, u32 n) { map(out, x, n, sigmoid4); }
 
-// Gradients: g is the gradient of the output; y the output, x the input, whichever the formula wants.
+// Gradients: g is the gradient of the output; y the output, x the input, whichever the formula
+// wants.
 BINARY(relu_gradient, y, g, select(less(ZERO, y), g, ZERO))
 BINARY(leaky_relu_gradient, y, g, select(less(y, ZERO), mul(g, splat(0.01f)), g))
 BINARY(elu_gradient, y, g, select(less(y, ZERO), mul(g, add(y, ONE)), g))

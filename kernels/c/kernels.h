@@ -1,5 +1,5 @@
-// Every kernel the virtual machine can call. A kernel is described where it is defined; its row in ops.py says which
-// shapes it takes, what it computes (in NumPy) and what its gradient is.
+// Every kernel the virtual machine can call. A kernel is described where it is defined; its row in
+// ops.py says which shapes it takes, what it computes (in NumPy) and what its gradient is.
 #pragma once
 
 #include "philox.h"
@@ -36,11 +36,13 @@ void standardise(float *out, const float *x, const float *mean, const float *sca
 
 // random.c
 void uniform(float *out, u32 n, float bound, Stream stream);
-void dropout(float *out, const float *x, u32 n, u32 drop_below, float scale, Stream stream, u32 step);
+void dropout(float *out, const float *x, u32 n, u32 drop_below, float scale, Stream stream,
+             u32 step);
 void shuffle(u32 *order, u32 *tag, u32 n, u32 steps_per_epoch, Stream stream, u32 step);
 
 // rows.c
-void gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u32 steps_per_epoch, u32 step);
+void gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u32 steps_per_epoch,
+            u32 step);
 void take_rows(float *out, const float *x, u32 n, u32 c, u32 b, u32 first, u32 step);
 void put_rows(const float *x, float *out, u32 b, u32 c, u32 n, u32 first, u32 step);
 void measure_columns(const float *x, float *mean, float *scale, u32 n, u32 c);
@@ -52,7 +54,7 @@ void cross_entropy_gradient(float *out, const float *x, const u32 *labels, u32 m
 u32 record(const float *statistics, float *losses, float *corrects, u32 p, u32 step);
 
 // optimizer.c
-void adam(float *p, const float *g, float *first, float *second, u32 n, float rate, float beta1, float beta2,
-          float epsilon, u32 step);
+void adam(float *p, const float *g, float *first, float *second, u32 n, float rate, float beta1,
+          float beta2, float epsilon, u32 step);
 void sgd(float *p, const float *g, float *velocity, u32 n, float rate, float momentum);
 void lateral(float *g, float *noise, u32 n, float factor, u32 steps_total, Stream stream, u32 step);

@@ -9,7 +9,8 @@ INLINE float largest(const float *x, u32 n) {
     return best;
 }
 
-// out (n) = exp(x - peak); returns their sum: four running sums over whole vectors, then the ragged end
+// out (n) = exp(x - peak); returns their sum: four running sums over whole vectors, then the ragged
+// end
 INLINE float exponentials(float *out, const float *x, float peak, u32 n) {
     f32x4 sums = splat(0.0f);
     u32 i = 0;
@@ -34,8 +35,8 @@ void softmax(float *out, const float *x, u32 m, u32 n) {
     }
 }
 
-// out (2) = mean over the rows of -log softmax(x)[label], and how many rows have their largest value at the label
-// (the first of equals counts). scratch (n).
+// out (2) = mean over the rows of -log softmax(x)[label], and how many rows have their largest
+// value at the label (the first of equals counts). scratch (n).
 void cross_entropy(float *out, const float *x, const u32 *labels, float *scratch, u32 m, u32 n) {
     float loss = 0.0f, correct = 0.0f;
     for (u32 row = 0; row < m; row++, x += n) {
@@ -64,7 +65,8 @@ void cross_entropy_gradient(float *out, const float *x, const u32 *labels, u32 m
     }
 }
 
-// losses (p) and corrects (p) at step modulo p = statistics (2); answers whether the loss is a number.
+// losses (p) and corrects (p) at step modulo p = statistics (2); answers whether the loss is a
+// number.
 u32 record(const float *statistics, float *losses, float *corrects, u32 p, u32 step) {
     losses[step % p] = statistics[0];
     corrects[step % p] = statistics[1];

@@ -1,6 +1,7 @@
-// Philox4x32-10, a counter-based generator: the n-th number is a function of (seed, purpose, step, n) and of nothing
-// that happened before, so that a restored or divided computation draws what the whole one would have drawn.
-// Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+// Philox4x32-10, a counter-based generator: the n-th number is a function of (seed, purpose, step,
+// n) and of nothing that happened before, so that a restored or divided computation draws what the
+// whole one would have drawn. Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1,
+// 2, 3" (SC 2011).
 #pragma once
 
 #include "simd.h"

@@ -1,5 +1,5 @@
-// Rows in and out: batches, blocks of rows, statistics of columns. What indexes memory by a number found in memory is
-// checked here and traps, since no one can check it beforehand.
+// Rows in and out: batches, blocks of rows, statistics of columns. What indexes memory by a number
+// found in memory is checked here and traps, since no one can check it beforehand.
 
 #include "kernels.h"
 
@@ -14,8 +14,10 @@ INLINE u32 checked(u32 index, u32 bound) {
     return index;
 }
 
-// out (b, c) = the rows of x (n, c) whose turn it is in `order`: batch number step modulo steps_per_epoch
-void gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u32 steps_per_epoch, u32 step) {
+// out (b, c) = the rows of x (n, c) whose turn it is in `order`: batch number step modulo
+// steps_per_epoch
+void gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u32 steps_per_epoch,
+            u32 step) {
     u64 first = (u64)(step % steps_per_epoch) * b;
     if (first + b > n) __builtin_trap();
     for (u32 i = 0; i < b; i++) copy_row(out + i * c, x + checked(order[first + i], n) * c, c);
@@ -35,8 +37,9 @@ void put_rows(const float *x, float *out, u32 b, u32 c, u32 n, u32 first, u32 st
     copy_row(out + start * c, x, b * c);
 }
 
-// mean (c) and scale (c) of the columns of x (n, c); scale is the standard deviation (divisor n), and 1 for a column
-// that does not vary. Sums run in double precision down the rows, so they are the same on every machine.
+// mean (c) and scale (c) of the columns of x (n, c); scale is the standard deviation (divisor n),
+// and 1 for a column that does not vary. Sums run in double precision down the rows, so they are
+// the same on every machine.
 void measure_columns(const float *x, float *mean, float *scale, u32 n, u32 c) {
     for (u32 column = 0; column < c; column++) {
         double total = 0.0, squares = 0.0;

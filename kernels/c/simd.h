@@ -1,8 +1,9 @@
 // Four floats at once: the one place that knows whether the machine has vectors.
 //
-// Compiled with -msimd128 a vector is one WebAssembly v128; without, it is a struct of four floats and each function
-// is a loop over them. Every lane does the same IEEE operations in the same order either way, so the two modules
-// agree to the bit. Multiply and add are never fused: that would be faster on some machines and different on others.
+// Compiled with -msimd128 a vector is one WebAssembly v128; without, it is a struct of four floats
+// and each function is a loop over them. Every lane does the same IEEE operations in the same order
+// either way, so the two modules agree to the bit. Multiply and add are never fused: that would be
+// faster on some machines and different on others.
 #pragma once
 
 typedef unsigned char u8;
@@ -44,6 +45,17 @@ INLINE i32x4 and_i32(i32x4 a, i32x4 b) { return wasm_v128_and(a, b); }
 INLINE i32x4 shift_left(i32x4 a, u32 n) { return wasm_i32x4_shl(a, n); }
 INLINE i32x4 shift_right(i32x4 a, u32 n) { return wasm_i32x4_shr(a, n); }
 INLINE f32x4 convert(i32x4 a) { return wasm_f32x4_convert_i32x4(a); }
+// Four rows of four become columns: (a[i], b[i], c[i], d[i]) at p + i * stride.
+INLINE void store_transposed(float *p, u32 stride, f32x4 a, f32x4 b, f32x4 c, f32x4 d) {
+    f32x4 ab_low = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5);
+    f32x4 ab_high = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);
+    f32x4 cd_low = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5);
+    f32x4 cd_high = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
+    store(p, wasm_i32x4_shuffle(ab_low, cd_low, 0, 1, 4, 5));
+    store(p + stride, wasm_i32x4_shuffle(ab_low, cd_low, 2, 3, 6, 7));
+    store(p + 2 * stride, wasm_i32x4_shuffle(ab_high, cd_high, 0, 1, 4, 5));
+    store(p + 3 * stride, wasm_i32x4_shuffle(ab_high, cd_high, 2, 3, 6, 7));
+}
 
 #else
 
@@ -53,7 +65,10 @@ typedef struct { i32 lane[LANES]; } i32x4;
 INLINE i32 float_bits(float a) { i32 b; __builtin_memcpy(&b, &a, 4); return b; }
 INLINE float bits_float(i32 a) { float b; __builtin_memcpy(&b, &a, 4); return b; }
 
-#define EACH(type, expression) type out; for (u32 i = 0; i < LANES; i++) out.lane[i] = (expression); return out
+#define EACH(type, expression) \
+    type out; \
+    for (u32 i = 0; i < LANES; i++) out.lane[i] = (expression); \
+    return out
 INLINE f32x4 load(const float *p) { EACH(f32x4, p[i]); }
 INLINE f32x4 load_splat(const float *p) { float a = *p; EACH(f32x4, a); }
 INLINE void store(float *p, f32x4 a) { for (u32 i = 0; i < LANES; i++) p[i] = a.lane[i]; }
@@ -66,7 +81,9 @@ INLINE f32x4 square_root(f32x4 a) { EACH(f32x4, __builtin_sqrtf(a.lane[i])); }
 INLINE f32x4 absolute(f32x4 a) { EACH(f32x4, __builtin_fabsf(a.lane[i])); }
 INLINE f32x4 negative(f32x4 a) { EACH(f32x4, -a.lane[i]); }
 INLINE i32x4 less(f32x4 a, f32x4 b) { EACH(i32x4, a.lane[i] < b.lane[i] ? -1 : 0); }
-INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) { EACH(f32x4, mask.lane[i] ? yes.lane[i] : no.lane[i]); }
+INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) {
+    EACH(f32x4, mask.lane[i] ? yes.lane[i] : no.lane[i]);
+}
 INLINE i32x4 bits_of(f32x4 a) { EACH(i32x4, float_bits(a.lane[i])); }
 INLINE f32x4 float_of(i32x4 a) { EACH(f32x4, bits_float(a.lane[i])); }
 INLINE i32x4 splat_i32(i32 a) { EACH(i32x4, a); }
@@ -76,6 +93,12 @@ INLINE i32x4 and_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] & b.lane[i]); }
 INLINE i32x4 shift_left(i32x4 a, u32 n) { EACH(i32x4, (i32)((u32)a.lane[i] << n)); }
 INLINE i32x4 shift_right(i32x4 a, u32 n) { EACH(i32x4, a.lane[i] >> n); }
 INLINE f32x4 convert(i32x4 a) { EACH(f32x4, (float)a.lane[i]); }
+INLINE void store_transposed(float *p, u32 stride, f32x4 a, f32x4 b, f32x4 c, f32x4 d) {
+    for (u32 i = 0; i < LANES; i++) {
+        p[i * stride] = a.lane[i], p[i * stride + 1] = b.lane[i];
+        p[i * stride + 2] = c.lane[i], p[i * stride + 3] = d.lane[i];
+    }
+}
 #undef EACH
 
 #endif

@@ -1,10 +1,11 @@
 // The virtual machine: it runs a tape.
 //
-// A tape (written and verified by tape.py) is a header, the bounds of its programs and their instructions. An
-// instruction is sixteen words: an opcode and its operands in the order of the op's signature in ops.py — the
-// address of the output, of the inputs and of the scratch memory (bytes from the start of the arena), then sizes, then
-// attributes. The machine trusts the tape, because the host verified it; a lie could only reach this module's own
-// memory, which the sandbox throws away.
+// A tape (written and verified by tape.py) is a header, the bounds of its programs and their
+// instructions. An instruction is sixteen words: an opcode and its operands in the order of the
+// op's signature in ops.py — the address of the output, of the inputs and of the scratch memory
+// (bytes from the start of the arena), then sizes, then attributes. The machine trusts the tape,
+// because the host verified it; a lie could only reach this module's own memory, which the sandbox
+// throws away.
 
 #include "kernels.h"
 #include "opcodes.h"  // written by build.py from the table in ops.py
@@ -76,9 +77,11 @@ static u32 execute(const Instruction *instruction, u8 *arena, u32 step) {
     }
 }
 
-// Steps first .. first + steps - 1 of one program. Answers how many were completed: fewer than asked means that the
-// loss of the next one was not a number, and that its parameters were not moved.
-__attribute__((export_name("run"))) u32 run(const u32 *tape, u32 program, u8 *arena, u32 first, u32 steps) {
+// Steps first .. first + steps - 1 of one program. Answers how many were completed: fewer than
+// asked means that the loss of the next one was not a number, and that its parameters were not
+// moved.
+__attribute__((export_name("run")))
+u32 run(const u32 *tape, u32 program, u8 *arena, u32 first, u32 steps) {
     const u32 *bounds = tape + HEADER_WORDS + 2 * program;
     const Instruction *begin = (const Instruction *)tape + bounds[0], *end = begin + bounds[1];
     for (u32 done = 0; done < steps; done++)

@@ -31,33 +31,36 @@ def deep_network(layers, optimizer="adam"):
 
 
 def spans(instruction):
-    """(first, end) of each operand's bytes, the output first."""
+    """The words of each operand: the output first, then sources, then scratch."""
     lengths = extents(ops.TABLE[instruction.op], instruction.sizes)
-    return [(a, a + 4 * n) for a, n in zip(instruction.addresses, lengths, strict=True)]
+    addresses = zip(instruction.addresses, lengths, strict=True)
+    return [range(address, address + 4 * length, 4) for address, length in addresses]
+
+
+def replay(node, instruction, owner):
+    """Run one instruction on a map of which value each word of scratch holds."""
+    parts = spans(instruction)
+    output = parts.pop(0) if node.shape is not None else range(0)
+    sources, scratch = parts[: len(node.sources)], parts[len(node.sources) :]
+    for source, words in zip(node.sources, sources, strict=True):
+        if source.op not in ("leaf", "view"):
+            assert {owner[word] for word in words} == {source}
+    may_share = parts[:1] if ops.TABLE[node.op].in_place else []
+    for words in parts:
+        is_apart = output.stop <= words.start or words.stop <= output.start
+        assert is_apart or not output or (words in may_share and words == output)
+    for words in (*scratch, output):
+        owner.update(dict.fromkeys(words, node))
 
 
 def test_no_instruction_writes_over_a_value_that_is_still_read():
-    """Replays each program on a map of who wrote which bytes last."""
     plan = deep_network(8).plan
     for name, program in plan.source.items():
         nodes = [n for n in in_order(program.roots) if n.op not in ("leaf", "view")]
-        instructions = plan.tape.programs[plan.programs[name]]
         owner = {}
+        instructions = plan.tape.programs[plan.programs[name]]
         for node, instruction in zip(nodes, instructions, strict=True):
-            parts = spans(instruction)
-            if node.shape is not None:
-                out, *parts = parts
-            for source, (first, end) in zip(node.sources, parts, strict=False):
-                if source.op not in ("leaf", "view"):
-                    assert {owner[word] for word in range(first, end, 4)} == {source}
-            for first, end in parts[len(node.sources) :]:
-                owner.update(dict.fromkeys(range(first, end, 4), node))
-            if node.shape is not None:
-                row = ops.TABLE[node.op]
-                for first, end in parts:
-                    is_apart = out[1] <= first or end <= out[0]
-                    assert is_apart or (row.in_place and (first, end) == parts[0])
-                owner.update(dict.fromkeys(range(out[0], out[1], 4), node))
+            replay(node, instruction, owner)
 
 
 def test_dead_values_are_reused():

@@ -136,8 +136,9 @@ TABLE = [
     (("trainig",), {}, "trainig: is not known here; did you mean 'training'? (known: "
      "architecture, training, divergent)"),
     # ---- architecture
-    (("architecture", "type"), "feedforwrd", "architecture.type: 'feedforwrd' is not known; did you mean "
-     "'feedforward'? (known: feedforward, lstm, gan, autoencoder, transformer)"),
+    (("architecture", "type"), "feedforwrd",
+     "architecture.type: 'feedforwrd' is not known; did you mean 'feedforward'? "
+     "(known: feedforward, lstm, gan, autoencoder, transformer)"),
     (("architecture", "type"), 5, "architecture.type: 5 is not known (known: feedforward, lstm, "
      "gan, autoencoder, transformer)"),
     (("architecture", "layers"), [], "architecture.layers: must be a list of 1 to 64 layers"),

@@ -10,7 +10,7 @@ SAMPLES = 1_000_000
 
 
 def ulps(found, exact):
-    """Distance in units of the last place of the exact value, which is given in double precision."""
+    """Distance from the exact value, given in double precision, in units of its last place."""
     spacing = np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
     return np.abs(found.astype(np.float64) - exact) / spacing
 

@@ -58,7 +58,7 @@ def test_an_array_outlives_its_sandbox(module):
 
 
 def test_calls_are_sized_to_a_tenth_of_a_second(module):
-    """A step is about 50 microseconds, so a call soon takes hundreds, and never a second's worth."""
+    """A step is some 50 microseconds: a call soon takes hundreds, never a second's worth."""
     _, plan = doubling(elements=200_000)
     sandbox = Sandbox(module, plan, Limits())
     sandbox.run("main", 0, 1_000)
@@ -104,7 +104,8 @@ def test_features_the_kernels_do_not_use_are_off(feature, text):
 
 def test_the_stack_is_bounded():
     engine = runtime.engine()
-    text = '(module (func $f (export "f") (param i64) (call $f (local.get 0)) (call $f (local.get 0))))'
+    text = """(module (func $f (export "f") (param i64)
+        (call $f (local.get 0)) (call $f (local.get 0))))"""
     store = wasmtime.Store(engine)
     instance = wasmtime.Instance(store, wasmtime.Module(engine, wasmtime.wat2wasm(text)), [])
     with pytest.raises(wasmtime.Trap) as caught:
