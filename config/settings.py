@@ -162,7 +162,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     else {}
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_DEFAULT_QUEUE = "marketplace"
+CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", "marketplace")
 CELERY_TASK_DEFAULT_QUEUE_TYPE = (
     "quorum" if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")) else "classic"
 )

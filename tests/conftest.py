@@ -1,9 +1,11 @@
 """Starts the database and the broker for the tests, and introduces the people in them."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from django.conf import settings
+from django.db.backends.postgresql.operations import DatabaseOperations
 
 from billing import services as billing
 from config import embedded
@@ -30,6 +32,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[PARTS].close()
+
+
+@pytest.fixture
+def committed(monkeypatch: pytest.MonkeyPatch, transactional_db) -> Iterator[None]:
+    """A database whose transactions commit, so that other connections see them; emptied afterwards.
+
+    It is emptied by TRUNCATE, which the ledger and the audit trail refuse: for that alone the
+    triggers are switched off, as only a superuser of the database can.
+    """
+    execute = DatabaseOperations.execute_sql_flush
+
+    def execute_without_triggers(operations: DatabaseOperations, statements: list[str]) -> None:
+        off, on = (f"SET session_replication_role = {role}" for role in ("replica", "origin"))
+        execute(operations, [off, *statements, on])
+
+    monkeypatch.setattr(DatabaseOperations, "execute_sql_flush", execute_without_triggers)
+    yield
 
 
 # The cast
