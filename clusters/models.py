@@ -17,8 +17,8 @@ import uuid
 from datetime import timedelta
 
 from django.db import models
-from django.db.models import Q, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Count, Q
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
@@ -58,6 +58,10 @@ class Consensus(models.TextChoices):
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     def of(self, user: User) -> "ClusterQuerySet":
         return self.filter(owner=user)
+
+    def with_workers(self) -> "ClusterQuerySet":
+        live = Q(nodes__role="worker", nodes__state__in=["deployed", "connected"])
+        return self.annotate(workers=Count("nodes", filter=live)).order_by("-created_at")
 
 
 class Cluster(models.Model):
@@ -136,7 +140,10 @@ class Node(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.DEPLOYED)
     shard = models.PositiveSmallIntegerField(null=True)  # workers: which part of the rows
     heartbeat_at = models.DateTimeField(null=True)
-    steps_per_second = models.FloatField(null=True)  # of its last contribution
+    # What its last contribution measured.
+    steps_per_second = models.FloatField(null=True)
+    latency_seconds = models.FloatField(null=True)
+    accuracy = models.FloatField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = NodeQuerySet.as_manager()
@@ -169,15 +176,6 @@ class Session(models.Model):
         return f"{self.job} on {self.cluster}"
 
 
-class RoundQuerySet(models.QuerySet["Round"]):
-    def with_bytes(self) -> "RoundQuerySet":
-        """What went out from the centre, and what came back to it."""
-        return self.annotate(
-            bytes_out=Coalesce(Sum("contributions__received_bytes"), 0),
-            bytes_back=Coalesce(Sum("contributions__sent_bytes"), 0),
-        )
-
-
 class Round(models.Model):
     """One exchange: the state all begin at, and the state they agree on. Drawn above."""
 
@@ -200,10 +198,10 @@ class Round(models.Model):
     result_sha256 = models.CharField(max_length=64, blank=True)
     validation_loss = models.FloatField(null=True)
     validation_accuracy = models.FloatField(null=True)
+    down_bytes = models.PositiveBigIntegerField(default=0)  # from the centre to the nodes
+    up_bytes = models.PositiveBigIntegerField(default=0)  # and back; both when it is committed
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at = models.DateTimeField(null=True, editable=False)
-
-    objects = RoundQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]
@@ -222,6 +220,10 @@ class Round(models.Model):
     @property
     def is_over(self) -> bool:
         return self.state in self.OVER
+
+    @property
+    def total_bytes(self) -> int:
+        return self.down_bytes + self.up_bytes
 
     @property
     def seconds(self) -> float | None:

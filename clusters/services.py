@@ -12,7 +12,6 @@ from clusters.models import (
     Architecture,
     Cluster,
     Consensus,
-    Contribution,
     Node,
     Round,
     Session,
@@ -23,7 +22,7 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from training import services as training
-from training.models import Dataset, Tier, Work
+from training.models import Dataset, Tier
 
 NODES_MAX = 64
 WORKS = {
@@ -73,7 +72,7 @@ def require_available(field: str, value: str) -> None:
     works = WORKS[field]
     if value not in works:
         names = ", ".join(choice.value for choice in works)
-        raise NotAvailable(f"{field}: {value!r} is not available; choose one of: {names}.")
+        raise NotAvailable(f"{field}: '{value}' is not available; choose one of: {names}.")
 
 
 def require_open(cluster: Cluster) -> None:
@@ -280,14 +279,3 @@ def merge(individual: Sequence[NodePrediction], aggregation: Aggregation) -> Clu
         confidence=votes[label] / sum(votes.values()),
         individual=list(individual),
     )
-
-
-def latest_session(cluster: Cluster) -> Session | None:
-    return cluster.sessions.select_related("job__dataset", "job__model").first()
-
-
-def last_contributions(cluster: Cluster) -> dict[Any, Contribution]:
-    """The newest finished contribution of each node, by the node's id."""
-    rows = Contribution.objects.filter(node__cluster=cluster, status=Work.Status.DONE)
-    newest = rows.order_by("node", "-finished_at").distinct("node")
-    return {row.node_id: row for row in newest}

@@ -21,6 +21,10 @@ app.conf.beat_schedule = {
         "task": "training.tasks.hint_waiting_jobs",
         "schedule": 5.0,
     },
+    "hint contributions to rounds that wait or whose worker died": {
+        "task": "clusters.tasks.hint_waiting_contributions",
+        "schedule": 5.0,
+    },
     "settle the use of deployments": {
         "task": "billing.tasks.settle_usage",
         "schedule": 15.0,

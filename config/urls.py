@@ -10,6 +10,7 @@ from marketplace import views
 urlpatterns = [
     path("", views.home, name="home"),
     path("", include("marketplace.urls")),
+    path("", include("clusters.urls")),
     path("", include("training.urls")),
     path("", include("billing.urls")),
     path("", include("governance.urls")),

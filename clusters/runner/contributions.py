@@ -82,9 +82,10 @@ def submit(work: Contribution, found: Found, *, compute_seconds: float) -> None:
             work, status=Work.Status.DONE, lease_until=None, finished_at=Now(), **results
         )
         work.refresh_from_db()
-        seen: dict[str, Any] = {"heartbeat_at": Now()}
+        seen: dict[str, Any] = {"heartbeat_at": Now(), "latency_seconds": compute_seconds}
         if work.kind == Contribution.Kind.TRAIN:
             seen["steps_per_second"] = round.session.local_steps / max(compute_seconds, 1e-9)
+            seen["accuracy"] = found.accuracy
         Node.objects.filter(pk=work.node_id).update(**seen)
         rounds.advance(round, work)
 

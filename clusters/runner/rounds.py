@@ -171,7 +171,14 @@ def judge(round: Round, check: Contribution) -> None:
 def commit(round: Round) -> None:
     """Record and charge the round, then plan the next or hand in the model."""
     session = round.session
-    move(round, State.COMMITTED, ended_at=Now())
+    traffic = round.contributions.aggregate(down=Sum("received_bytes"), up=Sum("sent_bytes"))
+    move(
+        round,
+        State.COMMITTED,
+        ended_at=Now(),
+        down_bytes=traffic["down"],
+        up_bytes=traffic["up"],
+    )
     progress = progress_after(round)
     if round.number < session.rounds_total:
         training.advance_job(job=session.job, progress=progress)
