@@ -322,7 +322,7 @@ class UsageEvent(models.Model):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    units = models.PositiveIntegerField()
+    units = models.IntegerField()
     price_microcredits = models.BigIntegerField()  # of one unit
     hold = models.ForeignKey(Hold, on_delete=models.PROTECT, null=True, related_name="usage_events")
     settled_by = models.ForeignKey(

@@ -5,6 +5,7 @@ what was committed: they ask for `committed`, and say `together` what should hap
 """
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from billing import services as billing
-from billing.models import MICROCREDITS
+from billing.models import MICROCREDITS, UsageEvent
 from billing.services import usage
 from governance import services as governance
 from governance.models import User
@@ -44,6 +45,26 @@ def bob(db) -> User:
         promotional=False,
     )
     return bob
+
+
+@pytest.fixture
+def leased(alice, bob) -> UsageEvent:
+    """Bob called alice's deployment once; the call is paid from a lease."""
+    return billing.meter(
+        user=bob,
+        source="deployment/1",
+        author=alice,
+        price_microcredits=10_000,
+        units=1,
+        event_id=uuid.uuid4(),
+    )
+
+
+@pytest.fixture
+def ledger(alice, bob, leased) -> None:
+    """A row in every table of the ledger."""
+    billing.settle_usage()
+    connection.check_constraints()
 
 
 @pytest.fixture(autouse=True)

@@ -72,13 +72,11 @@ def test_a_ledger_in_use_has_no_faults(ledger):
             "hold job: captured 3000000 of account",
         ),
         (
-            "UPDATE billing_leg SET account_id = e.id FROM billing_account p"
-            " JOIN billing_account e ON e.owner_id = p.owner_id"
-            " WHERE account_id = p.id AND p.kind = 'wallet_promo' AND e.kind = 'wallet_paid'"
-            " AND amount_microcredits = -100000000; UPDATE billing_leg SET account_id = e.id"
-            " FROM billing_account p JOIN billing_account e ON e.owner_id = p.owner_id"
-            " WHERE account_id = p.id AND p.kind = 'wallet_paid' AND e.kind = 'wallet_promo'"
-            " AND amount_microcredits = -10000000",
+            "DELETE FROM billing_leg WHERE amount_microcredits = 7000000;"
+            " UPDATE billing_leg SET amount_microcredits = 77000000, account_id = earned.id"
+            " FROM billing_account promo JOIN billing_account earned USING (owner_id)"
+            " WHERE account_id = promo.id AND earned.kind = 'wallet_earned'"
+            " AND amount_microcredits = 70000000",
             "transfer purchase: makes earned credits of promotional ones",
         ),
         (

@@ -356,4 +356,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 def test_any_sequence_of_acts_ends_in_the_numbers_of_plain_arithmetic(db):
     """Takes some seconds: each of several hundred acts is checked against the whole ledger."""
-    run(LedgerMachine, settings=settings(max_examples=15, stateful_step_count=30, deadline=None))
+    run(LedgerMachine, settings=settings(max_examples=10, stateful_step_count=30, deadline=None))
