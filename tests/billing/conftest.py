@@ -1,5 +1,8 @@
 """People with credits, and a ledger that commits, for the tests of the ledger.
 
+Here alice and bob come without the welcome of the site's cast: alice has nothing, so that what she
+has is what she earned, and bob has credits of two classes.
+
 Most tests run in a transaction that is rolled back. Races need several connections, which see only
 what was committed: they ask for `committed`, and say `together` what should happen at once.
 """
