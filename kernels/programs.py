@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from kernels import ops
 from kernels.compiler import Plan, Program, compile_programs, gradients
-from kernels.config import NetworkConfig
+from kernels.config import ConfigError, NetworkConfig
+from kernels.fields import Problem
 from kernels.graph import Node, Number, count, leaf, view
 from kernels.network import Parameter, forward, parameters
 from kernels.philox import Purpose, stream
-from kernels.signature import ShapeError
 
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # Kingma and Ba's own values
 EVALUATION_ROWS = 256
@@ -123,9 +123,14 @@ def labelled(config: NetworkConfig, name: str, rows: int) -> dict[str, Node]:
 def training_plan(
     config: NetworkConfig, *, rows: int, validation_rows: int, seed: int
 ) -> TrainingPlan:
-    """The plan for this many rows; `seed`, below 2^64, decides all that is random."""
-    if steps_per_epoch(config, rows) * config.epochs > STEPS_LIMIT:
-        raise ShapeError(f"{config.epochs} epochs of {rows} rows are more than 2^31 steps")
+    """The plan for this many rows; `seed`, below 2^64, decides all that is random.
+
+    Raises ConfigError where the epochs make more steps than can be counted.
+    """
+    steps = steps_per_epoch(config, rows) * config.epochs
+    if steps > STEPS_LIMIT:
+        reason = f"makes {steps:,} steps, at most {STEPS_LIMIT:,}; take fewer or a larger batch"
+        raise ConfigError([Problem("training.epochs", reason)])
     weights = block("weights", parameters(config))
     columns = column_leaves(config)
     data = labelled(config, "train", rows)

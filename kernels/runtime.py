@@ -94,8 +94,8 @@ class Sandbox:
             done = instance.run(self.plan.programs[program], first, steps)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             self._instance = None
-            reason = str(error).splitlines()[0]
-            raise Trapped(f"{program}, steps {first} to {first + steps}: {reason}") from error
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise Trapped(f"{program}, steps {first} to {first + steps - 1}: {reason}") from error
         seconds = time.perf_counter() - begin
         self._seconds_left -= seconds
         self._paces.setdefault(program, _Pace()).learn(steps, seconds)

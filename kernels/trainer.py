@@ -229,8 +229,8 @@ class Trainer:
             losses, corrects = (
                 self._sandbox.array(n) for n in (measured.losses, measured.corrects)
             )
-            loss += float(losses.sum(dtype=np.float64)) * measured.rows_per_step
-            correct += float(corrects.sum(dtype=np.float64))
+            loss += exact_sum(losses) * measured.rows_per_step
+            correct += exact_sum(corrects)
             rows += measured.rows_per_step * measured.steps
         return (loss / rows, correct / rows) if rows else (None, None)
 
@@ -279,9 +279,11 @@ class Trainer:
         )
 
     def _state(self) -> list[Node]:
-        """Weights and moments; losses and right answers of the epoch that is under way."""
-        training = self._plan.training
-        return [self._plan.weights.whole, *self._plan.moments, training.losses, training.corrects]
+        """What a step changes, what `adopt` may have set, and the measurements of the epoch that
+        is under way."""
+        plan = self._plan
+        measured = [plan.training.losses, plan.training.corrects]
+        return [plan.weights.whole, *plan.moments, plan.columns.mean, plan.columns.scale, *measured]
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -317,6 +319,8 @@ def check_data(config: NetworkConfig, data: TrainingData) -> None:
             raise DataError(f"{part}_rows: must be (n, {config.features}), not {rows.shape}")
         if labels.shape != (len(rows),):
             raise DataError(f"{part}_labels: must be ({len(rows)},), not {labels.shape}")
+        if labels.dtype.kind not in "iu":
+            raise DataError(f"{part}_labels: must be whole numbers, not {labels.dtype}")
         if not np.isfinite(rows).all():
             row = int(np.argwhere(~np.isfinite(rows))[0][0])
             raise DataError(f"{part}_rows: row {row} holds a number that is not finite")

@@ -65,6 +65,7 @@ def test_every_op_fits_one_instruction():
     [
         (single("relu", (0, 4_096), {"count": 4}), "source 0, 4 elements at 4096, leaves"),
         (single("relu", (4_092, 0), {"count": 2}), "the output, 2 elements at 4092, leaves"),
+        (single("relu", (4_084, 0), {"count": 4}), "the output, 4 elements at 4084, leaves"),
         (single("relu", (2, 0), {"count": 4}), "the output, 4 elements at 2, leaves"),
         (single("relu", (0, 0), {"count": 0}), "size count is 0"),
         (single("relu", (0, 0), {"count": 2**32 - 1}), "leaves the arena"),
@@ -78,6 +79,10 @@ def test_every_op_fits_one_instruction():
 def test_mallory_cannot_reach_outside_the_arena(tape, message):
     with pytest.raises(TapeRefused, match=message):
         verify(tape, LIMITS.step_work)
+
+
+def test_the_last_bytes_of_the_arena_may_be_used():
+    verify(single("relu", (4_080, 4_080), {"count": 4}), LIMITS.step_work)
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -146,7 +151,7 @@ def test_indices_found_in_memory_are_checked_inside(module):
         sandbox = Sandbox(module, compile_programs({"main": Program([node])}), LIMITS)
         if bad is not None:
             sandbox.array(bad)[...] = 4
-        with pytest.raises(Trapped, match="main, step"):
+        with pytest.raises(Trapped, match=r"main, steps \d+ to \d+: wasm trap: .*unreachable"):
             sandbox.call("main", step, 1)
         with pytest.raises(SandboxError, match="discarded"):
             sandbox.call("main", 0, 1)

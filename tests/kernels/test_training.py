@@ -164,6 +164,19 @@ def test_another_seed_trains_other_weights_from_the_same_data(few):
     assert finished(trainer(few, seed=2**64 - 1)) != finished(trainer(few, seed=2**32 - 1))
 
 
+def test_the_seed_is_in_every_draw_and_no_two_share_a_purpose(few):
+    """A layer's dropout and its gradient draw the same numbers; nothing else may."""
+    seed = 5 * 2**32 + 9
+    settings = network(RICH, divergent=0.3)
+    plan = training_plan(settings, rows=203, validation_rows=70, seed=seed).plan
+    draws = [i for program in plan.tape.programs for i in program if "purpose" in i.attributes]
+    assert {(i.attributes["seed_low"], i.attributes["seed_high"]) for i in draws} == {(9, 5)}
+    found = [(i.op, i.attributes["purpose"]) for i in draws]
+    ops = {"uniform": 4, "shuffle": 1, "lateral": 1, "dropout": 2}
+    assert {op: len({p for name, p in found if name == op}) for op in ops} == ops
+    assert len({purpose for _, purpose in found}) == sum(ops.values())
+
+
 def test_lateral_steps_change_the_run_and_still_learn(few):
     plain, lateral = trainer(few), trainer(few, network(divergent=1.0))
     assert finished(plain) != finished(lateral)
@@ -244,6 +257,7 @@ def test_the_estimate_is_what_the_run_then_takes(few):
         ({"train_labels": np.zeros(202, np.int32)}, r"train_labels: must be \(203,\)"),
         ({"train_labels": np.full(203, 10, np.int32)}, "train_labels: must be from 0 to 9"),
         ({"validation_labels": np.full(70, -1, np.int32)}, "validation_labels: must be from 0"),
+        ({"train_labels": np.zeros(203)}, "train_labels: must be whole numbers, not float64"),
         ({"train_rows": np.full((203, 64), np.nan, np.float32)}, "row 0 holds a number that is"),
     ],
 )
@@ -269,6 +283,29 @@ def test_a_checkpoint_of_another_run_is_refused(few):
         trainer(few).restore(modelfile.write(arrays, texts))
     with pytest.raises(ModelRefused):
         trainer(few).restore(blob[:-1])
+
+
+def test_a_run_may_begin_at_the_weights_of_a_model(few, digits):
+    """And its checkpoint then holds that model's standardisation, not the one of its own rows."""
+    signature = modelfile.Signature(tuple(map(str, range(64))), tuple("0123456789"))
+    first = trainer(digits)
+    list(first.run(steps=20))
+    model = modelfile.load(first.export(signature, {}))
+    second, third = trainer(few), trainer(few)
+    second.adopt(model)
+    assert second.weights_sha256() == first.weights_sha256()
+    assert second.validate() != trainer(few).validate()
+    third.restore(second.checkpoint())
+    assert third.validate() == second.validate()
+    assert finished(third) == finished(second)
+    with pytest.raises(CheckpointRefused, match="another configuration"):
+        trainer(few, network(RICH)).adopt(model)
+
+
+def test_more_steps_than_can_be_counted_are_refused():
+    settings = network(batch_size=1, epochs=10_000)
+    with pytest.raises(config.ConfigError, match="training.epochs: makes 3,000,000,000 steps"):
+        estimate(settings, rows=300_000)
 
 
 def test_a_seed_that_does_not_fit_in_64_bits_is_refused(few):
