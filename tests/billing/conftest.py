@@ -4,12 +4,12 @@ Here alice and bob come without the welcome of the site's cast: alice has nothin
 has is what she earned, and bob has credits of two classes.
 
 Most tests run in a transaction that is rolled back. Races need several connections, which see only
-what was committed: they ask for `committed`, and say `together` what should happen at once.
+what was committed: they ask for `transactional_db`, and say `together` what should happen at once.
 """
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -73,23 +73,6 @@ def ledger(alice, bob, leased) -> None:
 @pytest.fixture(autouse=True)
 def _no_leases_of_earlier_tests() -> None:
     usage.BUDGETS.clear()
-
-
-@pytest.fixture
-def committed(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """A database whose transactions commit, emptied afterwards.
-
-    Not pytest-django's `transactional_db`: it empties by TRUNCATE, which the ledger refuses. Here
-    the triggers are switched off for that, as only a superuser of the database can.
-    """
-    with django_db_blocker.unblock():
-        yield
-        with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")
-            cursor.execute("TRUNCATE governance_user CASCADE")
-            cursor.execute("TRUNCATE billing_account CASCADE")
-            cursor.execute("SET session_replication_role = origin")
-        connection.close()
 
 
 @pytest.fixture

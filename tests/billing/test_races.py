@@ -15,7 +15,7 @@ from billing.services import usage
 from governance import services as governance
 from tests.billing.conftest import person
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = pytest.mark.usefixtures("transactional_db")
 
 
 def rich(name, credits=100):

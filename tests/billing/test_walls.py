@@ -77,7 +77,7 @@ def test_an_account_takes_part_in_a_transfer_once(bob):
         legs(issue, {account("wallet_paid", bob): 5})
 
 
-def test_a_complete_transfer_takes_no_more_legs(committed):
+def test_a_complete_transfer_takes_no_more_legs(transactional_db):
     bob = person("bob")
     issue = billing.welcome(user=bob)
     with refused("is complete"), transaction.atomic():

@@ -121,7 +121,7 @@ def test_a_hold_takes_from_wallets_of_its_owner(alice, bob):
         part(hold, account("wallet_paid", bob), 5)
 
 
-def test_a_hold_takes_no_part_later(committed):
+def test_a_hold_takes_no_part_later(transactional_db):
     bob = person("bob")
     billing.welcome(user=bob)
     hold = hold_of(bob)
@@ -211,7 +211,7 @@ def test_a_settlement_takes_what_was_used(leased, alice, bob):
         commit()
 
 
-def test_a_hold_made_for_something_else_is_no_lease(committed):
+def test_a_hold_made_for_something_else_is_no_lease(transactional_db):
     bob = person("bob")
     billing.welcome(user=bob)
     hold = hold_of(bob)
