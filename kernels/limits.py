@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Walls of one sandbox. `step_work` bounds what one step does, in operations; 4 thousand
-    million are about a tenth of a second."""
+    """Walls of one sandbox. `step_work` bounds the operations of one step, which cannot be stopped
+    half-way: 40 thousand million are about a second of matrix products."""
 
     memory_bytes: int = 128 * 2**20
     deadline_seconds: float = 3_600.0
-    step_work: int = 4_000_000_000
+    step_work: int = 40_000_000_000
 
 
 class SandboxError(Exception):

@@ -48,8 +48,8 @@ class Predictor:
         """
         given = self._checked(rows)
         found = np.empty((len(given), self.model.config.classes), np.float32)
-        for start in range(0, len(given), programs.PREDICTION_CAPACITY_ROWS):
-            part = given[start : start + programs.PREDICTION_CAPACITY_ROWS]
+        for start in range(0, len(given), len(self._rows)):
+            part = given[start : start + len(self._rows)]
             self._rows[: len(part)] = part
             self._predict(len(part))
             found[start : start + len(part)] = self._probabilities[: len(part)]

@@ -20,6 +20,7 @@ EVALUATION_ROWS = 256
 STEPS_LIMIT = 2**31 - 1  # the virtual machine counts steps in one word
 PREDICTION_ROWS = 32
 PREDICTION_CAPACITY_ROWS = 1_024
+PREDICTION_CAPACITY_ELEMENTS = 2**21  # 8 MB of rows, where they are wide
 
 
 @dataclass(frozen=True)
@@ -251,8 +252,10 @@ def evaluation(
 def prediction_plan(config: NetworkConfig) -> PredictionPlan:
     weights = block("weights", parameters(config))
     columns = column_leaves(config)
-    rows = leaf("rows", (PREDICTION_CAPACITY_ROWS, config.features))
-    probabilities = leaf("probabilities", (PREDICTION_CAPACITY_ROWS, config.classes))
+    fitting = PREDICTION_CAPACITY_ELEMENTS // max(config.features, config.classes)
+    capacity = max(PREDICTION_ROWS, min(fitting, PREDICTION_CAPACITY_ROWS))
+    rows = leaf("rows", (capacity, config.features))
+    probabilities = leaf("probabilities", (capacity, config.classes))
     programs = {}
     for name, size in {"many": PREDICTION_ROWS, "one": 1}.items():
         x = ops.apply("take_rows", rows, sizes={"b": size}, attributes={"first": 0})

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from kernels import modelfile, programs, runtime
 from kernels.build import Module
-from kernels.config import NetworkConfig
+from kernels.config import ConfigError, NetworkConfig
+from kernels.fields import Problem
 from kernels.graph import Node
 from kernels.limits import Limits
 from kernels.network import parameter_count
@@ -82,16 +83,23 @@ class Estimate:
 
 
 def estimate(config: NetworkConfig, *, rows: int, validation_rows: int = 0) -> Estimate:
-    """What training on this many rows will take; nothing is computed."""
+    """What training on this many rows will take; nothing is computed.
+
+    Raises ConfigError where one step would do more than `Limits` allow by default.
+    """
     plan = programs.training_plan(config, rows=rows, validation_rows=validation_rows, seed=0).plan
     per_epoch = programs.steps_per_epoch(config, rows)
     parameters = parameter_count(config)
+    step_work, allowed = max(map(work, plan.tape.programs)), Limits().step_work
+    if step_work > allowed:
+        reason = f"makes a step of {step_work:,} operations, at most {allowed:,}; take fewer rows"
+        raise ConfigError([Problem("training.batch_size", reason)])
     return Estimate(
         parameters=parameters,
         steps=per_epoch * config.epochs,
         steps_per_epoch=per_epoch,
         flops_per_step=plan.flops["train"],
-        step_work=max(work(program) for program in plan.tape.programs),
+        step_work=step_work,
         memory_bytes=runtime.memory_bytes(plan.tape),
         model_bytes=4 * (parameters + 2 * config.features),
     )

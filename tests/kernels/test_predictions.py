@@ -9,7 +9,7 @@ from kernels import build, config, modelfile
 from kernels.limits import DeadlineExceeded, Limits, OutOfMemory
 from kernels.modelfile import ModelRefused, Signature
 from kernels.predictor import Predictor, RowsRefused
-from kernels.trainer import NonFinite, Trainer
+from kernels.trainer import NonFinite, Trainer, TrainingData
 
 SIGNATURE = Signature(
     tuple(f"pixel_{number}" for number in range(64)), tuple("0123456789"), image_shape=(8, 8)
@@ -74,6 +74,24 @@ def test_the_model_file_tells_where_it_comes_from(trained):
 def test_rows_that_do_not_fit_are_refused(rows, message, trained, simd):
     with pytest.raises(RowsRefused, match=message):
         Predictor(trained[2], module=simd).predict(rows)
+
+
+def test_wide_rows_go_in_by_smaller_parts(simd):
+    """Of 9,000 columns 233 rows fit at once, not 1,024."""
+    raw = {
+        "architecture": {"type": "feedforward", "layers": [{"type": "output", "size": 2}]},
+        "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "optimizer": "sgd"},
+    }
+    settings = config.parse(raw, features=9_000, classes=2)
+    rows = np.random.default_rng(1).standard_normal((250, 9_000)).astype(np.float32)
+    data = TrainingData(rows[:16], np.arange(16) % 2, rows[:0], np.arange(0))
+    trainer = Trainer(settings, data, seed=1, module=simd)
+    names = Signature(tuple(map(str, range(9_000))), ("a", "b"))
+    predictor = Predictor(trainer.export(names, {}), module=simd)
+    assert predictor.peak_memory_bytes < 16 * 2**20
+    together = predictor.predict(rows)
+    alone = np.concatenate([predictor.predict(row[None]) for row in rows[::50]])
+    np.testing.assert_array_equal(together[::50], alone)
 
 
 def test_no_rows_have_no_answers(trained, simd):

@@ -308,6 +308,13 @@ def test_more_steps_than_can_be_counted_are_refused():
         estimate(settings, rows=300_000)
 
 
+def test_a_step_that_could_not_be_stopped_in_time_is_refused():
+    layers = [{"type": "dense", "units": 5_000}] * 3
+    with pytest.raises(config.ConfigError, match="training.batch_size: makes a step of"):
+        estimate(network(layers, batch_size=4_096), rows=10_000)
+    assert estimate(network(layers, batch_size=64), rows=10_000).parameters > 50_000_000
+
+
 def test_a_seed_that_does_not_fit_in_64_bits_is_refused(few):
     for seed in (-1, 2**64):
         with pytest.raises(DataError, match="seed"):
