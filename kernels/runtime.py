@@ -19,6 +19,7 @@ not finite are refused, so no NaN ever leaves.
 
 import os
 import stat
+import sys
 import tempfile
 import time
 from functools import lru_cache
@@ -86,6 +87,7 @@ class Sandbox:
     def call(self, program: str, first: int, steps: int) -> int:
         """One call into the module; answers how many of the steps were done."""
         instance = self._live()
+        check_arithmetic()
         if self._seconds_left <= 0:
             self._instance = None
             raise DeadlineExceeded(f"stopped after {self.limits.deadline_seconds:g} s of computing")
@@ -174,6 +176,21 @@ class _Instance:
                 self.memory.grow(self.store, -(-missing // PAGE_BYTES))
             except wasmtime.WasmtimeError as error:
                 raise OutOfMemory(f"{needed_bytes:,} bytes are not to be had") from error
+
+
+def check_arithmetic() -> None:
+    """SandboxError unless this thread computes as IEEE 754 says: to nearest, subnormals kept.
+
+    WebAssembly promises both, but runs in the processor's mode as it finds it, and a library built
+    for fast mathematics switches the mode of the thread that loads it.
+    """
+    epsilon, smallest = sys.float_info.epsilon, sys.float_info.min
+    is_nearest = 1.0 + 0.25 * epsilon == 1.0 and 1.0 + 0.75 * epsilon == 1.0 + epsilon
+    if not is_nearest or smallest / 2 * 2 != smallest:
+        raise SandboxError(
+            "this thread rounds or flushes numbers in another mode than IEEE 754's default; "
+            "find the library that sets it, or compute in another process"
+        )
 
 
 def aligned(address: int) -> int:

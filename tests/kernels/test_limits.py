@@ -1,5 +1,9 @@
 """The sandbox's walls: memory, time, features; and what is left after hitting one."""
 
+import ctypes
+import ctypes.util
+import platform
+
 import numpy as np
 import pytest
 import wasmtime
@@ -76,6 +80,38 @@ def test_how_calls_are_cut_changes_nothing(module):
     for _ in range(50):
         second.call("main", 0, 1)
     assert first.array(x).tolist() == second.array(x).tolist()
+
+
+@pytest.fixture
+def processor_mode():
+    """Sets the rounding and flushing bits of this thread, and puts them back."""
+    if platform.machine() != "x86_64" or platform.system() != "Linux":
+        pytest.skip("the layout of the floating-point environment is that of x86-64 Linux")
+    library = ctypes.CDLL(ctypes.util.find_library("m"))
+    kept = (ctypes.c_uint32 * 8)()
+    library.fegetenv(kept)
+
+    def switch(bits):
+        changed = (ctypes.c_uint32 * 8)(*kept)
+        changed[7] |= bits  # the control word of the vector unit
+        library.fesetenv(changed)
+
+    yield switch
+    library.fesetenv(kept)
+
+
+@pytest.mark.parametrize(
+    "bits", [0x8000, 0x0040, 0x2000, 0x4000, 0x6000], ids=["flush", "drop", "down", "up", "cut"]
+)
+def test_a_thread_in_another_arithmetic_mode_is_refused(bits, processor_mode, simd):
+    _, plan = doubling()
+    sandbox = Sandbox(simd, plan, Limits())
+    sandbox.call("main", 0, 1)
+    processor_mode(bits)
+    with pytest.raises(SandboxError, match="another mode than IEEE 754"):
+        sandbox.call("main", 1, 1)
+    processor_mode(0)
+    sandbox.call("main", 1, 1)
 
 
 @pytest.mark.parametrize(

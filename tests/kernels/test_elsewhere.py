@@ -1,0 +1,58 @@
+"""The same module and tape in another engine than ours: V8, where Node is installed."""
+
+import hashlib
+import shutil
+import subprocess
+
+import pytest
+
+from kernels import config
+from kernels.trainer import Trainer
+
+NODE = shutil.which("node")
+SCRIPT = """
+const fs = require('fs'), crypto = require('crypto');
+const [module, image, tape, program, arena, steps, begin, length] = process.argv.slice(1);
+const instance = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(module)), {});
+const {memory, run} = instance.exports, bytes = fs.readFileSync(image);
+memory.grow((bytes.length - memory.buffer.byteLength) / 65536);
+new Uint8Array(memory.buffer).set(bytes);
+const done = run(+tape, +program, +arena, 0, +steps);
+const weights = Buffer.from(memory.buffer, +begin, +length);
+console.log(done, crypto.createHash('sha256').update(weights).digest('hex'));
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+def test_another_engine_trains_the_same_weights(digits, simd, tmp_path):
+    """Every kind of arithmetic there is: polynomials, random numbers, double precision."""
+    raw = {
+        "architecture": {
+            "type": "feedforward",
+            "layers": [
+                {"type": "dense", "units": 40, "activation": "gelu"},
+                {"type": "dropout", "rate": 0.1},
+                {"type": "dense", "units": 17, "activation": "tanh"},
+            ],
+        },
+        "training": {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"},
+        "divergent": {"enabled": True, "pattern": "lateral", "factor": 0.3},
+    }
+    settings = config.parse(raw, features=64, classes=10)
+    trainer = Trainer(settings, digits, seed=7, module=simd)
+    instance, plan = trainer._sandbox._live(), trainer._plan.plan
+    image = tmp_path / "memory"
+    image.write_bytes(instance.bytes.tobytes())
+    weights = trainer._plan.weights.whole
+    words = [simd.path, image, instance.tape_at, plan.programs["train"], instance.arena_at]
+    words += [
+        trainer.steps_total,
+        instance.arena_at + plan.addresses[weights],
+        4 * weights.elements,
+    ]
+    said = subprocess.run(
+        [NODE, "-e", SCRIPT, *map(str, words)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    list(trainer.run())
+    bits = hashlib.sha256(trainer._sandbox.array(weights).tobytes()).hexdigest()
+    assert said == [str(trainer.steps_total), bits]
