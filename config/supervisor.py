@@ -48,14 +48,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Service:
-    """A command that runs as long as the site. `stops` is as in `daemons.Keeper`; `death_signal` is
-    what it gets from the kernel when the supervisor dies.
-    """
+    """A command that runs as long as the site; `stops` is as in `daemons.Keeper`."""
 
     name: str
     command: tuple[str, ...]
     stops: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 5.0),)
-    death_signal: signal.Signals = signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -168,7 +165,7 @@ class Supervisor:
         path = self._log(step.name)
         with processes.open_log(path) as log:
             log_began = log.tell()
-            self.step = self._spawn(step.command, subprocess.PIPE, log, signal.SIGTERM)
+            self.step = self._spawn(step.command, subprocess.PIPE, log)
             printed = self._finish(self.step)
             log.write(printed)
         if (code := self.step.returncode) != 0:
@@ -241,21 +238,19 @@ class Supervisor:
 
     def _spawn_service(self, service: Service) -> subprocess.Popen[bytes]:
         with processes.open_log(self._log(service.name)) as log:
-            return self._spawn(service.command, log, subprocess.STDOUT, service.death_signal)
+            return self._spawn(service.command, log, subprocess.STDOUT)
 
     def _spawn(
-        self,
-        command: tuple[str, ...],
-        output: IO[bytes] | int,
-        errors: IO[bytes] | int,
-        death_signal: signal.Signals,
+        self, command: tuple[str, ...], output: IO[bytes] | int, errors: IO[bytes] | int
     ) -> subprocess.Popen[bytes]:
+        # When we die the broker goes too, and a worker without one tries forever to find it and
+        # does not listen: nothing but SIGKILL is sure to end it.
         return processes.spawn(
             list(command),
             folder=CHECKOUT,
             output=output,
             errors=errors,
-            death_signal=death_signal,
+            death_signal=signal.SIGKILL,
             environment=self.site.environment,
         )
 
@@ -338,7 +333,6 @@ def marketplace(data_dir: Path, environment: Mapping[str, str]) -> Site:
                 + ("--without-gossip", "--without-mingle", "--loglevel=INFO"),
                 # First "finish what you do and take no more", then "put it back".
                 stops=((signal.SIGTERM, 20.0), (signal.SIGQUIT, 5.0)),
-                death_signal=signal.SIGQUIT,
             ),
             Service("beat", (*celery, "beat", "--pidfile=", "--loglevel=INFO")),
             Service("web", (*web, f"--port={port}", "--timeout-graceful-shutdown=3")),

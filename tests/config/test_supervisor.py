@@ -150,9 +150,12 @@ def test_a_signal_ends_everything_in_order_and_leaves_no_child(
     assert "shut down" in (tmp_path / "log" / "database.log").read_text().splitlines()[-1]
 
 
-def test_the_children_of_a_killed_supervisor_end_too(start: Start, tmp_path: Path) -> None:
-    process = start({"worker": SERVE, "web": SERVE}, parts=True)
+def test_the_children_of_a_killed_supervisor_end_however_stubborn(
+    start: Start, tmp_path: Path
+) -> None:
+    process = start({"worker": STUBBORN, "web": SERVE}, parts=True)
     lines_until(process, LAST_LINE)
+    wait_until(lambda: serves(tmp_path, "worker"))
     family = children(process.pid)
     process.kill()
     process.wait()
