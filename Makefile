@@ -46,7 +46,7 @@ lock: $(DEV)  ## choose newer versions within pyproject.toml and write them down
 
 # Quick when nothing changed, and the sources are not make's to know.
 kernels: | $(RUN)
-	@$(BIN)/python -m kernels build
+	@$(BIN)/python -m kernels build >/dev/null
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON")'
