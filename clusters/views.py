@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -14,13 +15,13 @@ from django.views.decorators.vary import vary_on_headers
 from billing import services as billing
 from clusters import services
 from clusters.forms import ClusterForm, NodeForm, TrainForm
-from clusters.models import Cluster, Node, Session
+from clusters.models import Cluster, Contribution, Node, Session
 from governance.views import MemberRequest
 from training import services as training
-from training.models import Tier
+from training.models import Tier, Work
 
 PAGE_SIZE = 20
-ROUNDS_SHOWN = 50
+ROUNDS_SHOWN = 12
 
 
 def own_cluster(request: MemberRequest, cluster_id: uuid.UUID) -> Cluster:
@@ -69,19 +70,24 @@ def cluster(request: MemberRequest, cluster_id: uuid.UUID) -> HttpResponse:
 def progress(session: Session) -> dict[str, Any]:
     """The rounds of a session as tables and charts show them."""
     rounds = list(session.rounds.all())
+    checks = Contribution.objects.filter(kind=Contribution.Kind.VERIFY, status=Work.Status.DONE)
+    newest = session.rounds.order_by("-number").prefetch_related(
+        Prefetch("contributions", checks.select_related("subject__node"), to_attr="checks")
+    )
     measured = [round for round in rounds if round.validation_accuracy is not None]
     over = [round for round in rounds if round.is_over]
     return {
         "committed": sum(round.state == round.State.COMMITTED for round in rounds),
         "last": measured[-1] if measured else None,
-        "rounds": rounds[: -ROUNDS_SHOWN - 1 : -1],
+        "newest": newest[:ROUNDS_SHOWN],
+        "rounds": rounds,
         "total_bytes": sum(round.total_bytes for round in rounds),
         "accuracy": {
             "validation": [(round.number, round.validation_accuracy) for round in measured]
         },
         "traffic": {
-            "from the centre": [(round.number, round.down_bytes / 1e3) for round in over],
-            "to the centre": [(round.number, round.up_bytes / 1e3) for round in over],
+            "to the nodes": [(round.number, round.down_bytes / 1e3) for round in over],
+            "back": [(round.number, round.up_bytes / 1e3) for round in over],
         },
         "quote_hint": f"of at most {billing.credits(session.job.quote_microcredits)}",
         "rounds_hint": f"of {session.rounds_total:,}",

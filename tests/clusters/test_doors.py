@@ -64,6 +64,8 @@ def test_bob_forms_a_cluster_and_watches_it_train(client, bob, digits):
     page = client.get(started.url).content.decode()
     assert 'hx-trigger="every 1s"' not in page
     assert session.rounds.last().result_sha256[:12] in page
+    check = session.rounds.last().contributions.get(kind=Contribution.Kind.VERIFY)
+    assert f"{check.subject.node}: equal" in page
     assert "Accuracy on validation rows" in page
     assert Model.objects.get().get_absolute_url() in page
     assert "Night shift" in client.get("/clusters/").content.decode()
@@ -76,7 +78,7 @@ def test_a_cluster_page_asks_the_database_no_more_for_more_rounds(
 ):
     client.force_login(bob)
     work_off(train(cluster))
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(15):
         client.get(cluster.get_absolute_url())
 
 
