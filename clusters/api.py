@@ -26,6 +26,7 @@ ARCHITECTURE = {
     "type": "feedforward",
     "layers": [{"type": "hidden", "params": {"size": 128, "activation": "relu"}}],
 }
+CAPABILITIES = ["training", "inference"]
 OPTIMIZERS = ("adam", "sgd", "rmsprop", "adagrad")  # the configuration says which can be trained
 # What a node may be asked to be and is not: the only value accepted, and why.
 NODE_PARTS = {
@@ -52,6 +53,13 @@ class NodeRequest(serializers.Serializer[Any]):
     model = serializers.CharField(required=False)
     layers = serializers.JSONField(required=False)
     autonomy = serializers.FloatField(required=False, min_value=0, max_value=1)
+    capabilities = serializers.ListField(child=serializers.CharField(), default=CAPABILITIES)
+
+    def validate_capabilities(self, value: list[str]) -> list[str]:
+        if set(value) != set(CAPABILITIES):
+            names = ", ".join(CAPABILITIES)
+            raise serializers.ValidationError(f"every node has these: {names}; leave it out")
+        return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         for name, (accepted, reason) in NODE_PARTS.items():
@@ -175,6 +183,7 @@ class Nodes(APIView):
                 "number": node.number,
                 "role": node.role,
                 "status": node.state,
+                "capabilities": CAPABILITIES,
             }
 
         return once(request, act)

@@ -155,6 +155,7 @@ def test_the_whole_path_by_program(call, digits):
         ("", {"name": "Wish", "topology": "torus"}, "invalid_parameters", "topology"),
         ("/nodes", {"role": "aggregator"}, "not_available", "worker, validator"),
         ("/nodes", {"template": "nodejs"}, "invalid_parameters", "template: 'nodejs'"),
+        ("/nodes", {"capabilities": ["training"]}, "invalid_parameters", "training, inference"),
         ("/nodes", {"autonomy": 0.8}, "invalid_parameters", "leave it out or send 0"),
         ("/training", {"dataset": "digits", "federated": True}, "invalid_parameters", "Send false"),
         ("/training", {"dataset": "digits", "optimizer": "adagrad"}, "invalid_config", "optimizer"),
