@@ -67,7 +67,6 @@ def settle_lease(hold_id: int) -> bool:
     return True
 
 
-@transaction.atomic
 def make_room(
     owner: User,
     amount_microcredits: int,
@@ -77,6 +76,7 @@ def make_room(
 ) -> None:
     """When a person has less free than the amount, settle and close their leases, if that helps.
 
+    It is a part of the caller's movement, and of its transaction.
     `streams` and `others` (people) name what the caller locks next: the locks of several leases
     and of the movement after them must be taken in one order, or two purchases could wait for each
     other.
