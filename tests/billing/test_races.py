@@ -2,11 +2,15 @@
 
 import functools
 import itertools
+import os
+import subprocess
+import sys
 import threading
 import time
 import uuid
 
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from billing import services as billing
@@ -14,6 +18,8 @@ from billing.models import MICROCREDITS, Account, Hold, Transfer, UsageEvent
 from billing.services import usage
 from governance import services as governance
 from tests.billing.conftest import person
+from tests.billing.test_usage import ten_minutes_pass
+from tests.conftest import database_url
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -276,6 +282,45 @@ def test_a_settlement_that_is_killed_happened_not_at_all(table):
     assert billing.ledger_faults() == []
     assert billing.settle_usage() == 1
     assert billing.available_credits(alice) == "1.4"
+    assert billing.ledger_faults() == []
+
+
+SERVE = """
+import sys, uuid
+import django
+django.setup()
+from billing import services as billing
+from governance.models import User
+bob, alice = (User.objects.get(username=name) for name in ("bob", "alice"))
+while True:
+    billing.meter(user=bob, source="deployment/1", author=alice, price_microcredits=10_000,
+        units=1, event_id=uuid.uuid4())
+    print("served", flush=True)
+"""
+
+
+def test_a_server_killed_while_it_serves_is_paid_for_every_call_it_served():
+    """A real process, and a real SIGKILL."""
+    alice, bob = person("alice"), rich("bob")
+    environment = os.environ | {
+        "DATABASE_URL": database_url(connection.settings_dict["NAME"]),
+        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
+    }
+    command = [sys.executable, "-c", SERVE]
+    with subprocess.Popen(
+        command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE
+    ) as server:
+        answers = [server.stdout.readline() for _ in range(150)]
+        server.kill()
+        answers += server.stdout.readlines()
+    served = UsageEvent.objects.count()
+    assert len(answers) <= served <= len(answers) + 1  # the last may have died before its answer
+    billing.settle_usage()
+    ten_minutes_pass()
+    billing.settle_usage()
+    assert billing.wallet(user=bob).held_microcredits == 0
+    assert billing.wallet(user=bob).total_microcredits == 100 * MICROCREDITS - served * 10_000
+    assert billing.available_microcredits(alice) == served * 7_000
     assert billing.ledger_faults() == []
 
 
