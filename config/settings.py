@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 import environ
 import structlog
+from django.templatetags.static import static
 
 from config import embedded
 from config.policy import PAGES
@@ -178,7 +179,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
 TRAINING_CHUNK_SECONDS = env.float("TRAINING_CHUNK_SECONDS", 2.0)
 TRAINING_LEASE_SECONDS = env.float("TRAINING_LEASE_SECONDS", 30.0)
-KERNELS_DIR = DATA_DIR / "kernels"
+# For our own processes and those they start: the compiled modules are shared.
+os.environ.setdefault("KERNELS_DIR", str(DATA_DIR / "kernels"))
 
 # People
 
@@ -248,9 +250,31 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# The desk of moderators and finance
+# The desk of moderators and finance, in the site's colour
 
-UNFOLD = {"SITE_TITLE": "Neural Marketplace", "SITE_HEADER": "Neural Marketplace"}
+GREENS = {
+    "50": "#effaf6",
+    "100": "#d6f2e8",
+    "200": "#b0e4d3",
+    "300": "#7dd0b9",
+    "400": "#49b59b",
+    "500": "#279a81",
+    "600": "#0f6e5c",
+    "700": "#0d5c4d",
+    "800": "#0d4a3f",
+    "900": "#0c3d35",
+    "950": "#04231f",
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Neural Marketplace",
+    "SITE_HEADER": "Neural Marketplace",
+    "SITE_ICON": lambda request: static("mark.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("mark.svg")}
+    ],
+    "COLORS": {"primary": GREENS},
+}
 
 # What happened: one JSON object a line, with the id of the request or job it belongs to
 

@@ -1,10 +1,18 @@
 """Starts the database and the broker for the tests, and introduces the people in them."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
+from celery import current_app
 from django.conf import settings
+from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from billing import services as billing
@@ -34,12 +42,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[PARTS].close()
 
 
-@pytest.fixture
-def committed(monkeypatch: pytest.MonkeyPatch, transactional_db) -> Iterator[None]:
-    """A database whose transactions commit, so that other connections see them; emptied afterwards.
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_without_triggers() -> Iterator[None]:
+    """Let `transactional_db` empty its tables.
 
-    It is emptied by TRUNCATE, which the ledger and the audit trail refuse: for that alone the
-    triggers are switched off, as only a superuser of the database can.
+    It does so by TRUNCATE, which the ledger and the audit trail refuse: for that alone the triggers
+    are switched off, as only a superuser of the database can.
     """
     execute = DatabaseOperations.execute_sql_flush
 
@@ -47,8 +55,51 @@ def committed(monkeypatch: pytest.MonkeyPatch, transactional_db) -> Iterator[Non
         off, on = (f"SET session_replication_role = {role}" for role in ("replica", "origin"))
         execute(operations, [off, *statements, on])
 
-    monkeypatch.setattr(DatabaseOperations, "execute_sql_flush", execute_without_triggers)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", execute_without_triggers)
+        yield
+
+
+@pytest.fixture
+def start_worker(transactional_db, tmp_path):
+    """Starts Celery workers, with the clock inside, on the database and broker of the tests."""
+    started = []
+    name = connection.settings_dict["NAME"]
+    environment = os.environ | {
+        "DATABASE_URL": database_url(name),
+        "DATA_DIR": str(settings.DATA_DIR),
+        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
+        "CELERY_QUEUE": settings.CELERY_TASK_DEFAULT_QUEUE,
+        "TRAINING_CHUNK_SECONDS": "0.3",
+        "TRAINING_LEASE_SECONDS": "2",
+        "LOG_LEVEL": "WARNING",
+    }
+
+    def start() -> subprocess.Popen[bytes]:
+        schedule = str(tmp_path / f"schedule-{len(started)}")
+        command = ["celery", "-A", "config", "worker", "-c", "2", "-B", "-s", schedule]
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    with current_app.connection_for_write() as broker:
+        broker.default_channel.queue_purge(settings.CELERY_TASK_DEFAULT_QUEUE)
+
+
+def database_url(name: str) -> str:
+    """The address of the tests' server, with the tests' database."""
+    address = os.environ.get("DATABASE_URL") or embedded.database_url(settings.DATA_DIR)
+    return urlsplit(address)._replace(path=f"/{name}").geturl()
 
 
 # The cast
@@ -57,6 +108,7 @@ def committed(monkeypatch: pytest.MonkeyPatch, transactional_db) -> Iterator[Non
 def person(name: str) -> User:
     """Somebody who signed up, confirmed an address and got the welcome credits."""
     user = User.objects.create_user(name, f"{name}@example.com", "a good password")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     billing.welcome(user=user)
     return user
 

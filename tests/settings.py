@@ -14,3 +14,6 @@ from config.settings import *  # noqa: F403
 
 # Hashing passwords slowly is the point of it, but not here.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# A test server's threads must not keep the database from being dropped.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405

@@ -62,26 +62,31 @@ def waiting(alice, model) -> Template:
 
 
 def decide(client, template, action, note=""):
-    return client.post(
-        reverse("admin:marketplace_template_changelist"),
-        {"action": action, "_selected_action": [str(template.pk)], "note": note},
-        follow=True,
-    )
+    address = reverse(f"admin:marketplace_template_{action}", args=[template.pk])
+    return client.post(address, {"_form_submitted": "on", "note": note})
+
+
+def the_list(client) -> str:
+    return text(client.get(reverse("admin:marketplace_template_changelist")))
 
 
 def test_judy_approves_in_the_admin(client, judy, waiting):
     client.force_login(judy)
     detail = reverse("admin:marketplace_template_change", args=[waiting.pk])
-    assert waiting.current.model.weights_sha256 in text(client.get(detail))
-    assert "is public" in text(decide(client, waiting, "approve"))
+    assert waiting.current.model.weights_sha256[:16] in text(client.get(detail))
+    answer = decide(client, waiting, "approve")
+    assert answer["HX-Redirect"] == reverse("admin:marketplace_template_changelist")
+    assert "is public" in the_list(client)
+    assert decide(client, waiting, "approve").status_code == 403  # nothing waits any more
     waiting.refresh_from_db()
     assert waiting.status == Template.Status.PUBLIC
 
 
 def test_judy_rejects_with_a_note_only(client, judy, waiting):
     client.force_login(judy)
-    assert "say what the author should mend" in text(decide(client, waiting, "reject"))
-    assert "went back" in text(decide(client, waiting, "reject", "Describe it."))
+    assert "This field is required" in text(decide(client, waiting, "reject"))
+    decide(client, waiting, "reject", "Describe it.")
+    assert "went back" in the_list(client)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.review_note) == (Template.Status.REJECTED, "Describe it.")
 
@@ -89,7 +94,15 @@ def test_judy_rejects_with_a_note_only(client, judy, waiting):
 def test_the_desk_is_closed_to_members(client, bob, waiting):
     client.force_login(bob)
     assert client.get(reverse("admin:index")).status_code == 302
-    decide(client, waiting, "approve")
+    assert decide(client, waiting, "approve").status_code in (302, 403)
+    waiting.refresh_from_db()
+    assert waiting.status == Template.Status.IN_REVIEW
+
+
+def test_looking_at_the_dialog_decides_nothing(client, judy, waiting):
+    client.force_login(judy)
+    address = reverse("admin:marketplace_template_approve", args=[waiting.pk])
+    assert "Make this template public?" in text(client.get(address))
     waiting.refresh_from_db()
     assert waiting.status == Template.Status.IN_REVIEW
 

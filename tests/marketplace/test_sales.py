@@ -158,9 +158,7 @@ def test_a_stopped_deployment_does_not_answer(bob, template, mallory):
         marketplace.stop_deployment(actor=mallory, deployment=deployment)
     stopped = marketplace.stop_deployment(actor=bob, deployment=deployment)
     with pytest.raises(marketplace.NotDeployed):
-        marketplace.predict(
-            user=bob, deployment=stopped, rows=[[0.0] * 64], event_id=uuid.uuid4()
-        )
+        marketplace.predict(user=bob, deployment=stopped, rows=[[0.0] * 64], event_id=uuid.uuid4())
     with pytest.raises(marketplace.NotDeployed):
         marketplace.predict_model(
             user=bob, model=deployment.model, rows=[[0.0] * 64], event_id=uuid.uuid4()

@@ -3,17 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from urllib.parse import urlsplit
 
-import pytest
 from celery import current_app
 from django.conf import settings
-from django.db import connection
 
 from billing import services as billing
-from config import embedded
 from tests.conftest import SMALL, person
 from tests.training.test_jobs import weights_of_one_run
 from training import services as training
@@ -21,48 +16,6 @@ from training.models import Dataset, Job, Model, Tier, Work
 
 LONG = SMALL | {"training": SMALL["training"] | {"epochs": 1_000}}
 PATIENCE_SECONDS = 60
-
-
-@pytest.fixture
-def start_worker(committed, tmp_path):
-    """Starts workers, with the clock inside, on the database and broker of the tests."""
-    started = []
-    name = connection.settings_dict["NAME"]
-    environment = os.environ | {
-        "DATABASE_URL": database_url(name),
-        "DATA_DIR": str(settings.DATA_DIR),
-        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
-        "CELERY_QUEUE": settings.CELERY_TASK_DEFAULT_QUEUE,
-        "TRAINING_CHUNK_SECONDS": "0.3",
-        "TRAINING_LEASE_SECONDS": "2",
-        "LOG_LEVEL": "WARNING",
-    }
-
-    def start() -> subprocess.Popen[bytes]:
-        schedule = str(tmp_path / f"schedule-{len(started)}")
-        command = ["celery", "-A", "config", "worker", "-c", "2", "-B", "-s", schedule]
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=settings.BASE_DIR,
-            env=environment,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    with current_app.connection_for_write() as broker:
-        broker.default_channel.queue_purge(settings.CELERY_TASK_DEFAULT_QUEUE)
-
-
-def database_url(name: str) -> str:
-    """The address of the tests' server, with the tests' database."""
-    address = os.environ.get("DATABASE_URL") or embedded.database_url(settings.DATA_DIR)
-    return urlsplit(address)._replace(path=f"/{name}").geturl()
 
 
 def wait_for(row, reached, what: str):

@@ -2,7 +2,7 @@
 
 The file is safetensors (no pickle) with `features` float32 [rows, columns], `labels` int32 [rows]
 and `parts` int8 [rows]. The part of each row is chosen once, when the dataset is prepared, and is
-covered by its SHA-256: all models of a dataset are tested on the same rows, and none trains on them.
+covered by its SHA-256: all models of a dataset are tested on the same rows; none trains on them.
 """
 
 from dataclasses import dataclass

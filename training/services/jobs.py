@@ -1,6 +1,7 @@
 """Jobs: quote, submit, cancel."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +53,11 @@ class Quote:
         return billing.credits(self.microcredits)
 
 
-def parse_config(raw: Any, dataset: Dataset) -> kernel_config.NetworkConfig:
+@contextmanager
+def faults_named() -> Iterator[None]:
+    """Turns what the kernels say of a configuration into a refusal that names each path."""
     try:
-        return kernel_config.parse(raw, features=dataset.columns, classes=len(dataset.classes))
+        yield
     except kernel_config.ConfigError as error:
         raise InvalidConfig(
             str(error),
@@ -64,14 +67,20 @@ def parse_config(raw: Any, dataset: Dataset) -> kernel_config.NetworkConfig:
         ) from error
 
 
+def parse_config(raw: object, dataset: Dataset) -> kernel_config.NetworkConfig:
+    with faults_named():
+        return kernel_config.parse(raw, features=dataset.columns, classes=len(dataset.classes))
+
+
 def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quote:
     """Price a job from the arithmetic of its tape, or refuse a config or tier that cannot be."""
     if dataset.status != Work.Status.DONE:
         raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
     network = parse_config(config, dataset)
-    estimate = trainer.estimate(
-        network, rows=dataset.train_rows, validation_rows=dataset.validation_rows
-    )
+    with faults_named():
+        estimate = trainer.estimate(
+            network, rows=dataset.train_rows, validation_rows=dataset.validation_rows
+        )
     flops = estimate.flops_per_step * estimate.steps
     needs = {
         "parameters": estimate.parameters,
