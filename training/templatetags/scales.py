@@ -67,7 +67,9 @@ def round_scale(values: Sequence[float]) -> Scale:
     low, high = min(values), max(values)
     if high - low < SMALLEST:
         room = abs(low) / 10
-        low, high = (low - room, high + room) if room > SMALLEST else (0.0, 1.0)
+        low, high = (
+            (low - room, high + room) if room > SMALLEST else (min(low, 0.0), max(high, 1.0))
+        )
     step = _round_step(low, high, 4)
     # Multiplying back may round to just inside a value; the value then is the end.
     low, high = min(low, math.floor(low / step) * step), max(high, math.ceil(high / step) * step)
