@@ -73,10 +73,10 @@ class TemplateAdmin(DeskAdmin):
         "description",
         ("category", "plan"),
         ("price", "call_price"),
-        ("status_label", "review_note"),
+        ("status", "review_note"),
         ("created_at", "published_at"),
     ]
-    readonly_fields = ["price", "call_price", "status_label"]
+    readonly_fields = ["price", "call_price"]
     inlines = [VersionInline]
     actions_detail = ["approve", "reject"]
 

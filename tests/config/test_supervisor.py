@@ -321,12 +321,12 @@ def test_a_port_that_is_none_is_refused_by_name(named: str) -> None:
 
 
 def test_the_site_prepares_its_rows_and_stops_the_worker_first(tmp_path: Path) -> None:
-    site = supervisor.marketplace(tmp_path, {"HOME": "/home/alice"})
+    site = supervisor.marketplace(tmp_path, {"HOME": "her home"})
     assert [step.name for step in site.steps] == ["migrate", "seed"]
     assert [service.name for service in site.services] == ["worker", "beat", "web"]
     assert site.environment["SITE_URL"] == site.address
     assert site.environment["DATA_DIR"] == str(tmp_path)
-    assert site.environment["HOME"] == "/home/alice"
+    assert site.environment["HOME"] == "her home"
 
 
 class Doorman(http.server.BaseHTTPRequestHandler):
