@@ -166,13 +166,32 @@ def test_a_stopped_deployment_does_not_answer(bob, template, mallory):
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"platform_microcredits": 0}, {"transfer": None}],
+    ("change", "constraint"),
+    [
+        ({"price_microcredits": 0}, "purchase_is_split_without_remainder"),
+        ({}, "paid_purchase_has_its_transfer"),
+        ({}, "bought_once"),
+    ],
 )
-def test_the_database_refuses_a_purchase_that_does_not_add_up(bob, template, change):
-    marketplace.buy_template(buyer=bob, template=template)
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Purchase.objects.update(**change)
+def test_the_database_refuses_a_purchase_that_cannot_be(bob, template, change, constraint):
+    purchase = marketplace.buy_template(buyer=bob, template=template)
+    purchase.pk, purchase.transfer = uuid.uuid4(), None
+    if constraint == "bought_once":
+        purchase.price_microcredits = purchase.author_microcredits = 0
+        purchase.platform_microcredits = 0
+    for field, value in change.items():
+        setattr(purchase, field, value)
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        purchase.save(force_insert=True)
+
+
+def test_what_was_sold_is_never_changed(bob, template):
+    purchase = marketplace.buy_template(buyer=bob, template=template)
+    for row in (purchase, template.current):
+        with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+            row.save()
+        with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+            type(row).objects.filter(pk=row.pk)._raw_delete("default")
 
 
 def test_one_active_deployment_per_version(bob, template):

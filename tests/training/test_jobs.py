@@ -215,3 +215,17 @@ def test_the_database_refuses_a_job_that_cannot_be(job, change):
 def test_who_submitted_is_written_down(job, alice):
     entry = AuditEntry.objects.get(verb="submit_job")
     assert (entry.actor, entry.subject_id) == (alice, str(job.pk))
+
+
+@pytest.mark.parametrize("status", Work.OPEN)
+def test_what_is_over_stays_over(job, alice, status):
+    training.cancel_job(actor=alice, job=job)
+    with pytest.raises(IntegrityError, match="stays over"), transaction.atomic():
+        Job.objects.filter(pk=job.pk).update(status=status)
+
+
+def test_a_model_its_curve_and_its_measurements_are_never_changed(model):
+    rows = (model, model.job.points.first(), model.validations.get())
+    for row in rows:
+        with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+            row.save()
