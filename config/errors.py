@@ -4,6 +4,7 @@ Services decline by raising `governance.services.Refusal`. Here, once for all do
 page with a way out, or an `application/problem+json` body (RFC 9457) with a stable `code`.
 """
 
+import inspect
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -114,6 +115,23 @@ class RefusalMiddleware:
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     context = {"refusal": refusal, "request_id": request_id()}
     return render(request, "refused.html", context, status=refusal.status)
+
+
+def refusals(kind: type[Refusal] = Refusal) -> dict[str, type[Refusal]]:
+    """Every refusal of every app by its code; the classes themselves are the list."""
+    found = {kind.code: kind}
+    for inner in kind.__subclasses__():
+        found |= refusals(inner)
+    return found
+
+
+def problem_page(request: HttpRequest, code: str) -> HttpResponse:
+    """What a problem's `type` points to."""
+    kind = refusals().get(code)
+    if kind is None:
+        raise Http404
+    context = {"code": code, "status": kind.status, "meaning": inspect.cleandoc(kind.__doc__ or "")}
+    return render(request, "problem.html", context)
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -47,6 +47,8 @@ class Refusal(Exception):
 
 
 class NotAllowed(Refusal):
+    """This person may not do this to that; the text says who may, or what is missing."""
+
     status = 403
 
 

@@ -2,11 +2,14 @@
 
 import json
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from celery import current_app
+from django.test import Client
 from django.urls import reverse
 
+from config import errors
 from marketplace import views
 from training.forms import DIGITS_CONFIG
 from training.models import Job
@@ -90,3 +93,25 @@ def test_a_job_carries_the_id_of_the_request_that_started_it(client, alice, digi
     form = {"dataset": "digits", "tier": "nano", "seed": "0", "config": json.dumps(DIGITS_CONFIG)}
     page = client.post(reverse("training:new_job"), form | {"start": "1"})
     assert Job.objects.get().request_id == page["X-Request-ID"] != ""
+
+
+def test_a_problems_type_is_a_page_that_explains_it(client, alice, digits):
+    client.force_login(alice)
+    answer = client.post("/api/v1/training-jobs", {"config": {}}, content_type="application/json")
+    page = client.get(urlsplit(answer.json()["type"]).path)
+    assert page.status_code == 200
+    assert "invalid_config" in page.content.decode()
+    assert client.get("/problems/no-such-thing/").status_code == 404
+
+
+def test_every_refusal_says_what_it_means():
+    silent = [code for code, kind in errors.refusals().items() if not kind.__doc__]
+    assert silent == []
+
+
+def test_a_form_without_its_token_is_a_page_with_a_way_out(alice):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    page = client.post("/account/keys/", {"name": "x", "scopes": ["predict"]})
+    assert page.status_code == 403
+    assert "This form is too old" in page.content.decode()
