@@ -6,21 +6,8 @@ from typing import Any
 from django import forms
 
 from governance.models import User
+from training import services as training
 from training.models import Dataset, Tier
-
-DIGITS_CONFIG = {
-    "architecture": {
-        "type": "feedforward",
-        "layers": [
-            {"type": "input", "params": {"size": 64}},
-            {"type": "hidden", "params": {"size": 128, "activation": "relu"}},
-            {"type": "dropout", "params": {"rate": 0.2}},
-            {"type": "output", "params": {"size": 10, "activation": "softmax"}},
-        ],
-    },
-    "training": {"epochs": 60, "batch_size": 32, "learning_rate": 0.001, "optimizer": "adam"},
-    "divergent": {"enabled": False, "pattern": "lateral", "factor": 0.3},
-}
 
 
 class DatasetChoice(forms.ModelChoiceField[Dataset]):
@@ -42,7 +29,7 @@ class JobForm(forms.Form):
     config = forms.CharField(
         label="Configuration",
         widget=forms.Textarea(attrs={"rows": 22, "spellcheck": "false", "class": "code"}),
-        initial=json.dumps(DIGITS_CONFIG, indent=2),
+        initial=json.dumps(training.PRESETS["digits"], indent=2),
         help_text="architecture, training and divergent, as JSON.",
     )
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from config import errors
 from marketplace import views
-from training.forms import DIGITS_CONFIG
+from training import services as training
 from training.models import Job
 
 PAGES = ["/", "/templates/", "/datasets/", "/account/login/", "/account/signup/", "/api/docs/"]
@@ -90,7 +90,12 @@ def test_the_theme_is_remembered_without_a_flash(client, db):
 
 def test_a_job_carries_the_id_of_the_request_that_started_it(client, alice, digits):
     client.force_login(alice)
-    form = {"dataset": "digits", "tier": "nano", "seed": "0", "config": json.dumps(DIGITS_CONFIG)}
+    form = {
+        "dataset": "digits",
+        "tier": "nano",
+        "seed": "0",
+        "config": json.dumps(training.PRESETS["digits"]),
+    }
     page = client.post(reverse("training:new_job"), form | {"start": "1"})
     assert Job.objects.get().request_id == page["X-Request-ID"] != ""
 

@@ -29,6 +29,7 @@ from training.services.distributed import (
     submit_distributed_job,
 )
 from training.services.jobs import (
+    PRESETS,
     InvalidConfig,
     Quote,
     TierTooSmall,
@@ -40,6 +41,7 @@ from training.services.predictions import InvalidRows, Prediction, predict, pred
 from training.services.validations import NotOwner, validate_model
 
 __all__ = [
+    "PRESETS",
     "Division",
     "FAULTS",
     "InvalidConfig",

@@ -21,6 +21,22 @@ from training.runner.hints import hint
 from training.services.datasets import NotReady
 
 SEED_MAX = 2**63 - 1
+# A configuration that trains well on each bundled dataset, to start from.
+PRESETS: dict[str, dict[str, Any]] = {
+    "digits": {
+        "architecture": {
+            "type": "feedforward",
+            "layers": [
+                {"type": "input", "params": {"size": 64}},
+                {"type": "hidden", "params": {"size": 128, "activation": "relu"}},
+                {"type": "dropout", "params": {"rate": 0.2}},
+                {"type": "output", "params": {"size": 10, "activation": "softmax"}},
+            ],
+        },
+        "training": {"epochs": 60, "batch_size": 32, "learning_rate": 0.001, "optimizer": "adam"},
+        "divergent": {"enabled": False, "pattern": "lateral", "factor": 0.3},
+    }
+}
 
 
 class InvalidConfig(Refusal):

@@ -124,13 +124,15 @@ class Command(BaseCommand):
         console = Console(stderr=True, quiet=options["json"])
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         try:
-            with Progress(*columns, console=console) as bar, worker.at_work():
+            with Progress(*columns, console=console) as bar:
                 task = bar.add_task("Starting", total=1.0)
+                demo.prepare_database()
 
                 def progress(step: str, share: float) -> None:
                     bar.update(task, description=step, completed=share)
 
-                found = report(demo.walk(seed=options["seed"], progress=progress))
+                with worker.at_work():
+                    found = report(demo.walk(seed=options["seed"], progress=progress))
                 progress("Done", 1.0)
         except (StepFailed, Refusal, worker.WorkerFailed) as error:
             raise CommandError(str(error)) from error

@@ -22,6 +22,7 @@ class Command(BaseCommand):
     help = "Add the bundled data and, where DEMO is on, demonstration accounts and a template."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        demo.prepare_database()
         if not settings.DEMO:
             training.add_bundled_dataset(slug="digits")
             return
