@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -62,7 +63,10 @@ def _emptied_without_triggers() -> Iterator[None]:
 
 @pytest.fixture
 def start_worker(transactional_db, tmp_path):
-    """Starts Celery workers, with the clock inside, on the database and broker of the tests."""
+    """Starts Celery workers on the database and broker of the tests, beside a clock of their own.
+
+    The clock is a process of its own, as it is in production: who kills a worker leaves it running.
+    """
     started = []
     name = connection.settings_dict["NAME"]
     environment = os.environ | {
@@ -75,11 +79,9 @@ def start_worker(transactional_db, tmp_path):
         "LOG_LEVEL": "WARNING",
     }
 
-    def start() -> subprocess.Popen[bytes]:
-        schedule = str(tmp_path / f"schedule-{len(started)}")
-        command = ["celery", "-A", "config", "worker", "-c", "2", "-B", "-s", schedule]
+    def start(*command: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [sys.executable, "-m", "celery", "-A", "config", *command],
             cwd=settings.BASE_DIR,
             env=environment,
             start_new_session=True,
@@ -87,7 +89,8 @@ def start_worker(transactional_db, tmp_path):
         started.append(process)
         return process
 
-    yield start
+    start("beat", "--pidfile=", "-s", str(tmp_path / "schedule"))
+    yield partial(start, "worker", "-c", "2")
     for process in started:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
