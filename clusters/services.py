@@ -1,5 +1,6 @@
 """What people may ask of clusters: form, deploy, connect, train, predict, terminate."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from django.db import models, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
+from billing import services as billing
 from clusters.models import (
     Architecture,
     Cluster,
@@ -217,7 +219,8 @@ def terminate_cluster(*, actor: User, cluster: Cluster) -> Cluster:
     for row in Round.objects.filter(session__cluster=cluster).exclude(state__in=Round.OVER):
         round = rounds.locked(row.pk)  # before the cluster: the order in which workers lock
         if not round.is_over:
-            training.cancel_job(actor=actor, job=round.session.job)
+            if not round.session.job.is_over:
+                training.cancel_job(actor=actor, job=round.session.job)
             rounds.abort(round)
     cluster = idle_cluster(actor, cluster)
     cluster.nodes.live().update(state=Node.State.TERMINATED)
@@ -256,6 +259,14 @@ def predict(
     ]
     if not individual:
         raise NotConnected("No node is left that is trusted; train again.")
+    billing.meter(
+        user=user,
+        source=f"cluster/{cluster.pk}",
+        author=None,
+        price_microcredits=training.COMPUTE_PRICE_MICROCREDITS,
+        units=len(individual),
+        event_id=uuid.uuid4(),
+    )
     return merge(individual, aggregation)
 
 

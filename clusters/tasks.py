@@ -14,4 +14,5 @@ def contribute(contribution_id: str) -> None:
 
 @shared_task
 def hint_waiting_contributions() -> None:
+    contributions.end_poisoned()
     training.hint_again(Contribution.objects.all(), "clusters.tasks.contribute", "contribution_id")

@@ -71,6 +71,8 @@ def person(name: str) -> User:
     user, created = User.objects.get_or_create(
         username=name, defaults={"email": f"{name}@example.org"}
     )
+    if user.email != f"{name}@example.org":
+        raise StepFailed(f"{name}: somebody else has this name here; switch DEMO off.")
     if created:
         user.set_password(PASSWORD)
         user.save(update_fields=["password"])

@@ -32,7 +32,8 @@ def request_id() -> str:
 def body(*, status: int, code: str, detail: str, **members: Any) -> dict[str, Any]:
     """The members of RFC 9457, and `error`, which the Open Inference Protocol reads."""
     return {
-        "type": f"{settings.SITE_URL}/problems/{code}/",
+        # RFC 9457: `about:blank` where the status says it all.
+        "type": f"{settings.SITE_URL}/problems/{code}/" if code in refusals() else "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
@@ -136,6 +137,15 @@ def problem_page(request: HttpRequest, code: str) -> HttpResponse:
 
 def wants_json(request: HttpRequest) -> bool:
     return request.path_info.startswith(("/api/", "/v2/"))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django itself declines, such as a body of more than `DATA_UPLOAD_MAX_MEMORY_SIZE`."""
+    detail = "The request is too large or malformed; send at most 2.5 MB, as this site's pages do."
+    if wants_json(request):
+        answer = body(status=400, code="bad_request", detail=detail)
+        return JsonResponse(answer, status=400, content_type=PROBLEM)
+    return HttpResponse(render_to_string("400.html", {"detail": detail}), status=400)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

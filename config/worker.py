@@ -5,6 +5,7 @@ Commands that walk the whole path hand their work to the same Celery worker as t
 """
 
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,7 +27,10 @@ class WorkerFailed(Exception):
 
 
 def is_running() -> bool:
-    return bool(app.control.ping(timeout=PING_SECONDS))
+    """A worker of this installation answers; others may share the broker, on other queues."""
+    answers = app.control.inspect(timeout=PING_SECONDS).active_queues() or {}
+    ours = app.conf.task_default_queue
+    return any(queue["name"] == ours for queues in answers.values() for queue in queues)
 
 
 @contextmanager
@@ -51,4 +55,8 @@ def at_work() -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(STOP_SECONDS)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -33,7 +33,11 @@ class RoleGrantInline(TabularInline):  # type: ignore[misc]  # unfold ships no t
     model = RoleGrant
     fk_name = "user"
     extra = 0
-    readonly_fields = ["granted_at", "granted_by"]
+    readonly_fields = ["role", "granted_at", "granted_by"]
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
+        return False  # `manage.py grant_role`, which writes it down
 
 
 @admin.register(User)
@@ -52,6 +56,7 @@ class AuditEntryAdmin(DeskAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(DeskAdmin):
+    exclude = ["secret_sha256"]
     list_display = ["name", "owner", "prefix", "created_at", "last_used_at", "revoked_at"]
     search_fields = ["prefix", "owner__username"]
     list_select_related = ["owner"]

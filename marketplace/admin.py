@@ -121,7 +121,7 @@ class TemplateAdmin(DeskAdmin):
         permissions=["decide"],
         dialog={
             "title": "Send this template back?",
-            "description": "The author reads your note, mends it and submits it again.",
+            "description": "The author reads your note, mends what it says and publishes anew.",
             "form_class": RejectForm,
             "form_submit_text": "Reject",
         },

@@ -1,7 +1,7 @@
 """Templates, their versions, purchases and deployments.
 
     draft ──submit──▶ in_review ──approve──▶ public
-                          └──────reject────▶ rejected ──submit──▶ in_review
+                          └──────reject────▶ rejected
 
 A version is immutable: the model, the validation whose numbers the page shows, and the prices are
 copied or bound when it is made, so a purchase can always show what was bought.

@@ -24,7 +24,7 @@ from governance.models import User
 
 
 class Tier(models.TextChoices):
-    """How much of a machine a job may use; the numbers stand in `training.services.jobs.TIERS`."""
+    """How much of a machine a job may use; the numbers stand in `training.runner.tiers`."""
 
     NANO = "nano", "Nano"
     MINI = "mini", "Mini"

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from numpy.typing import NDArray
 
-from clusters.models import Contribution, Node
+from clusters.models import Contribution, Node, Round
 from clusters.runner import rounds
 from kernels import modelfile
 from kernels.trainer import Trainer
@@ -108,6 +108,13 @@ def end_if_poisoned(contribution_id: str) -> None:
     ).first()
     if poisoned is not None:
         end_round(poisoned, code=poisoned.error_code, message=poisoned.error_message)
+
+
+def end_poisoned() -> None:
+    """End the rounds of contributions that a worker quarantined and died before it ended them."""
+    poisoned = Contribution.objects.filter(status=Work.Status.QUARANTINED)
+    for contribution in poisoned.exclude(round__state__in=Round.OVER):
+        end_round(contribution, code=contribution.error_code, message=contribution.error_message)
 
 
 # What is computed

@@ -5,9 +5,9 @@ one is closed, so a forgotten line refuses rather than admits. DRF loads this mo
 views, so it imports none of them.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rest_framework import authentication, exceptions, permissions
+from rest_framework import authentication, exceptions, parsers, permissions
 from rest_framework.request import Request
 
 from governance import services as governance
@@ -35,6 +35,16 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return f'{self.keyword} realm="api"'
+
+
+class ShallowJSONParser(parsers.JSONParser):
+    """JSON as people write it: nesting that no reader survives is refused, not a fault of ours."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError as error:
+            raise exceptions.ParseError("JSON parse error - nested too deeply.") from error
 
 
 class HasScope(permissions.BasePermission):

@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,6 +21,9 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
+KEY_LENGTH_MAX = 200
+
+
 def caller(request: Request) -> User:
     assert isinstance(request.user, User)
     return request.user
@@ -28,6 +32,10 @@ def caller(request: Request) -> User:
 def once(request: Request, act: Callable[[], tuple[int, Any]]) -> Response:
     """Act under the request's `Idempotency-Key`, if it carries one."""
     key = request.headers.get("Idempotency-Key", "").strip('" ')
+    if len(key) > KEY_LENGTH_MAX:
+        raise exceptions.ValidationError(
+            {"Idempotency-Key": f"has {len(key)} letters; at most {KEY_LENGTH_MAX}."}
+        )
     if not key:
         status, body = act()
         return Response(body, status=status)

@@ -13,13 +13,10 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from marketplace.models import Deployment, Template
-from marketplace.services.purchases import buy_template, may_deploy
+from marketplace.services.purchases import buy_template, may_deploy, one_at_a_time
 from training import services as training
 from training.models import Model
-from training.services import Prediction
-
-# What a call costs where no author asks for more: the sandbox's time.
-COMPUTE_PRICE_MICROCREDITS = 100
+from training.services import COMPUTE_PRICE_MICROCREDITS, Prediction
 
 
 class NotDeployed(Refusal):
@@ -40,6 +37,7 @@ class Answer:
 @transaction.atomic
 def deploy_template(*, owner: User, template: Template, name: str = "") -> Deployment:
     """Answer predictions with the newest version. What costs nothing is bought along the way."""
+    one_at_a_time(owner, template)
     if not may_deploy(owner, template):
         if template.price_microcredits:
             price = billing.credits(template.price_microcredits)

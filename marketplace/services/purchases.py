@@ -20,10 +20,19 @@ class OwnTemplate(Refusal):
 
 
 def may_deploy(user: User, template: Template) -> bool:
-    """Owners may, buyers may, and everyone may what costs nothing."""
+    """Owners may, and those who bought it, which is free where it costs nothing."""
     if template.owner_id == user.pk:
         return True
     return Purchase.objects.of(user).filter(template=template).exists()
+
+
+def one_at_a_time(user: User, template: Template) -> None:
+    """A second click waits here until the first one's transaction ends, and then finds its row."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"{user.pk}/{template.pk}"],
+        )
 
 
 @transaction.atomic
@@ -31,12 +40,7 @@ def buy_template(*, buyer: User, template: Template) -> Purchase:
     """Move the price, 70 % to the author, and give the right to deploy, both or neither."""
     if template.owner_id == buyer.pk:
         raise OwnTemplate("This template is yours; you can deploy it as it is.")
-    with connection.cursor() as cursor:
-        # A second click waits here and then finds the first one's purchase.
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"purchase/{buyer.pk}/{template.pk}"],
-        )
+    one_at_a_time(buyer, template)
     offered = Template.objects.public().filter(pk=template.pk).first()
     if offered is None:
         raise Refusal(f"“{template.name}” is not on offer at present.")

@@ -1,6 +1,6 @@
 """Templates: publish one, approve it, reject it."""
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.text import slugify
 
@@ -9,9 +9,11 @@ from governance.models import Role, User
 from governance.services import Refusal
 from marketplace.models import Category, Plan, Template, TemplateVersion
 from training.models import Model, Validation, Work
+from training.services import COMPUTE_PRICE_MICROCREDITS
 
 PRICE_MAX_MICROCREDITS = 1_000_000_000_000  # a million credits
 SLUG_LENGTH = 60
+RESERVED_SLUGS = {"mine"}  # a page of its own
 
 
 class NotValidated(Refusal):
@@ -27,7 +29,11 @@ class InvalidTemplate(Refusal):
 def free_slug(name: str) -> str:
     """The name as an address; a number is added when it is taken."""
     stem = slugify(name)[:SLUG_LENGTH] or "template"
-    taken = set(Template.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    with connection.cursor() as cursor:
+        # Two of one name at once: the second waits, and then sees the first's address.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug/{stem}"])
+    alike = Template.objects.filter(slug__startswith=stem)
+    taken = RESERVED_SLUGS | set(alike.values_list("slug", flat=True))
     slug, number = stem, 1
     while slug in taken:
         number += 1
@@ -36,13 +42,19 @@ def free_slug(name: str) -> str:
 
 
 def check_terms(*, name: str, description: str, plan: Plan, price: int, call_price: int) -> None:
-    if not name.strip():
-        raise InvalidTemplate("name: must not be empty; it is what people see in the catalogue.")
+    if not name.strip() or not name.isprintable():
+        raise InvalidTemplate("name: must be text that people can see, in one line.")
     if not description.strip():
         raise InvalidTemplate("description: must not be empty; say what the model is for.")
+    check_prices(plan=plan, price=price, call_price=call_price)
+
+
+def check_prices(*, plan: Plan, price: int, call_price: int) -> None:
     for field, amount in (("price", price), ("call_price", call_price)):
         if not 0 <= amount <= PRICE_MAX_MICROCREDITS:
             raise InvalidTemplate(f"{field}: must be between 0 and 1,000,000 credits.")
+    if 0 < call_price < COMPUTE_PRICE_MICROCREDITS:
+        raise InvalidTemplate("call_price: must be 0 or at least 0.0001, the price of the compute.")
     if plan == Plan.FREE and price:
         raise InvalidTemplate(
             "price: a template of the free plan costs 0; choose another plan or no price."

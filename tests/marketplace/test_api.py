@@ -210,3 +210,36 @@ def test_the_api_describes_itself_with_the_originals_names(client, db):
         "neural_publish_template",
         "neural_deploy_template",
     } <= operations
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "reason"),
+    [
+        ('{"config":' + "[" * 10_000 + "]" * 10_000 + "}", 400, "nested too deeply"),
+        ('{"config": "' + "a" * 3_000_000 + '"}', 400, "too large"),
+        ('{"config": 1e999}', 400, "JSON"),
+        ('{"config": {}, "name": "a\\u0000"}', 400, "name"),
+        ('{"config": {}, "name": "a\\ud800"}', 400, "name"),
+        ("[1]", 400, "dictionary"),
+    ],
+)
+def test_hostile_json_is_a_problem_and_never_a_fault_of_ours(api, alice, raw, status, reason):
+    _, secret = governance.create_api_key(owner=alice, name="t", scopes=list(Scope))
+    answer = Client(raise_request_exception=False).generic(
+        "POST",
+        "/api/v1/training-jobs",
+        raw,
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {secret}"},
+    )
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert reason in answer.json()["detail"]
+
+
+def test_an_idempotency_key_has_a_length(api, alice, digits):
+    headers = {"Idempotency-Key": "k" * 5_000}
+    answer = api(alice)("POST", "/api/v1/training-jobs", {"config": SMALL}, **headers)
+    assert answer.status_code == 400
+    assert "at most 200" in answer.json()["detail"]
+    assert not Job.objects.exists()

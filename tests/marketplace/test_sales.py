@@ -63,6 +63,8 @@ def test_a_model_that_was_not_measured_is_not_published(alice, model):
     ("terms", "field"),
     [
         ({"name": " "}, "name"),
+        ({"name": "fdp.\u202eexe"}, "name"),
+        ({"name": "a\r\nX-Header: b"}, "name"),
         ({"description": ""}, "description"),
         ({"price_microcredits": -1}, "price"),
         ({"plan": Plan.FREE}, "price"),

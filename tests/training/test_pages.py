@@ -74,6 +74,8 @@ def test_a_wrong_config_is_shown_by_path_and_nothing_starts(client, alice, form)
     assert "training.epochs" in text(page)
     page = client.post(reverse("training:new_job"), form | {"config": "{"})
     assert "this must be JSON" in text(page)
+    page = client.post(reverse("training:new_job"), form | {"config": "[" * 100_000})
+    assert "nested too deeply" in text(page)
     assert not Job.objects.exists()
 
 

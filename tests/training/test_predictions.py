@@ -28,6 +28,7 @@ def test_a_row_is_answered_the_same_alone_and_among_others(model, digits):
         ([[1.0] * 63 + [True]], r"input_data\[0\]\[63\]: True is not a number"),
         ([[1.0] * 63 + [float("nan")]], "must be finite"),
         ([[1.0] * 63 + [1e300]], "must be finite"),
+        ([[1.0] * 63 + [10**400]], r"input_data\[0\]\[63\]: must be finite"),
         ([[1.0] * 64] * 1001, "at most 1000"),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import connection
 
 
 class BlobDamaged(Exception):
@@ -59,6 +60,15 @@ def get(sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise BlobDamaged(f"The stored file {name(sha256)} does not have the content of its name.")
     return content
+
+
+def lock(sha256: str) -> None:
+    """Keep others from storing or deleting these bytes until the transaction ends.
+
+    Equal jobs have equal checkpoints, so what one forgets another may be about to name.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name(sha256)])
 
 
 def delete(sha256: str) -> None:

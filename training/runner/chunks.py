@@ -6,6 +6,7 @@ repeats the chunk and gets the same bits; after it, the chunk is done.
 """
 
 import dataclasses
+import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -39,19 +40,29 @@ class JobFault(Exception):
         self.code = code
 
 
+# What makes a job impossible: the computation is deterministic, so it would end the same way again.
+FAULTS = (
+    JobFault,
+    SandboxError,
+    trainer.NonFinite,
+    trainer.DataError,
+    trainer.CheckpointRefused,
+)
+
+
 def run_job(job_id: str) -> None:
     """Do one chunk of this job, if it is to be had, and hint the next."""
-    job = leases.claim(Job, job_id, on_poison=give_back)
+    job = leases.claim(Job, job_id, on_poison=bury)
     if job is None:
         return
     try:
-        train_chunk(job)
+        try:
+            train_chunk(job)
+        except FAULTS as error:
+            give_up(job, code=fault_code(error), message=str(error))
     except leases.LeaseLost as lost:
         # Cancelled, or taken over while we were stopped: what we computed counts for nothing.
         Event.objects.create(job=job, message=str(lost))
-    except (JobFault, SandboxError, trainer.NonFinite, trainer.DataError) as error:
-        # The computation is deterministic: it would end the same way again.
-        give_up(job, code=fault_code(error), message=str(error))
 
 
 def fault_code(error: Exception) -> str:
@@ -66,8 +77,9 @@ def train_chunk(job: Job) -> None:
     started_at = time.monotonic()
     points = list(run.run(seconds=settings.TRAINING_CHUNK_SECONDS, on_progress=heartbeat(job)))
     seconds = job.compute_seconds + time.monotonic() - started_at
-    if run.step < run.steps_total and seconds > TIERS[Tier(job.tier)].compute_seconds:
-        raise JobFault("compute_limit", f"The tier {job.tier} allows {seconds:.0f} s of compute.")
+    limit = TIERS[Tier(job.tier)].compute_seconds
+    if run.step < run.steps_total and seconds > limit:
+        raise JobFault("compute_limit", f"The tier {job.tier} allows {limit} s of compute.")
     if run.step < run.steps_total:
         commit_chunk(job, run, points=points, seconds=seconds)
     else:
@@ -164,11 +176,14 @@ def commit_chunk(
     job: Job, run: trainer.Trainer, *, points: list[trainer.EpochMetrics], seconds: float
 ) -> None:
     content = run.checkpoint()
-    sha256 = blobs.put(content)
+    sha256 = hashlib.sha256(content).hexdigest()
     with transaction.atomic():
+        blobs.lock(sha256)
+        blobs.put(content)
         leases.write(
             job,
             lease_until=None,
+            lost_leases=0,  # this work gets on; only what never does is poison
             steps_done=run.step,
             compute_seconds=seconds,
             cost_microcredits=cost_microcredits(job, step=run.step),
@@ -253,17 +268,27 @@ def give_back(job: Job) -> None:
         billing.release(hold=job.hold)
 
 
+def bury(job: Job) -> None:
+    """End a job that kills its workers."""
+    give_back(job)
+    governance.record(actor=None, verb="quarantine_job", subject=job)
+    Event.objects.create(job=job, message="Quarantined: it took too many workers with it.")
+
+
 def give_up(job: Job, *, code: str, message: str) -> None:
     """End the job by its own fault; what was captured stays, the rest of the hold goes back."""
     with transaction.atomic():
         leases.fail(job, code=code, message=message)
         give_back(job)
+        governance.record(actor=None, verb="fail_job", subject=job, details={"code": code})
         Event.objects.create(job=job, message=f"Failed ({code}): {message}")
 
 
 def forget_old_checkpoints(job: Job) -> None:
-    """Keep the newest few. Rows go first, so a file that is left over is only waste."""
+    """Keep the newest few. The row goes before its file: what is left over is only waste."""
     for checkpoint in job.checkpoints.all()[CHECKPOINTS_KEPT:]:
-        checkpoint.delete()
-        if not Checkpoint.objects.filter(sha256=checkpoint.sha256).exists():
-            blobs.delete(checkpoint.sha256)
+        with transaction.atomic():
+            blobs.lock(checkpoint.sha256)
+            checkpoint.delete()
+            if not Checkpoint.objects.filter(sha256=checkpoint.sha256).exists():
+                blobs.delete(checkpoint.sha256)

@@ -1,7 +1,8 @@
 """Claiming work so that one worker does it, and a dead one's work is done by another.
 
-A claim is one conditional update on the database's clock. It raises `attempt`, and every later
-write names the attempt it belongs to: a worker that was thought dead and wakes up changes nothing.
+A claim takes a free row under its lock, by the database's clock. It raises `attempt`, and every
+later write names the attempt it belongs to: a worker that was thought dead and wakes up changes
+nothing.
 """
 
 from collections.abc import Callable

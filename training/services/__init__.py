@@ -37,10 +37,17 @@ from training.services.jobs import (
     quote_job,
     submit_job,
 )
-from training.services.predictions import InvalidRows, Prediction, predict, predict_with_file
+from training.services.predictions import (
+    COMPUTE_PRICE_MICROCREDITS,
+    InvalidRows,
+    Prediction,
+    predict,
+    predict_with_file,
+)
 from training.services.validations import NotOwner, validate_model
 
 __all__ = [
+    "COMPUTE_PRICE_MICROCREDITS",
     "PRESETS",
     "Division",
     "FAULTS",

@@ -18,17 +18,15 @@ from numpy.typing import NDArray
 from governance.models import User
 from kernels import philox, programs
 from kernels.build import Variant
-from kernels.limits import SandboxError
 from kernels.modelfile import Signature
-from kernels.trainer import CheckpointRefused, DataError, EpochMetrics, NonFinite, Trainer
+from kernels.trainer import EpochMetrics, Trainer
 from training.models import Dataset, Event, Job, Model, Tier, Work
 from training.runner import chunks, leases
 from training.runner.rows import Part, Rows
 from training.runner.tiers import TIERS
 from training.services.jobs import InvalidConfig, parse_config, place_job, quote_job
 
-# What makes a job impossible: the computation is deterministic, so it would end the same way again.
-FAULTS = (chunks.JobFault, SandboxError, NonFinite, DataError, CheckpointRefused)
+FAULTS = chunks.FAULTS
 
 
 @dataclass(frozen=True, kw_only=True)

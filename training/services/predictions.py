@@ -4,7 +4,6 @@ A process keeps the networks it used last ready: loading takes milliseconds, a c
 """
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,8 +17,11 @@ from kernels.predictor import Predictor, RowsRefused
 from training.models import Model
 from training.runner import blobs
 
+# What a row costs where no author asks for more: the sandbox's time.
+COMPUTE_PRICE_MICROCREDITS = 100
 READY_MODELS = 32
 ROWS_MAX = 1_000
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class InvalidRows(Refusal):
@@ -66,22 +68,24 @@ def parse_rows(raw: Any, *, columns: int) -> NDArray[np.float32]:
         for column, value in enumerate(row):
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise InvalidRows(f"input_data[{number}][{column}]: {value!r} is not a number.")
-    array = np.array(rows, dtype=np.float64)
-    if not (np.abs(array) <= np.finfo(np.float32).max).all():
-        raise InvalidRows("input_data: every number must be finite and fit a 32-bit float.")
-    return array.astype(np.float32)
+            # Compared as it is: a whole number may be too long for any float.
+            if not -LARGEST <= value <= LARGEST:
+                raise InvalidRows(
+                    f"input_data[{number}][{column}]: must be finite and fit a 32-bit float."
+                )
+    return np.array(rows, dtype=np.float32)
 
 
-def predict(*, model: Model, rows: Sequence[Sequence[float]]) -> list[Prediction]:
+def predict(*, model: Model, rows: object) -> list[Prediction]:
     """Probabilities of each class for each row."""
     return predict_with_file(sha256=model.sha256, rows=rows)
 
 
-def predict_with_file(*, sha256: str, rows: Sequence[Sequence[float]]) -> list[Prediction]:
+def predict_with_file(*, sha256: str, rows: object) -> list[Prediction]:
     """The same with a stored model file that has no row, such as what one node of many trained."""
     network = ready(sha256)
     signature = network.predictor.model.signature
-    values = parse_rows(list(rows), columns=len(signature.features))
+    values = parse_rows(rows, columns=len(signature.features))
     try:
         answers = network.predict(values)
     except RowsRefused as error:

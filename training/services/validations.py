@@ -21,6 +21,7 @@ def validate_model(*, actor: User, model: Model) -> Validation:
     """Queue a validation; one that already waits is returned instead of a second."""
     if model.owner_id != actor.pk:
         raise NotOwner("Only the owner of a model may have it validated.")
+    Model.objects.select_for_update().get(pk=model.pk)  # a second click finds the first's row
     waiting = model.validations.filter(status__in=Work.OPEN).first()
     if waiting is not None:
         return waiting

@@ -121,6 +121,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEMO:
+            raise CommandError("DEMO is off here; quickstart uses the demonstration's accounts.")
         console = Console(stderr=True, quiet=options["json"])
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         try:
