@@ -67,6 +67,7 @@ def test_a_model_that_was_not_measured_is_not_published(alice, model):
         ({"name": "a\r\nX-Header: b"}, "name"),
         ({"description": ""}, "description"),
         ({"price_microcredits": -1}, "price"),
+        ({"call_price_microcredits": 99}, "call_price"),
         ({"plan": Plan.FREE}, "price"),
         ({"price_microcredits": 0}, "price"),
     ],
@@ -75,6 +76,10 @@ def test_terms_that_make_no_sense_name_their_field(alice, model, terms, field):
     with pytest.raises(marketplace.InvalidTemplate, match=f"^{field}:"):
         publish(alice, model, **terms)
     assert not Template.objects.exists()
+
+
+def test_a_name_that_is_an_address_of_ours_gets_another(alice, model):
+    assert publish(alice, model, name="Mine").slug == "mine-2"
 
 
 def test_mallory_cannot_publish_the_model_of_alice(mallory, model):

@@ -229,3 +229,29 @@ def test_a_model_its_curve_and_its_measurements_are_never_changed(model):
     for row in rows:
         with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
             row.save()
+
+
+def test_a_checkpoint_that_an_equal_job_names_is_not_forgotten(job, alice, digits):
+    twin = training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO, seed=1)
+    shared = blobs.put(b"the state of both at step 1")
+    for step in range(1, chunks.CHECKPOINTS_KEPT + 2):
+        sha256 = shared if step == 1 else blobs.put(b"state %d" % step)
+        job.checkpoints.create(step=step, sha256=sha256, size_bytes=1)
+    twin.checkpoints.create(step=1, sha256=shared, size_bytes=1)
+    chunks.forget_old_checkpoints(job)
+    assert job.checkpoints.count() == chunks.CHECKPOINTS_KEPT
+    assert blobs.get(shared) == b"the state of both at step 1"
+    twin.checkpoints.all().delete()
+    job.checkpoints.create(step=0, sha256=shared, size_bytes=1)
+    chunks.forget_old_checkpoints(job)
+    assert not blobs.default_storage.exists(blobs.name(shared))
+
+
+def test_a_job_that_gets_on_between_losses_is_no_poison(job, settings):
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    for _ in range(leases.LOST_LEASES_MAX + 1):
+        assert leases.claim(Job, str(job.pk)) is not None
+        Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.status, job.lost_leases) == (Work.Status.RUNNING, 0)
