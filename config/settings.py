@@ -6,6 +6,8 @@ Valkey whose sockets live in `DATA_DIR`.
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,14 +31,15 @@ def secret_key() -> str:
     """The signing key of this installation, made once and kept where only we can read it."""
     path = DATA_DIR / "secret_key"
     DATA_DIR.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        key = secrets.token_urlsafe(50)
-        file.write(key)
-    return key
+    if not path.exists():
+        # Whole or not at all: several processes may start at once, and any may be killed.
+        descriptor, temporary = tempfile.mkstemp(dir=DATA_DIR)  # readable by us alone
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(50))
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+        os.unlink(temporary)
+    return path.read_text()
 
 
 # The site
@@ -213,7 +216,8 @@ USERSESSIONS_TRACK_ACTIVITY = True
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Neural Marketplace <noreply@localhost>")
-DEMO = env.bool("DEMO", True)  # the demo accounts and their models; switch off in production
+# The demonstration's accounts and model; a public site has none unless it asks for them.
+DEMO = env.bool("DEMO", not SITE_URL.startswith("https://"))
 
 # The browser
 

@@ -58,7 +58,7 @@ def template_body(template: Template) -> dict[str, Any]:
         "tier": "paid" if template.price_microcredits else "free",
         "plan": template.plan,
         "price_credits": billing.credits(template.price_microcredits),
-        "call_price_credits": billing.credits(template.call_price_microcredits),
+        "call_price_credits": billing.credits(template.charged_microcredits),
         "downloads": template.purchases.count(),
         "author_id": str(template.owner_id),
         "status": template.status,

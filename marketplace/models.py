@@ -16,6 +16,7 @@ from django.urls import reverse
 from billing.models import Transfer
 from governance.models import Moderated, User
 from training.models import Model, Validation
+from training.services import COMPUTE_PRICE_MICROCREDITS
 
 
 class Category(models.TextChoices):
@@ -109,6 +110,11 @@ class Template(Moderated):
 
     def get_absolute_url(self) -> str:
         return reverse("marketplace:template", args=[self.slug])
+
+    @property
+    def charged_microcredits(self) -> int:
+        """What a row costs others: what the author asks, and the compute at least."""
+        return max(self.call_price_microcredits, COMPUTE_PRICE_MICROCREDITS)
 
     @property
     def current(self) -> "TemplateVersion":

@@ -69,7 +69,7 @@ def call_price(owner: User, template: Template) -> int:
     """Authors pay for the sandbox's time; others what the author asks, which includes it."""
     if template.owner_id == owner.pk:
         return COMPUTE_PRICE_MICROCREDITS
-    return max(template.call_price_microcredits, COMPUTE_PRICE_MICROCREDITS)
+    return template.charged_microcredits
 
 
 @transaction.atomic

@@ -1,8 +1,13 @@
 """What may be asked of a model, and what it answers."""
 
+import dataclasses
+
 import pytest
 
+from governance.services import Refusal
 from training import services as training
+from training.runner import tiers, walls
+from training.services import predictions
 
 
 def test_a_model_names_the_digit_and_how_sure_it_is(model, digits):
@@ -35,3 +40,19 @@ def test_a_row_is_answered_the_same_alone_and_among_others(model, digits):
 def test_rows_that_do_not_fit_are_refused_with_the_reason(model, rows, reason):
     with pytest.raises(training.InvalidRows, match=reason):
         training.predict(model=model, rows=rows)
+
+
+def test_what_the_largest_tier_trains_can_also_be_asked():
+    largest = max(limits.memory_bytes for limits in tiers.TIERS.values())
+    assert walls.PREDICTION.memory_bytes >= largest
+
+
+def test_a_model_whose_sandbox_failed_answers_again(model, digits, monkeypatch):
+    row = training.preview_rows(dataset=digits, count=1)[0]
+    predictions.ready.cache_clear()
+    spent = dataclasses.replace(walls.PREDICTION, deadline_seconds=0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(walls, "PREDICTION", spent)
+        with pytest.raises(Refusal, match="could not answer"):
+            training.predict(model=model, rows=[row.values])
+    assert training.predict(model=model, rows=[row.values])[0].label == row.label

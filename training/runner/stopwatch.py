@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from kernels import build
 from kernels.predictor import Predictor
+from training.runner import walls
 
 WARM_UP_CALLS = 200
 TIMED_CALLS = 2_010
@@ -71,10 +72,12 @@ def time_batches(predictor: Predictor, rows: NDArray[np.float32]) -> float:
 
 def measure(model: bytes, rows: NDArray[np.float32]) -> dict[str, Any]:
     module = build.module()
-    Predictor(model, module=module)  # compiles the module, which is not the model's memory
+    Predictor(
+        model, module=module, limits=walls.PREDICTION
+    )  # compiles the module, which is not the model's memory
     forget_peak()
     before_bytes = resident_bytes("VmRSS")
-    predictor = Predictor(model, module=module)
+    predictor = Predictor(model, module=module, limits=walls.PREDICTION)
     taken = time_single_rows(predictor, rows)
     samples_per_second = time_batches(predictor, rows)
     peak_bytes = resident_bytes("VmHWM") - before_bytes

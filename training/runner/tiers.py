@@ -2,14 +2,14 @@
 
 The price runs from the tier's lowest to its highest with the share of the tier's compute that the
 job's tape will use: floating-point operations of one step, counted from the tape, times steps. A
-tier's compute is its seconds times its threads at `NOMINAL_FLOPS`, a cautious speed of the sandbox.
+tier's compute is its seconds at `NOMINAL_FLOPS`, a cautious speed of one thread in the sandbox.
 """
 
 from dataclasses import dataclass
 
 from training.models import Tier
 
-NOMINAL_FLOPS = 4_000_000_000  # per thread and second
+NOMINAL_FLOPS = 4_000_000_000  # a second
 MICROCREDITS = 1_000_000  # of one credit
 
 
@@ -24,7 +24,7 @@ class TierLimits:
 
     @property
     def flops(self) -> int:
-        return self.compute_seconds * self.threads * NOMINAL_FLOPS
+        return self.compute_seconds * NOMINAL_FLOPS
 
 
 MIB = 1024 * 1024

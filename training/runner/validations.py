@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
@@ -26,9 +27,10 @@ from kernels import build
 from kernels.limits import SandboxError
 from kernels.predictor import Predictor
 from training.models import Validation, Work
-from training.runner import blobs, leases
+from training.runner import blobs, leases, walls
 from training.runner.rows import Part, Rows, unpack
 
+log = structlog.get_logger()
 MEGABYTE = 1_000_000
 STOPWATCH_SECONDS_MAX = 120
 
@@ -103,16 +105,24 @@ def read_figures(process: subprocess.Popen[str], *, on_wait: Callable[[], None])
 
 
 def validate_model(validation_id: str) -> None:
+    """Measure, if it is to be had; what was taken over meanwhile counts for nothing."""
     validation = leases.claim(Validation, validation_id)
     if validation is None:
         return
+    try:
+        measure(validation)
+    except leases.LeaseLost as lost:
+        log.info("validation_dropped", validation=validation_id, reason=str(lost))
+
+
+def measure(validation: Validation) -> None:
     leases.write(validation, status=Work.Status.RUNNING)
     model = validation.model
     dataset = model.job.dataset
     content = blobs.get(model.sha256)
     test = unpack(blobs.get(dataset.sha256)).only(Part.TEST)
     try:
-        predictor = Predictor(content, module=build.module())
+        predictor = Predictor(content, module=build.module(), limits=walls.PREDICTION)
         found = quality(predictor.predict(test.features), test, dataset.classes)
         measured = speed(content, test, on_wait=partial(leases.renew, validation))
     except (SandboxError, StopwatchFailed) as error:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from governance.services import Refusal
 from kernels import build
+from kernels.limits import SandboxError
 from kernels.predictor import Predictor, RowsRefused
 from training.models import Model
-from training.runner import blobs
+from training.runner import blobs, walls
 
 # What a row costs where no author asks for more: the sandbox's time.
 COMPUTE_PRICE_MICROCREDITS = 100
@@ -41,7 +42,9 @@ class ReadyModel:
     """A loaded network. One call at a time: its sandbox is one memory."""
 
     def __init__(self, sha256: str) -> None:
-        self.predictor = Predictor(blobs.get(sha256), module=build.module())
+        self.predictor = Predictor(
+            blobs.get(sha256), module=build.module(), limits=walls.PREDICTION
+        )
         self.lock = threading.Lock()
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -88,6 +91,9 @@ def predict_with_file(*, sha256: str, rows: object) -> list[Prediction]:
     values = parse_rows(rows, columns=len(signature.features))
     try:
         answers = network.predict(values)
+    except SandboxError as error:
+        ready.cache_clear()  # a sandbox that failed is gone; the next call loads the model anew
+        raise Refusal(f"The model could not answer: {error}") from error
     except RowsRefused as error:
         raise InvalidRows(f"input_data: {error}") from error
     return [
