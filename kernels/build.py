@@ -12,12 +12,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from kernels.ops import OPCODES
+from kernels.ops import OPCODES, TABLE, Op
+from kernels.ops.chance import STREAM
 
 Variant = Literal["simd", "scalar"]
 
@@ -38,6 +40,8 @@ FLAGS = [
     "-Wl,--export=__heap_base",
     f"-Wl,-z,stack-size={STACK_BYTES}",
 ]
+POINTERS = {"f4": "float", "*": "float", "u4": "u32", "i1": "i8"}
+ATTRIBUTES = {int: "u32", float: "float"}
 VARIANT_FLAGS: dict[Variant, list[str]] = {"simd": ["-msimd128"], "scalar": []}
 
 
@@ -68,15 +72,62 @@ def module(variant: Variant = "simd", folder: Path | None = None) -> Module:
     return Module(built / f"{variant}.wasm", variant, file_hash(built / "simd.wasm"))
 
 
-def opcodes_header() -> str:
-    """The table's opcodes for the C compiler, so that they exist once."""
-    lines = [f"    {name.upper()} = {opcode}," for name, opcode in OPCODES.items()]
-    return "\n".join(["// Written from kernels/ops.py.", "enum {", *lines, "};", ""])
+def table_header() -> str:
+    """The table for the C compiler: the prototype of every kernel."""
+    lines = [f"{answer(row)} op_{name}({', '.join(parameters(row))});" for name, row in rows()]
+    return "\n".join(["// Written from the table in kernels/ops.", *lines, ""])
+
+
+def dispatch_header() -> str:
+    """What the virtual machine does for each opcode."""
+    lines = []
+    for name, row in rows():
+        call = f"op_{name}({', '.join(arguments(row))})"
+        act = f"return {call};" if row.decides else f"{call}; return 1;"
+        lines.append(f"        case {OPCODES[name]}: {act}")
+    return "\n".join(["// Written from the table in kernels/ops.", *lines, ""])
+
+
+def rows() -> Iterable[tuple[str, Op]]:
+    return TABLE.items()
+
+
+def answer(row: Op) -> str:
+    return "u32" if row.decides else "void"
+
+
+def parameters(row: Op) -> list[str]:
+    """Outputs, sources, scratch, sizes, attributes, the step. What has an output keeps its sources
+    as they are.
+    """
+    keeps = "const " if row.signature.outputs else ""
+    found = [f"{POINTERS[term.dtype]} *" for term in row.signature.outputs]
+    found += [f"{keeps}{POINTERS[term.dtype]} *" for term in row.signature.inputs]
+    found += ["float *"] if row.scratch is not None else []
+    found += ["u32"] * len(row.signature.sizes)
+    found += [ATTRIBUTES[of] for name, of in row.attributes.items() if name not in STREAM]
+    found += ["Stream"] if "purpose" in row.attributes else []
+    return found + (["u32"] if row.counts_steps else [])
+
+
+def arguments(row: Op) -> list[str]:
+    terms = row.signature.outputs + row.signature.inputs
+    found = [f"({POINTERS[term.dtype]} *)A({at})" for at, term in enumerate(terms)]
+    found += [f"(float *)A({len(found)})"] if row.scratch is not None else []
+    found += [f"N({len(found) + at})" for at in range(len(row.signature.sizes))]
+    at = len(found)
+    for name, of in row.attributes.items():
+        if name not in STREAM:
+            found.append(f"{'N' if of is int else 'X'}({at})")
+        elif name == "seed_low":
+            found.append(f"STREAM({at})")
+        at += 1
+    return found + (["step"] if row.counts_steps else [])
 
 
 @lru_cache
 def source_hash() -> str:
-    digest = hashlib.sha256(opcodes_header().encode())
+    digest = hashlib.sha256((table_header() + dispatch_header()).encode())
     for path in sorted(SOURCES.iterdir()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     digest.update(repr((FLAGS, VARIANT_FLAGS)).encode())
@@ -95,7 +146,8 @@ def build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
     try:
-        (work / "opcodes.h").write_text(opcodes_header())
+        (work / "table.h").write_text(table_header())
+        (work / "dispatch.h").write_text(dispatch_header())
         for variant in VARIANT_FLAGS:
             compile_variant(variant, work)
         shutil.rmtree(work / "cache", ignore_errors=True)

@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 
 Shape = tuple[int, ...]
 Number = int | float
+ITEM_BYTES = {"f4": 4, "u4": 4, "i1": 1}
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
     """One value, or one effect on memory if its shape is None.
 
-    A leaf is memory with a name; a view is a part of a leaf, `offset` elements in. Everything else
-    is a row of the table in ops.py. Nodes are compared by identity: to hash them by content would
-    walk the whole graph below.
+    A leaf is memory with a name; a view is a part of a leaf, `offset` elements in; a reshape is the
+    same memory under another shape; a part is one of several values of its source. Everything else
+    is a row of the table in kernels.ops. Nodes are compared by identity: to hash them by content
+    would walk the whole graph below.
     """
 
     op: str
@@ -27,6 +29,10 @@ class Node:
     @property
     def elements(self) -> int:
         return count(self.shape or ())
+
+    @property
+    def size_bytes(self) -> int:
+        return self.elements * ITEM_BYTES[self.dtype]
 
 
 def count(shape: Shape) -> int:
@@ -47,6 +53,12 @@ def view(of: Node, offset: int, shape: Shape, name: str) -> Node:
     assert offset + count(shape) <= of.elements, f"{name} reaches past the end of {of.name}"
     attributes = {"offset": offset}
     return Node("view", (of,), shape, of.dtype, attributes=attributes, name=name)
+
+
+def reshape(x: Node, shape: Shape) -> Node:
+    """The same elements under another shape; nothing is copied."""
+    assert count(shape) == x.elements, f"{x.shape} has not as many elements as {shape}"
+    return x if shape == x.shape else Node("reshape", (x,), shape, x.dtype)
 
 
 def in_order(roots: Iterable[Node]) -> Sequence[Node]:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kernels import ops
-from kernels.compiler import Plan, Program, compile_programs, gradients
+from kernels.autodiff import gradients
+from kernels.compiler import Plan, Program, compile_programs
 from kernels.config import ConfigError, NetworkConfig
 from kernels.fields import Problem
 from kernels.graph import Node, Number, count, leaf, view

@@ -13,6 +13,7 @@ def run(roots: Iterable[Node], memory: MutableMapping[Node, Array], step: int = 
     Effects change the leaves' arrays in place; whatever precision the leaves have is the precision
     of the run.
     """
+    further: dict[Node, tuple[Array, ...]] = {}
     for node in in_order(roots):
         if node.op == "leaf":
             continue
@@ -23,6 +24,15 @@ def run(roots: Iterable[Node], memory: MutableMapping[Node, Array], step: int = 
                 sources[0].reshape(-1)[offset : offset + node.elements].reshape(node.shape or ())
             )
             continue
+        if node.op == "reshape":
+            memory[node] = sources[0].reshape(node.shape or ())
+            continue
+        if node.op == "part":
+            memory[node] = further[node.sources[0]][int(node.attributes["number"])]
+            continue
         value = TABLE[node.op].reference(node, step, *sources)
+        if isinstance(value, tuple):
+            further[node] = value
+            value = value[0]
         if value is not None:
             memory[node] = value

@@ -39,7 +39,11 @@ from kernels.tape import Tape, verify
 PAGE_BYTES = 65_536
 CALL_SECONDS = 0.05
 STACK_BYTES = 256 * 1024
-DTYPES = {"f4": np.dtype("<f4"), "u4": np.dtype("<u4")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "f4": np.dtype("<f4"),
+    "u4": np.dtype("<u4"),
+    "i1": np.dtype("i1"),
+}
 
 
 class Sandbox:
@@ -57,15 +61,15 @@ class Sandbox:
     def array(self, node: Node) -> NDArray[Any]:
         """The memory of a leaf or a view: writable, alive as long as the sandbox."""
         address, shape = self.plan.addresses[node], node.shape or ()
-        words = self._live().words(address, node.elements)
-        return words.view(DTYPES[node.dtype]).reshape(shape)
+        held = self._live().held(address, node.size_bytes)
+        return held.view(DTYPES[node.dtype]).reshape(shape)
 
     @property
     def memory_bytes(self) -> int:
         """What the instance holds; it never shrinks, so this is its peak."""
         return self._live().memory_bytes
 
-    def run(self, program: str, first: int, steps: int) -> int:
+    def run(self, program: str, first: int, steps: int, rows: int = 1) -> int:
         """Steps first .. first + steps - 1; answers how many were done.
 
         Fewer than asked means that the loss of the next one is not a number. Takes as many calls
@@ -74,7 +78,7 @@ class Sandbox:
         done = 0
         while done < steps:
             asked = self.call_steps(program, steps - done)
-            finished = self.call(program, first + done, asked)
+            finished = self.call(program, first + done, asked, rows)
             done += finished
             if finished < asked:
                 break
@@ -84,7 +88,7 @@ class Sandbox:
         """How many steps fill one call."""
         return min(most, self._paces.setdefault(program, _Pace()).steps)
 
-    def call(self, program: str, first: int, steps: int) -> int:
+    def call(self, program: str, first: int, steps: int, rows: int = 1) -> int:
         """One call into the module; answers how many of the steps were done."""
         instance = self._live()
         check_arithmetic()
@@ -93,7 +97,7 @@ class Sandbox:
             raise DeadlineExceeded(f"stopped after {self.limits.deadline_seconds:g} s of computing")
         begin = time.perf_counter()
         try:
-            done = instance.run(self.plan.programs[program], first, steps)
+            done = instance.run(self.plan.programs[program], first, steps, rows)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             self._instance = None
             reason = str(error).strip().splitlines()[-1].strip()
@@ -149,13 +153,13 @@ class _Instance:
     def memory_bytes(self) -> int:
         return len(self.bytes)
 
-    def words(self, address: int, elements: int) -> NDArray[np.uint8]:
+    def held(self, address: int, size_bytes: int) -> NDArray[np.uint8]:
         begin = self.arena_at + address
-        return self.bytes[begin : begin + 4 * elements]
+        return self.bytes[begin : begin + size_bytes]
 
-    def run(self, program: int, first: int, steps: int) -> int:
-        done = self.function(self.store, self.tape_at, program, self.arena_at, first, steps)
-        return int(done)
+    def run(self, program: int, first: int, steps: int, rows: int) -> int:
+        at = (self.tape_at, program, self.arena_at, first, steps, rows)
+        return int(self.function(self.store, *at))
 
     def _bytes(self) -> NDArray[np.uint8]:
         """All of the memory. It never moves, since it does not grow any more; arrays made from it

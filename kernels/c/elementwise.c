@@ -21,10 +21,10 @@ INLINE void map2(float *out, const float *x, const float *y, u32 n, Binary f) {
 
 #define UNARY(name, expression) \
     INLINE f32x4 name##4(f32x4 x) { return expression; } \
-    void name(float *out, const float *x, u32 n) { map(out, x, n, name##4); }
+    void op_##name(float *out, const float *x, u32 n) { map(out, x, n, name##4); }
 #define BINARY(name, first, second, expression) \
     INLINE f32x4 name##4(f32x4 first, f32x4 second) { return expression; } \
-    void name(float *out, const float *first, const float *second, u32 n) { \
+    void op_##name(float *out, const float *first, const float *second, u32 n) { \
         map2(out, first, second, n, name##4); \
     }
 
@@ -36,8 +36,6 @@ UNARY(relu, select(less(x, ZERO), ZERO, x))
 UNARY(leaky_relu, select(less(x, ZERO), mul(x, splat(0.01f)), x))
 UNARY(elu, select(less(x, ZERO), sub(exp4(x), ONE), x))
 UNARY(silu, mul(x, sigmoid4(x)))
-UNARY(exponential, exp4(x))
-UNARY(logarithm, log4(x))
 
 // gelu(x) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3): Hendrycks and Gimpel's tanh
 // form
@@ -46,8 +44,10 @@ INLINE f32x4 gelu_inner(f32x4 x) {
 }
 UNARY(gelu, mul(mul(splat(0.5f), x), add(ONE, tanh4(gelu_inner(x)))))
 
-void hyperbolic_tangent(float *out, const float *x, u32 n) { map(out, x, n, tanh4); }
-void sigmoid(float *out, const float *x, u32 n) { map(out, x, n, sigmoid4); }
+void op_exp(float *out, const float *x, u32 n) { map(out, x, n, exp4); }
+void op_log(float *out, const float *x, u32 n) { map(out, x, n, log4); }
+void op_tanh(float *out, const float *x, u32 n) { map(out, x, n, tanh4); }
+void op_sigmoid(float *out, const float *x, u32 n) { map(out, x, n, sigmoid4); }
 
 // Gradients: g is the gradient of the output; y the output, x the input, whichever the formula
 // wants.
@@ -55,7 +55,7 @@ BINARY(relu_gradient, y, g, select(less(ZERO, y), g, ZERO))
 BINARY(leaky_relu_gradient, y, g, select(less(y, ZERO), mul(g, splat(0.01f)), g))
 BINARY(elu_gradient, y, g, select(less(y, ZERO), mul(g, add(y, ONE)), g))
 BINARY(sigmoid_gradient, y, g, mul(g, mul(y, sub(ONE, y))))
-BINARY(hyperbolic_tangent_gradient, y, g, mul(g, sub(ONE, mul(y, y))))
+BINARY(tanh_gradient, y, g, mul(g, sub(ONE, mul(y, y))))
 
 INLINE f32x4 silu_slope(f32x4 x) {
     f32x4 s = sigmoid4(x);
@@ -71,17 +71,18 @@ INLINE f32x4 gelu_slope(f32x4 x) {
 }
 BINARY(gelu_gradient, x, g, mul(g, gelu_slope(x)))
 
+UNARY(copy, x)
 BINARY(sum, x, y, add(x, y))
 BINARY(product, x, y, mul(x, y))
 BINARY(quotient, x, y, divide(x, y))
 
 // out (m, n) = x (m, n) + b (n) in every row
-void bias(float *out, const float *x, const float *b, u32 m, u32 n) {
+void op_bias(float *out, const float *x, const float *b, u32 m, u32 n) {
     for (u32 row = 0; row < m; row++) map2(out + row * n, x + row * n, b, n, sum4);
 }
 
 // out (n) = the sum of x (m, n) over its rows, in their order
-void sum_rows(float *out, const float *x, u32 m, u32 n) {
+void op_sum_rows(float *out, const float *x, u32 m, u32 n) {
     u32 i = 0;
     for (; i + LANES <= n; i += LANES) {
         f32x4 total = ZERO;
@@ -96,7 +97,7 @@ void sum_rows(float *out, const float *x, u32 m, u32 n) {
 }
 
 // out (m, n) = (x (m, n) - mean (n)) / scale (n)
-void standardise(float *out, const float *x, const float *mean, const float *scale, u32 m, u32 n) {
+void op_standardise(float *out, const float *x, const float *mean, const float *scale, u32 m, u32 n) {
     for (u32 row = 0; row < m; row++, out += n, x += n) {
         u32 i = 0;
         for (; i + LANES <= n; i += LANES)

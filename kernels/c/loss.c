@@ -28,7 +28,7 @@ INLINE float exponentials(float *out, const float *x, float peak, u32 n) {
 }
 
 // out (m, n): each row of x as probabilities
-void softmax(float *out, const float *x, u32 m, u32 n) {
+void op_softmax(float *out, const float *x, u32 m, u32 n) {
     for (u32 row = 0; row < m; row++, out += n, x += n) {
         float total = exponentials(out, x, largest(x, n), n);
         for (u32 i = 0; i < n; i++) out[i] /= total;
@@ -37,7 +37,7 @@ void softmax(float *out, const float *x, u32 m, u32 n) {
 
 // out (2) = mean over the rows of -log softmax(x)[label], and how many rows have their largest
 // value at the label (the first of equals counts). scratch (n).
-void cross_entropy(float *out, const float *x, const u32 *labels, float *scratch, u32 m, u32 n) {
+void op_cross_entropy(float *out, const float *x, const u32 *labels, float *scratch, u32 m, u32 n) {
     float loss = 0.0f, correct = 0.0f;
     for (u32 row = 0; row < m; row++, x += n) {
         u32 label = labels[row];
@@ -56,8 +56,8 @@ void cross_entropy(float *out, const float *x, const u32 *labels, float *scratch
 }
 
 // out (m, n) = (softmax(x) - 1 at the label) / m
-void cross_entropy_gradient(float *out, const float *x, const u32 *labels, u32 m, u32 n) {
-    softmax(out, x, m, n);
+void op_cross_entropy_gradient(float *out, const float *x, const u32 *labels, u32 m, u32 n) {
+    op_softmax(out, x, m, n);
     for (u32 row = 0; row < m; row++, out += n) {
         if (labels[row] >= n) __builtin_trap();
         out[labels[row]] -= 1.0f;
@@ -67,7 +67,7 @@ void cross_entropy_gradient(float *out, const float *x, const u32 *labels, u32 m
 
 // losses (p) and corrects (p) at step modulo p = statistics (2); answers whether the loss is a
 // number.
-u32 record(const float *statistics, float *losses, float *corrects, u32 p, u32 step) {
+u32 op_record(float *statistics, float *losses, float *corrects, u32 p, u32 step) {
     losses[step % p] = statistics[0];
     corrects[step % p] = statistics[1];
     return __builtin_fabsf(statistics[0]) < __builtin_inff();

@@ -15,8 +15,6 @@
 
 enum { ROWS = 4, COLUMNS = 8 };
 
-INLINE u32 smaller(u32 a, u32 b) { return a < b ? a : b; }
-
 // LANES rows of a matrix with k columns, turned over: place[step * stride + row].
 INLINE void turn_rows(float *place, u32 stride, const float *a, u32 k) {
     u32 step = 0;
@@ -126,7 +124,7 @@ static Left pack_all_rows(float *packed, const float *a, u32 m, u32 k) {
 }
 
 // scratch: one panel (k * 8), then a packed (m * k)
-void matmul_nn(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
+void op_matmul_nn(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
     Left left = pack_all_rows(scratch + k * COLUMNS, a, m, k);
     for (u32 column = 0; column < n; column += COLUMNS) {
         u32 width = smaller(COLUMNS, n - column);
@@ -136,7 +134,7 @@ void matmul_nn(float *out, const float *a, const float *b, float *scratch, u32 m
 }
 
 // scratch: one panel (k * 8), then a packed (m * k)
-void matmul_nt(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
+void op_matmul_nt(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
     Left left = pack_all_rows(scratch + k * COLUMNS, a, m, k);
     for (u32 column = 0; column < n; column += COLUMNS) {
         u32 width = smaller(COLUMNS, n - column);
@@ -146,7 +144,7 @@ void matmul_nt(float *out, const float *a, const float *b, float *scratch, u32 m
 }
 
 // scratch: one panel (k * 8); four rows of a transposed already lie side by side
-void matmul_tn(float *out, const float *a, const float *b, float *scratch, u32 k, u32 m, u32 n) {
+void op_matmul_tn(float *out, const float *a, const float *b, float *scratch, u32 k, u32 m, u32 n) {
     Left left = {a, m, k, 0};
     for (u32 column = 0; column < n; column += COLUMNS) {
         u32 width = smaller(COLUMNS, n - column);

@@ -26,7 +26,7 @@ INLINE Moved adam4(f32x4 p, f32x4 g, f32x4 first, f32x4 second, AdamRates r) {
 // Kingma and Ba, "Adam" (2015), algorithm 1, with the bias corrections folded into the rate and the
 // root as PyTorch does: p -= rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon), t
 // = step + 1.
-void adam(float *p, const float *g, float *first, float *second, u32 n, float rate, float beta1,
+void op_adam(float *p, float *g, float *first, float *second, u32 n, float rate, float beta1,
           float beta2, float epsilon, u32 step) {
     double correction1 = 1.0 - power(beta1, step + 1), correction2 = 1.0 - power(beta2, step + 1);
     AdamRates r = {
@@ -51,7 +51,7 @@ void adam(float *p, const float *g, float *first, float *second, u32 n, float ra
 }
 
 // velocity = momentum * velocity + g; p -= rate * velocity.
-void sgd(float *p, const float *g, float *velocity, u32 n, float rate, float momentum) {
+void op_sgd(float *p, float *g, float *velocity, u32 n, float rate, float momentum) {
     u32 i = 0;
     for (; i + LANES <= n; i += LANES) {
         f32x4 v = add(mul(splat(momentum), load(velocity + i)), load(g + i));
@@ -68,7 +68,7 @@ void sgd(float *p, const float *g, float *velocity, u32 n, float rate, float mom
 // length 1 orthogonal to g, and strength = factor * (1 - step / steps_total) fades out. noise (n)
 // is scratch. A component of the raw direction is the sum of four uniform numbers less its mean
 // (Irwin and Hall: near normal, and exact everywhere).
-void lateral(float *g, float *noise, u32 n, float factor, u32 steps_total, Stream stream,
+void op_lateral(float *g, float *noise, u32 n, float factor, u32 steps_total, Stream stream,
              u32 step) {
     double squares = 0.0, along = 0.0, across = 0.0;
     for (u32 i = 0; i < n; i++) {

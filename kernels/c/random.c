@@ -5,7 +5,7 @@
 #include "philox.h"
 
 // out (n), each between -bound and bound. Fresh numbers come in fours, one draw each.
-void uniform(float *out, u32 n, float bound, Stream stream) {
+void op_uniform(float *out, u32 n, float bound, Stream stream) {
     for (u32 i = 0; i < n; i += LANES) {
         Block block = draw(stream, 0, i / LANES);
         for (u32 lane = 0; lane < LANES && i + lane < n; lane++)
@@ -15,7 +15,7 @@ void uniform(float *out, u32 n, float bound, Stream stream) {
 
 // out (n) = x (n) where a unit is kept, scaled by 1 / (1 - rate), else 0. `drop_below` is rate *
 // 2^24. The mask is drawn again for the gradient instead of being stored.
-void dropout(float *out, const float *x, u32 n, u32 drop_below, float scale, Stream stream,
+void op_dropout(float *out, const float *x, u32 n, u32 drop_below, float scale, Stream stream,
              u32 step) {
     for (u32 i = 0; i < n; i += LANES) {
         Block block = draw(stream, step, i / LANES);
@@ -27,7 +27,7 @@ void dropout(float *out, const float *x, u32 n, u32 drop_below, float scale, Str
 // order (n) becomes this epoch's permutation, by Fisher and Yates, unless it is already. `tag`
 // remembers for which epoch it was made, as epoch + 1; zeroed memory says "none", which is how a
 // restored run makes it anew.
-void shuffle(u32 *order, u32 *tag, u32 n, u32 steps_per_epoch, Stream stream, u32 step) {
+void op_shuffle(u32 *order, u32 *tag, u32 n, u32 steps_per_epoch, Stream stream, u32 step) {
     u32 epoch = step / steps_per_epoch;
     if (*tag == epoch + 1) return;
     for (u32 i = 0; i < n; i++) order[i] = i;

@@ -16,7 +16,7 @@ INLINE u32 checked(u32 index, u32 bound) {
 
 // out (b, c) = the rows of x (n, c) whose turn it is in `order`: batch number step modulo
 // steps_per_epoch
-void gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u32 steps_per_epoch,
+void op_gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u32 steps_per_epoch,
             u32 step) {
     u64 first = (u64)(step % steps_per_epoch) * b;
     if (first + b > n) __builtin_trap();
@@ -24,14 +24,14 @@ void gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u
 }
 
 // out (b, c) = rows first + step * b .. of x (n, c)
-void take_rows(float *out, const float *x, u32 n, u32 c, u32 b, u32 first, u32 step) {
+void op_take_rows(float *out, const float *x, u32 n, u32 c, u32 b, u32 first, u32 step) {
     u64 start = first + (u64)step * b;
     if (start + b > n) __builtin_trap();
     copy_row(out, x + start * c, b * c);
 }
 
 // rows first + step * b .. of out (n, c) = x (b, c)
-void put_rows(const float *x, float *out, u32 b, u32 c, u32 n, u32 first, u32 step) {
+void op_put_rows(float *x, float *out, u32 b, u32 c, u32 n, u32 first, u32 step) {
     u64 start = first + (u64)step * b;
     if (start + b > n) __builtin_trap();
     copy_row(out + start * c, x, b * c);
@@ -40,7 +40,7 @@ void put_rows(const float *x, float *out, u32 b, u32 c, u32 n, u32 first, u32 st
 // mean (c) and scale (c) of the columns of x (n, c); scale is the standard deviation (divisor n),
 // and 1 for a column that does not vary. Sums run in double precision down the rows, so they are
 // the same on every machine.
-void measure_columns(const float *x, float *mean, float *scale, u32 n, u32 c) {
+void op_measure_columns(float *x, float *mean, float *scale, u32 n, u32 c) {
     for (u32 column = 0; column < c; column++) {
         double total = 0.0, squares = 0.0;
         for (u32 row = 0; row < n; row++) total += x[row * c + column];

@@ -10,6 +10,7 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef int i32;
+typedef signed char i8;
 
 enum { LANES = 4 };
 

@@ -13,7 +13,7 @@ from kernels.ops import apply
 from kernels.programs import training_plan
 from kernels.runtime import Sandbox
 from kernels.signature import ShapeError
-from kernels.tape import extents
+from kernels.tape import extents_bytes
 
 
 def deep_network(layers, optimizer="adam"):
@@ -32,9 +32,9 @@ def deep_network(layers, optimizer="adam"):
 
 def spans(instruction):
     """The words of each operand: the output first, then sources, then scratch."""
-    lengths = extents(ops.TABLE[instruction.op], instruction.sizes)
+    lengths = extents_bytes(ops.TABLE[instruction.op], instruction.sizes)
     addresses = zip(instruction.addresses, lengths, strict=True)
-    return [range(address, address + 4 * length, 4) for address, length in addresses]
+    return [range(address, address + length, 4) for address, length in addresses]
 
 
 def replay(node, instruction, owner):

@@ -17,7 +17,7 @@ const instance = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync
 const {memory, run} = instance.exports, bytes = fs.readFileSync(image);
 memory.grow((bytes.length - memory.buffer.byteLength) / 65536);
 new Uint8Array(memory.buffer).set(bytes);
-const done = run(+tape, +program, +arena, 0, +steps);
+const done = run(+tape, +program, +arena, 0, +steps, 1);
 const weights = Buffer.from(memory.buffer, +begin, +length);
 console.log(done, crypto.createHash('sha256').update(weights).digest('hex'));
 """
