@@ -5,6 +5,7 @@ page with a way out, or an `application/problem+json` body (RFC 9457) with a sta
 """
 
 import inspect
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -22,6 +25,7 @@ from rest_framework.views import exception_handler
 from governance.services import Refusal
 
 PROBLEM = "application/problem+json"
+RETRY_SECONDS = 5
 
 
 def request_id() -> str:
@@ -158,7 +162,28 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "404.html", {"request_id": request_id()}, status=404)
 
 
+def is_crowded(error: BaseException | None) -> bool:
+    """Every connection to the database was in use for as long as a request may wait for one."""
+    return isinstance(error, OperationalError) and isinstance(error.__cause__, PoolTimeout)
+
+
+def crowded(request: HttpRequest) -> HttpResponse:
+    """Too many at once is no fault: it passes, so the answer says when to come back."""
+    detail = f"The site is busy; try again in {RETRY_SECONDS} seconds. Nothing was changed."
+    answer: HttpResponse
+    if wants_json(request):
+        problem = body(status=503, code="busy", detail=detail)
+        answer = JsonResponse(problem, status=503, content_type=PROBLEM)
+    else:
+        context = {"detail": detail, "request_id": request_id()}
+        answer = HttpResponse(render_to_string("503.html", context), status=503)
+    answer["Retry-After"] = str(RETRY_SECONDS)
+    return answer
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
+    if is_crowded(sys.exception()):  # Django asks for this page while it handles the exception
+        return crowded(request)
     detail = "Something broke on our side; it was logged under the id in `instance`."
     if wants_json(request):
         answer = body(status=500, code="server_error", detail=detail)

@@ -19,7 +19,7 @@ from governance.api.requests import IDEMPOTENCY_KEY, caller, once
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.forms import to_microcredits
-from marketplace.models import Category, Plan, Template
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Category, Plan, Template
 from training.models import Model
 
 LIMIT_MAX = 100
@@ -35,7 +35,7 @@ class ListQuery(serializers.Serializer[Any]):
 class PublishRequest(serializers.Serializer[Any]):
     model_id = serializers.UUIDField()
     name = serializers.CharField(max_length=80)
-    description = serializers.CharField()
+    description = serializers.CharField(max_length=DESCRIPTION_LENGTH_MAX)
     summary = serializers.CharField(max_length=160, default="", allow_blank=True)
     category = serializers.ChoiceField(Category.choices, default=Category.CUSTOM)
     plan = serializers.ChoiceField(Plan.choices, required=False)

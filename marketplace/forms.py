@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from marketplace.models import Category, Plan
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Category, Plan
 
 MICROCREDITS_PER_CREDIT = 1_000_000
 
@@ -16,6 +16,7 @@ class PublishForm(forms.Form):
         max_length=160, required=False, help_text="One sentence for the card."
     )
     description = forms.CharField(
+        max_length=DESCRIPTION_LENGTH_MAX,
         widget=forms.Textarea(attrs={"rows": 8}),
         help_text="What it is for, what it was trained on, where it fails. Markdown.",
     )

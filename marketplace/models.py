@@ -10,13 +10,17 @@ copied or bound when it is made, so a purchase can always show what was bought.
 import uuid
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Length, Now
+from django.db.models.lookups import LessThanOrEqual
 from django.urls import reverse
 
 from billing.models import Transfer
 from governance.models import Moderated, User
 from training.models import Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
+
+# Letters. Long enough for a thorough model card; a reader of Markdown is not linear in its length.
+DESCRIPTION_LENGTH_MAX = 20_000
 
 
 class Category(models.TextChoices):
@@ -94,6 +98,10 @@ class Template(Moderated):
             models.CheckConstraint(
                 condition=~models.Q(plan="free") | models.Q(price_microcredits=0),
                 name="template_of_the_free_plan_costs_nothing",
+            ),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("description"), DESCRIPTION_LENGTH_MAX),
+                name="template_description_is_readable",
             ),
         ]
         indexes = [

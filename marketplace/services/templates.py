@@ -7,7 +7,13 @@ from django.utils.text import slugify
 from governance import services as governance
 from governance.models import Role, User
 from governance.services import Refusal
-from marketplace.models import Category, Plan, Template, TemplateVersion
+from marketplace.models import (
+    DESCRIPTION_LENGTH_MAX,
+    Category,
+    Plan,
+    Template,
+    TemplateVersion,
+)
 from training.models import Model, Validation, Work
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
@@ -46,6 +52,10 @@ def check_terms(*, name: str, description: str, plan: Plan, price: int, call_pri
         raise InvalidTemplate("name: must be text that people can see, in one line.")
     if not description.strip():
         raise InvalidTemplate("description: must not be empty; say what the model is for.")
+    if len(description) > DESCRIPTION_LENGTH_MAX:
+        raise InvalidTemplate(
+            f"description: has {len(description):,} letters; at most {DESCRIPTION_LENGTH_MAX:,}."
+        )
     check_prices(plan=plan, price=price, call_price=call_price)
 
 

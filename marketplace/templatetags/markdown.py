@@ -1,5 +1,7 @@
 """Authors' Markdown as safe HTML: CommonMark, then an allow-list of tags."""
 
+from functools import lru_cache
+
 import nh3
 from django import template
 from django.utils.safestring import SafeString, mark_safe
@@ -11,10 +13,18 @@ TAGS = {
     "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 READER = MarkdownIt("commonmark", {"html": False}).enable("table")
+PAGES_KEPT = 256
+
+
+# Kept by its text: a hostile page may take half a second to read, and everybody who looks at it
+# would pay that again. How long a text may be is held where texts are stored.
+@lru_cache(maxsize=PAGES_KEPT)
+def rendered(text: str) -> str:
+    """Safe HTML; a first-level heading becomes a second, since the page has its own."""
+    html = READER.render(text).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
+    return nh3.clean(html, tags=TAGS, link_rel="nofollow noopener ugc")
 
 
 @register.filter
 def markdown(text: str) -> SafeString:
-    """Render; a first-level heading becomes a second, since the page has its own."""
-    html = READER.render(text).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
-    return mark_safe(nh3.clean(html, tags=TAGS, link_rel="nofollow noopener ugc"))  # noqa: S308  # cleaned
+    return mark_safe(rendered(text))  # noqa: S308  # cleaned

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from celery import current_app
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -79,6 +80,28 @@ def test_a_fault_of_ours_is_said_with_the_id_of_its_log(db, settings, monkeypatc
     page = client.get("/")
     assert page.status_code == 500
     assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}", page.content.decode())
+
+
+@pytest.fixture
+def crowd(db):
+    """Somebody who wants one more connection than a pool has."""
+    alone = {"pool": {"min_size": 0, "max_size": 1, "timeout": 0.5}}
+    options = connection.settings_dict["OPTIONS"] | alone
+    first, second = (connection.copy() for _ in range(2))
+    for wrapper in (first, second):
+        wrapper.settings_dict = wrapper.settings_dict | {"CONN_MAX_AGE": 0, "OPTIONS": options}
+    first.connect()
+    yield second
+    first.close()
+    first.close_pool()
+
+
+def test_a_crowd_is_told_when_to_come_back(client, crowd, monkeypatch):
+    monkeypatch.setattr(views, "path_steps", lambda user: crowd.ensure_connection())
+    client.raise_request_exception = False
+    page = client.get("/")
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert "Too many people at once" in page.content.decode()
 
 
 def test_the_theme_is_remembered_without_a_flash(client, db):

@@ -3,13 +3,14 @@
 import json
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from billing import services as billing
 from governance import services as governance
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.models import Purchase, Template
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Purchase, Template
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Job
@@ -118,6 +119,22 @@ def test_fields_that_do_not_fit_are_named(api, alice, digits, body, field):
     answer = api(alice)("POST", "/api/v1/training-jobs", body)
     assert answer.status_code == 400
     assert [entry["field"] for entry in answer.json()["invalid_parameters"]] == [field]
+
+
+def test_a_description_ends_after_a_page_at_every_door(api, client, alice, model):
+    longest = "![" * (DESCRIPTION_LENGTH_MAX // 2)
+    body = {"model_id": str(model.pk), "name": "n", "plan": "free", "description": longest + "x"}
+    answer = api(alice)("POST", "/api/v1/templates", body)
+    assert answer.status_code == 400
+    assert [entry["field"] for entry in answer.json()["invalid_parameters"]] == ["description"]
+    client.force_login(alice)
+    page = client.post(f"/models/{model.pk}/publish/", body | {"category": "vision"})
+    assert "at most 20000 characters" in page.content.decode()
+    published = api(alice)("POST", "/api/v1/templates", body | {"description": longest})
+    assert published.status_code == 201
+    row = Template.objects.filter(pk=published.json()["id"])
+    with pytest.raises(IntegrityError, match="readable"), transaction.atomic():
+        row.update(description=longest + "x")
 
 
 def test_json_that_is_none_and_nothing_at_all_are_problems_too(api, alice):
