@@ -139,26 +139,39 @@ def problem_page(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "problem.html", context)
 
 
-def wants_json(request: HttpRequest) -> bool:
-    return request.path_info.startswith(("/api/", "/v2/"))
+def wants_json(path: str) -> bool:
+    return path.startswith(("/api/", "/v2/"))
+
+
+def answer(path: str, *, page: str, status: int, code: str, detail: str) -> HttpResponse:
+    """A problem for programs and, for people, the page: without a request, whose context would ask
+    the database, and without that there may be nothing to ask.
+    """
+    if wants_json(path):
+        problem = body(status=status, code=code, detail=detail)
+        return JsonResponse(problem, status=status, content_type=PROBLEM)
+    title = HTTPStatus(status).phrase.capitalize()
+    context = {"status": status, "title": title, "detail": detail, "request_id": request_id()}
+    return HttpResponse(render_to_string(page, context), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django itself declines, such as a body of more than `DATA_UPLOAD_MAX_MEMORY_SIZE`."""
-    detail = "The request is too large or malformed; send at most 2.5 MB, as this site's pages do."
-    if wants_json(request):
-        answer = body(status=400, code="bad_request", detail=detail)
-        return JsonResponse(answer, status=400, content_type=PROBLEM)
-    return HttpResponse(render_to_string("400.html", {"detail": detail}), status=400)
+    detail = (
+        "The request is too large or malformed; send at most "
+        f"{settings.REQUEST_BYTES_MAX:,} bytes, as this site's pages do."
+    )
+    return answer(request.path_info, page="400.html", status=400, code="bad_request", detail=detail)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if wants_json(request):
+    if wants_json(request.path_info):
         detail = (
             f"Nothing is served at {request.path_info}. The operations are listed at /api/docs/."
         )
-        answer = body(status=404, code="not_found", detail=detail)
-        return JsonResponse(answer, status=404, content_type=PROBLEM)
+        return answer(
+            request.path_info, page="404.html", status=404, code="not_found", detail=detail
+        )
     return render(request, "404.html", {"request_id": request_id()}, status=404)
 
 
@@ -167,27 +180,12 @@ def is_crowded(error: BaseException | None) -> bool:
     return isinstance(error, OperationalError) and isinstance(error.__cause__, PoolTimeout)
 
 
-def crowded(request: HttpRequest) -> HttpResponse:
-    """Too many at once is no fault: it passes, so the answer says when to come back."""
-    detail = f"The site is busy; try again in {RETRY_SECONDS} seconds. Nothing was changed."
-    answer: HttpResponse
-    if wants_json(request):
-        problem = body(status=503, code="busy", detail=detail)
-        answer = JsonResponse(problem, status=503, content_type=PROBLEM)
-    else:
-        context = {"detail": detail, "request_id": request_id()}
-        answer = HttpResponse(render_to_string("503.html", context), status=503)
-    answer["Retry-After"] = str(RETRY_SECONDS)
-    return answer
-
-
 def server_error(request: HttpRequest) -> HttpResponse:
+    path = request.path_info
     if is_crowded(sys.exception()):  # Django asks for this page while it handles the exception
-        return crowded(request)
+        detail = f"The site is busy; try again in {RETRY_SECONDS} seconds. Nothing was changed."
+        busy = answer(path, page="503.html", status=503, code="busy", detail=detail)
+        busy["Retry-After"] = str(RETRY_SECONDS)
+        return busy
     detail = "Something broke on our side; it was logged under the id in `instance`."
-    if wants_json(request):
-        answer = body(status=500, code="server_error", detail=detail)
-        return JsonResponse(answer, status=500, content_type=PROBLEM)
-    # Without the request, whose context would ask the database that may be what broke.
-    page = render_to_string("500.html", {"request_id": request_id()})
-    return HttpResponse(page, status=500)
+    return answer(path, page="500.html", status=500, code="server_error", detail=detail)

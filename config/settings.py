@@ -49,6 +49,10 @@ SECRET_KEY = env.str("SECRET_KEY", "") or secret_key()
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Of a request's body, see config/bodies.py. No larger in memory, so that none is kept on disk.
+REQUEST_BYTES_MAX = env.int("REQUEST_BYTES_MAX", 2_621_440)
+REQUEST_SECONDS = env.float("REQUEST_SECONDS", 30.0)
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BYTES_MAX
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 LANGUAGE_CODE = "en"

@@ -1,0 +1,66 @@
+"""What a request may send, at the door of the web process."""
+
+import asyncio
+import json
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.core.asgi import get_asgi_application
+
+from config.bodies import Bounded, Bounds
+
+BYTES_MAX = 10_000
+BOUNDS = Bounds(bytes_max=BYTES_MAX, seconds=0.2)
+
+
+def asked(*pieces, path="/account/login/", headers=(), is_whole=True):
+    """The status, the headers and the body that answer a POST which arrives in pieces."""
+
+    async def ask():
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", b"localhost"), *headers],
+        }
+        application = Bounded(get_asgi_application(), BOUNDS)
+        door = ApplicationCommunicator(application, scope)
+        for number, piece in enumerate(pieces, 1):
+            more = number < len(pieces) or not is_whole
+            await door.send_input({"type": "http.request", "body": piece, "more_body": more})
+        start = await door.receive_output(10)
+        content = await door.receive_output(10)
+        await door.send_input({"type": "http.disconnect"})
+        await door.wait(10)
+        return start["status"], dict(start["headers"]), content["body"].decode()
+
+    return asyncio.run(ask())
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read():
+    length = (b"content-length", str(BYTES_MAX + 1).encode())
+    status, headers, page = asked(headers=[length])
+    assert (status, headers[b"connection"]) == (413, b"close")
+    assert "more than 10,000 bytes" in page
+
+
+def test_a_body_that_does_not_say_how_large_it_is_is_counted():
+    status, _, problem = asked(*[b"x" * 6_000] * 2, path="/api/v1/templates", is_whole=False)
+    assert status == 413
+    assert json.loads(problem)["code"] == "body_too_large"
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for():
+    status, headers, page = asked(b"x", is_whole=False)
+    assert (status, headers[b"connection"]) == (408, b"close")
+    assert "within 0.2 seconds" in page
+
+
+@pytest.mark.parametrize("pieces", [[b"{}"], [b"x" * BYTES_MAX], [b"{", b"}"]])
+def test_a_body_within_the_bounds_arrives_whole(pieces):
+    status, _, problem = asked(
+        *pieces, path="/api/v1/nowhere", headers=[(b"content-type", b"application/json")]
+    )
+    assert (status, json.loads(problem)["code"]) == (404, "not_found")
