@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True)
     for name, command, text in (
         ("build", build_modules, "compile both modules, if they are not there"),
-        ("bench", run_bench, "measure a training step and matrix products"),
+        ("bench", run_bench, "measure products, every op, and training steps"),
         ("inspect", inspect, "show what a configuration compiles to"),
         ("run", run, "train on a CSV file whose last column is the class"),
     ):
@@ -58,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
         if name in ("inspect", "run"):
             sub.add_argument("--config", type=Path, help="a JSON file; default: one hidden layer")
             sub.add_argument("--seed", type=int, default=7)
+        if name == "bench":
+            sub.add_argument("--only", action="append", choices=list(bench.PARTS), help="a part")
         if name == "inspect":
             sub.add_argument("--features", type=int, default=64)
             sub.add_argument("--classes", type=int, default=10)
@@ -81,24 +83,8 @@ def build_modules(asked: argparse.Namespace) -> Answer:
 
 
 def run_bench(asked: argparse.Namespace) -> Answer:
-    found = bench.measure()
-    step = found["step"]
-    lines = [
-        f"kernel {found['kernel_hash'][:16]}, medians of {bench.ROUNDS} rounds, one thread",
-        f"one training step, {step['network']} at batch {step['batch']}: {step['simd_us']:.1f} µs",
-        f"  scalar module {step['scalar_us']:.1f} µs: {step['times_scalar']:.2f} times as long",
-        "  PyTorch is not installed here"
-        if step["torch_us"] is None
-        else f"  PyTorch eager {step['torch_us']:.1f} µs: {step['times_torch']:.2f} times as long",
-        f"multiply and add in registers: {found['peak_gflops']:.1f} GFLOP/s is the limit",
-    ]
-    lines += [
-        f"  matmul {'x'.join(map(str, product['shape']))}: {product['simd_gflops']:.1f} GFLOP/s"
-        f" ({product['share_of_peak']:.0%} of it), scalar {product['scalar_gflops']:.1f},"
-        f" NumPy {product['numpy_gflops']:.1f}"
-        for product in found["matmul"]
-    ]
-    return found, lines
+    found = bench.measure(asked.only or tuple(bench.PARTS))
+    return found, bench.lines(found)
 
 
 def inspect(asked: argparse.Namespace) -> Answer:

@@ -1,0 +1,66 @@
+"""The benchmark: that it times what it says, and says what it could not time."""
+
+import json
+
+import pytest
+
+from kernels import bench
+from kernels.__main__ import main
+from kernels.bench import products, steps, table, turns, workloads
+from kernels.ops import TABLE
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_case_runs_as_often_as_a_turn_wants(name):
+    """Each op's example stays within its data: an effect that runs out of rows would trap."""
+    node, memory = table.case(name)
+    assert table.op_turn("simd", node, memory, table.CASES.get(name, table.Case()).steps)() > 0
+
+
+def test_contestants_take_turns_and_the_first_round_is_warm_up():
+    said = []
+    times = {"a": iter([100.0, 1.0, 2.0, 9.0]), "b": iter([100.0, 3.0, 3.0, 4.0])}
+
+    def contestant(name):
+        return lambda: said.append(name) or next(times[name])
+
+    found = turns.in_turns({name: contestant(name) for name in times}, rounds=3)
+    assert said == ["a", "b"] * 4
+    assert found == {"a": 2.0, "b": 3.0}
+
+
+def test_a_turn_repeats_until_it_is_long_enough_to_be_timed():
+    asked = []
+    turn = turns.repeated(lambda repeats: asked.append(repeats), turn_seconds=0)
+    assert turn() >= 0
+    assert asked == [1, 1]  # no time at all is asked for: the first attempt is enough
+
+
+def test_an_op_is_compared_between_the_two_modules():
+    found = table.compare("sum", *table.case("sum"))
+    assert found["ratio"] == found["scalar_us"] / found["simd_us"] > 1
+
+
+def test_a_product_cannot_be_faster_than_its_limit():
+    peak, product = products.peak_turn(), products.product_turn("simd", (64, 64, 64))
+    seconds = turns.in_turns({"peak": peak, "product": product}, rounds=3)
+    assert seconds["product"] / (2 * 64**3) > seconds["peak"]
+
+
+def test_a_training_step_is_timed_without_its_peer(capsys):
+    row = steps.measure_workload(workloads.WORKLOADS[0], has_torch=False)
+    assert row["here_us"] > 0
+    assert (row["peer_us"], row["ratio"]) == (None, None)
+    text = steps.lines({"peer": None, "rows": [row]})
+    assert text[0] == "one training step against PyTorch, which is not installed here"
+    assert "64-128-10" in text[1]
+
+
+def test_the_command_answers_one_object_and_words(monkeypatch, capsys):
+    monkeypatch.setattr(products, "SHAPES", ((32, 32, 32),))  # the real ones take a second each
+    assert main(["bench", "--only", "products", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["products"]["rows"][0]["name"] == "32x32x32"
+    assert 0 < found["products"]["rows"][0]["ratio"] < 1
+    text = "\n".join(bench.lines(found))
+    assert "32x32x32" in text
