@@ -1,9 +1,9 @@
 // exp, log and tanh as polynomials, so that every machine rounds them alike.
 //
 // The coefficients are those of S. Moshier's Cephes library (single precision: expf.c, logf.c,
-// tanhf.c). Each is evaluated by Horner's rule with separate multiply and add. The tests hold them
+// tanhf.c, sinf.c). Each is evaluated by Horner's rule with separate multiply and add. The tests hold them
 // to these bounds against double precision over dense ranges: exp 2 ulp, log 2 ulp, tanh 3 ulp,
-// sigmoid 4 ulp.
+// sigmoid 4 ulp, and sine to an absolute 1.2e-7 for arguments up to 8,192.
 #pragma once
 
 #include "simd.h"
@@ -80,4 +80,29 @@ INLINE f32x4 tanh4(f32x4 x) {
     p = horner(p, square, -3.33332819422e-1f);
     f32x4 small = add(mul(mul(p, square), x), x);
     return select(less(size, splat(0.625f)), small, large);
+}
+
+// sin(x + quarters * pi/2): with 0 the sine, with 1 the cosine.
+INLINE f32x4 sine4(f32x4 x, i32x4 quarters) {
+    const float shift = 12582912.0f;  // 1.5 * 2^23, as in exp4
+    f32x4 shifted = add(mul(x, splat(0.636619772367581343f)), splat(shift));
+    f32x4 n = sub(shifted, splat(shift));
+    quarters = add_i32(quarters, sub_i32(bits_of(shifted), splat_i32(0x4b400000)));
+    // pi/2 in three parts: n times each of the first two is exact
+    f32x4 r = sub(x, mul(n, splat(1.5703125f)));
+    r = sub(sub(r, mul(n, splat(4.837512969970703125e-4f))), mul(n, splat(7.54978995489e-8f)));
+    f32x4 square = mul(r, r);
+    f32x4 sine = splat(-1.9515295891e-4f);
+    sine = horner(sine, square, 8.3321608736e-3f);
+    sine = horner(sine, square, -1.6666654611e-1f);
+    sine = add(mul(mul(sine, square), r), r);
+    f32x4 cosine = splat(2.443315711809948e-5f);
+    cosine = horner(cosine, square, -1.388731625493765e-3f);
+    cosine = horner(cosine, square, 4.166664568298827e-2f);
+    cosine = mul(mul(cosine, square), square);
+    cosine = add(sub(cosine, mul(splat(0.5f), square)), splat(1.0f));
+    i32x4 is_odd = shift_right(shift_left(quarters, 31), 31);
+    i32x4 is_below = shift_right(shift_left(quarters, 30), 31);
+    f32x4 y = select(is_odd, cosine, sine);
+    return select(is_below, negative(y), y);
 }

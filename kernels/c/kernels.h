@@ -7,3 +7,15 @@
 #include "table.h"  // the prototypes, written by build.py from the table
 
 INLINE u32 smaller(u32 a, u32 b) { return a < b ? a : b; }
+
+INLINE void copy_row(float *out, const float *in, u32 n) {
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) store(out + i, load(in + i));
+    for (; i < n; i++) out[i] = in[i];
+}
+
+// A number found in memory that is about to index memory: no one could check it beforehand.
+INLINE u32 checked(u32 index, u32 bound) {
+    if (index >= bound) __builtin_trap();
+    return index;
+}

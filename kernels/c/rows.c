@@ -3,17 +3,6 @@
 
 #include "kernels.h"
 
-INLINE void copy_row(float *out, const float *in, u32 n) {
-    u32 i = 0;
-    for (; i + LANES <= n; i += LANES) store(out + i, load(in + i));
-    for (; i < n; i++) out[i] = in[i];
-}
-
-INLINE u32 checked(u32 index, u32 bound) {
-    if (index >= bound) __builtin_trap();
-    return index;
-}
-
 // out (b, c) = the rows of x (n, c) whose turn it is in `order`: batch number step modulo
 // steps_per_epoch
 void op_gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u32 steps_per_epoch,

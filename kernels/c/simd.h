@@ -36,6 +36,8 @@ INLINE f32x4 absolute(f32x4 a) { return wasm_f32x4_abs(a); }
 INLINE f32x4 negative(f32x4 a) { return wasm_f32x4_neg(a); }
 // All ones where a < b, else all zeros; where either is NaN: zeros.
 INLINE i32x4 less(f32x4 a, f32x4 b) { return wasm_f32x4_lt(a, b); }
+// b where a < b, else a, so a NaN in a stays.
+INLINE f32x4 larger(f32x4 a, f32x4 b) { return wasm_f32x4_pmax(a, b); }
 INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) { return wasm_v128_bitselect(yes, no, mask); }
 INLINE i32x4 bits_of(f32x4 a) { return a; }
 INLINE f32x4 float_of(i32x4 a) { return a; }
@@ -82,6 +84,9 @@ INLINE f32x4 square_root(f32x4 a) { EACH(f32x4, __builtin_sqrtf(a.lane[i])); }
 INLINE f32x4 absolute(f32x4 a) { EACH(f32x4, __builtin_fabsf(a.lane[i])); }
 INLINE f32x4 negative(f32x4 a) { EACH(f32x4, -a.lane[i]); }
 INLINE i32x4 less(f32x4 a, f32x4 b) { EACH(i32x4, a.lane[i] < b.lane[i] ? -1 : 0); }
+INLINE f32x4 larger(f32x4 a, f32x4 b) {
+    EACH(f32x4, a.lane[i] < b.lane[i] ? b.lane[i] : a.lane[i]);
+}
 INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) {
     EACH(f32x4, mask.lane[i] ? yes.lane[i] : no.lane[i]);
 }

@@ -12,12 +12,23 @@ it; and the verifier of a tape reads the extent of each operand from it. table.p
 is.
 """
 
-from kernels.ops import chance, elementwise, losses, optimizers, patterns, products, rows
+from kernels.ops import (
+    chance,
+    elementwise,
+    losses,
+    norm,
+    optimizers,
+    patterns,
+    products,
+    rows,
+    sequences,
+)
 from kernels.ops.table import TABLE, Array, Attributes, Op, apply, flops, part
 
 __all__ = ["OPCODES", "TABLE", "Array", "Attributes", "Op", "apply", "flops", "part"]
 
-for family in (products, elementwise, losses, chance, rows, optimizers, patterns):
+FAMILIES = (products, elementwise, losses, chance, rows, optimizers, patterns, norm, sequences)
+for family in FAMILIES:
     assert not set(TABLE) & set(family.ROWS), "two rows of one name"
     TABLE.update(family.ROWS)
 

@@ -5,6 +5,7 @@ import pytest
 
 from kernels.graph import leaf
 from kernels.ops import apply
+from kernels.ops.sequences import sinusoids
 
 SAMPLES = 1_000_000
 
@@ -39,6 +40,15 @@ def test_error_stays_within_the_stated_bound(name, exact, low, high, bound, simd
     x = leaf("x", values.shape)
     found = compute(simd, apply(name, x), {x: values.copy()})
     assert ulps(found, exact(values.astype(np.float64))).max() <= bound
+
+
+def test_waves_of_positions_are_sines_and_cosines(simd, compute):
+    """At 8,192 steps; a wave other than the first has an angle that is rounded itself."""
+    x = leaf("x", (1, 8_192, 6))
+    found = compute(simd, apply("positions", x), {x: np.zeros((1, 8_192, 6), np.float32)})[0]
+    exact = sinusoids(8_192, 6)
+    np.testing.assert_allclose(found[:, :2], exact[:, :2], rtol=0, atol=1.2e-7)
+    assert (np.abs(found - exact).max(axis=1) <= 1.2e-7 + 1e-7 * np.arange(8_192)).all()
 
 
 def test_the_ends_of_the_range_are_those_of_ieee(module, compute):

@@ -8,7 +8,7 @@ import pytest
 from kernels import reference
 from kernels.autodiff import gradients
 from kernels.graph import leaf
-from kernels.ops import TABLE, apply
+from kernels.ops import TABLE, apply, part
 from tests.kernels.examples import EXAMPLES, TOLERANCES, example
 from tests.kernels.examples.elementwise import UNARY
 
@@ -28,10 +28,13 @@ def test_kernel_does_what_its_plain_version_says(name, module, compute):
         step = int(rng.integers(0, 7))
         node, memory = example(name, rng, a, b, c)
         expected = {place: values.copy() for place, values in memory.items()}
-        reference.run([node], expected, step)
-        found = compute(module, node, memory, step)
+        outputs = every_output(node)
+        reference.run(outputs, expected, step)
+        found = [compute(module, output, memory, step) for output in outputs]
         pairs = [(memory[place], expected[place], place.name) for place in memory]
-        pairs += [] if found is None else [(found, expected[node].reshape(found.shape), "out")]
+        for number, (output, got) in enumerate(zip(outputs, found, strict=True)):
+            if got is not None:
+                pairs.append((got, expected[output].reshape(got.shape), f"output {number}"))
         for got, wanted, where in pairs:
             note = f"{name} {(a, b, c)} step {step}: {where}"
             if name in TOLERANCES:
@@ -39,6 +42,25 @@ def test_kernel_does_what_its_plain_version_says(name, module, compute):
                 np.testing.assert_allclose(got, wanted, rtol=0, atol=limit, err_msg=note)
             else:
                 np.testing.assert_array_equal(got, wanted, err_msg=note)
+
+
+def every_output(node):
+    """The node, and its further values where it has several."""
+    several = len(TABLE[node.op].signature.outputs)
+    return [node, *(part(node, number) for number in range(1, several))]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_vectors_and_plain_floats_agree_to_the_bit(name, simd, scalar, compute):
+    for sizes in [(2, 3, 4), (5, 7, 33), (17, 8, 5)]:
+        node, memory = example(name, np.random.default_rng(3), *sizes)
+        again = {place: values.copy() for place, values in memory.items()}
+        for output in every_output(node):
+            first, second = compute(simd, output, memory, 2), compute(scalar, output, again, 2)
+            if first is not None:
+                np.testing.assert_array_equal(first, second)
+        for place in memory:
+            np.testing.assert_array_equal(memory[place], again[place])
 
 
 @pytest.mark.parametrize("name", ["matmul_nn", "matmul_nt", "matmul_tn"])

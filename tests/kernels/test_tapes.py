@@ -140,10 +140,13 @@ def test_indices_found_in_memory_are_checked_inside(module):
     gather = apply("gather", x, order, sizes={"b": 2}, attributes={"steps_per_epoch": 2})
     logits, labels = leaf("logits", (4, 3)), leaf("labels", (4, 1), "u4")
     rows = apply("take_rows", x, sizes={"b": 2}, attributes={"first": 0})
+    tokens, slope = leaf("tokens", (2, 3), "u4"), leaf("slope", (2, 3, 2))
     for node, bad, step in [
         (gather, order, 0),
         (apply("cross_entropy", logits, labels), labels, 0),
         (apply("cross_entropy_gradient", logits, labels), labels, 0),
+        (apply("embedding", tokens, x), tokens, 0),
+        (apply("embedding_gradient", tokens, slope, sizes={"v": 4}), tokens, 0),
         (rows, None, 2),
         (rows, None, 2**31 - 1),
     ]:

@@ -14,13 +14,15 @@ from tests.kernels.examples import (
     chance,
     elementwise,
     losses,
+    norm,
     optimizers,
     patterns,
     products,
     rows,
+    sequences,
 )
 
-FAMILIES = (products, elementwise, losses, chance, rows, optimizers, patterns)
+FAMILIES = (products, elementwise, losses, chance, rows, optimizers, patterns, norm, sequences)
 EXAMPLES = {name: make for family in FAMILIES for name, make in family.EXAMPLES.items()}
 TOLERANCES = {name: bound for family in FAMILIES for name, bound in family.TOLERANCES.items()}
 

@@ -1,0 +1,83 @@
+// Sequences of tokens or vectors: looked up, told where they stand, averaged.
+
+#include "elementary.h"
+#include "kernels.h"
+
+// out (b, t, d) = for each of the tokens (b, t) its row of the table (v, d)
+void op_embedding(float *out, const u32 *tokens, const float *table, u32 b, u32 t, u32 v, u32 d) {
+    for (u32 i = 0; i < b * t; i++)
+        copy_row(out + i * d, table + checked(tokens[i], v) * d, d);
+}
+
+// out (v, d) = for each row of the table the sum of the rows of g (b, t, d) whose token it is, in
+// their order
+void op_embedding_gradient(float *out, const u32 *tokens, const float *g, u32 b, u32 t, u32 d,
+                           u32 v) {
+    u32 i = 0;
+    for (; i + LANES <= v * d; i += LANES) store(out + i, splat(0.0f));
+    for (; i < v * d; i++) out[i] = 0.0f;
+    for (u32 at = 0; at < b * t; at++, g += d) {
+        float *row = out + checked(tokens[at], v) * d;
+        for (i = 0; i + LANES <= d; i += LANES) store(row + i, add(load(row + i), load(g + i)));
+        for (; i < d; i++) row[i] += g[i];
+    }
+}
+
+// wave (d) of a step: at 2i sin(step * w), at 2i + 1 cos(step * w), w = 10000^(-2i / d)
+INLINE void sinusoids(float *wave, u32 step, u32 d) {
+    const float fall = -9.210340371976184f / (float)d;  // -ln 10000 / d
+    for (u32 i = 0; i < d; i += LANES) {
+        float even = (float)i;
+        const float pairs[LANES] = {even, even, even + 2.0f, even + 2.0f};
+        const float odd[LANES] = {0.0f, 1.0f, 0.0f, 1.0f};
+        // a float with 1.5 * 2^23 added shows its whole number in its lowest bits
+        i32x4 quarters = sub_i32(bits_of(add(load(odd), splat(12582912.0f))),
+                                 splat_i32(0x4b400000));
+        f32x4 angle = mul(splat((float)step), exp4(mul(load(pairs), splat(fall))));
+        store_tail(wave + i, sine4(angle, quarters), smaller(LANES, d - i));
+    }
+}
+
+// out (b, t, d) = x (b, t, d) + at each step a wave for every pair of columns, so that a network
+// can tell the steps apart. Vaswani et al., "Attention is all you need" (2017), section 3.5.
+// wave (d) is scratch.
+void op_positions(float *out, const float *x, float *wave, u32 b, u32 t, u32 d) {
+    for (u32 step = 0; step < t; step++) {
+        sinusoids(wave, step, d);
+        for (u32 row = 0; row < b; row++) {
+            const float *from = x + (row * t + step) * d;
+            float *to = out + (row * t + step) * d;
+            u32 i = 0;
+            for (; i + LANES <= d; i += LANES) store(to + i, add(load(from + i), load(wave + i)));
+            for (; i < d; i++) to[i] = from[i] + wave[i];
+        }
+    }
+}
+
+// out (b, d) = the mean of x (b, t, d) over its steps, summed in their order
+void op_mean_steps(float *out, const float *x, u32 b, u32 t, u32 d) {
+    for (u32 row = 0; row < b; row++, out += d, x += t * d) {
+        u32 i = 0;
+        for (; i + LANES <= d; i += LANES) {
+            f32x4 total = splat(0.0f);
+            for (u32 step = 0; step < t; step++) total = add(total, load(x + step * d + i));
+            store(out + i, divide(total, splat((float)t)));
+        }
+        for (; i < d; i++) {
+            float total = 0.0f;
+            for (u32 step = 0; step < t; step++) total += x[step * d + i];
+            out[i] = total / (float)t;
+        }
+    }
+}
+
+// out (b, t, d) = g (b, d) / t at every step
+void op_spread_steps(float *out, const float *g, u32 b, u32 d, u32 t) {
+    for (u32 row = 0; row < b; row++, g += d)
+        for (u32 step = 0; step < t; step++, out += d) {
+            u32 i = 0;
+            for (; i + LANES <= d; i += LANES)
+                store(out + i, divide(load(g + i), splat((float)t)));
+            for (; i < d; i++) out[i] = g[i] / (float)t;
+        }
+}

@@ -1,0 +1,58 @@
+// Reductions of one row, each in one written order.
+#pragma once
+
+#include "simd.h"
+
+INLINE float largest_lane(f32x4 a) {
+    float lanes[LANES];
+    store(lanes, a);
+    float best = lanes[0];
+    for (u32 i = 1; i < LANES; i++) best = best < lanes[i] ? lanes[i] : best;
+    return best;
+}
+
+// The largest of x (n); of numbers that are all NaN, or whose first is, NaN.
+INLINE float largest(const float *x, u32 n) {
+    f32x4 best0 = splat(x[0]), best1 = best0;
+    u32 i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        best0 = larger(best0, load(x + i));
+        best1 = larger(best1, load(x + i + LANES));
+    }
+    float best = largest_lane(larger(best0, best1));
+    for (; i < n; i++) best = best < x[i] ? x[i] : best;
+    return best;
+}
+
+// The sum of x (n): sixteen running sums over whole sixteens, the first four of them over whole
+// fours that are left, added up in pairs; then the ragged end.
+INLINE float sum_of(const float *x, u32 n) {
+    f32x4 sum[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
+    u32 i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = 0; v < 4; v++) sum[v] = add(sum[v], load(x + i + v * LANES));
+    for (; i + LANES <= n; i += LANES) sum[0] = add(sum[0], load(x + i));
+    float total = sum_lanes(add(add(sum[0], sum[1]), add(sum[2], sum[3])));
+    for (; i < n; i++) total += x[i];
+    return total;
+}
+
+// The sum of (x - mean)^2, in the order of sum_of.
+INLINE float squares_from(const float *x, float mean, u32 n) {
+    f32x4 sum[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)}, middle = splat(mean);
+    u32 i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = 0; v < 4; v++) {
+            f32x4 away = sub(load(x + i + v * LANES), middle);
+            sum[v] = add(sum[v], mul(away, away));
+        }
+    for (; i + LANES <= n; i += LANES) {
+        f32x4 away = sub(load(x + i), middle);
+        sum[0] = add(sum[0], mul(away, away));
+    }
+    float total = sum_lanes(add(add(sum[0], sum[1]), add(sum[2], sum[3])));
+    for (; i < n; i++) total += (x[i] - mean) * (x[i] - mean);
+    return total;
+}
