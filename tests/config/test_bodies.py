@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 from config.bodies import Bounded, Bounds
@@ -64,3 +68,15 @@ def test_a_body_within_the_bounds_arrives_whole(pieces):
         *pieces, path="/api/v1/nowhere", headers=[(b"content-type", b"application/json")]
     )
     assert (status, json.loads(problem)["code"]) == (404, "not_found")
+
+
+def test_the_web_process_holds_them():
+    """Its entry is loaded by nothing but the server, so here by a process of its own."""
+    said = subprocess.run(
+        [sys.executable, "-c", "from config import asgi; print(asgi.application.bounds)"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "REQUEST_BYTES_MAX": "77"},
+        capture_output=True,
+        text=True,
+    )
+    assert "bytes_max=77" in said.stdout, said.stderr
