@@ -2,153 +2,129 @@
 // transposed:
 //   nn: a (m, k), b (k, n)    nt: a (m, k), b (n, k)    tn: a (k, m), b (k, n)
 //
-// Each element of out is ONE chain of sums over k in ascending order, multiply and add apart.
-// Blocking decides only which chains run side by side, so it cannot change a bit: the plain triple
-// loop is the law, and the tests hold the kernel to it exactly.
+// The plain triple loop is the law, and the tests hold the kernel to it exactly; tile.h says why
+// that costs nothing.
 //
-// The tile is 4 rows by 8 columns: 8 running sums stay in registers while k advances. Both operands
-// are first copied into the order in which the tile reads them ("packed"): a into blocks of 4 rows,
-// b into panels of 8 columns; the ragged end of b is filled up with zeros, whose columns are
-// computed and not stored.
+// Operands are first copied into the order in which the tile reads them ("packed"), a block of b at
+// a time and four rows of a at a time. Where few columns of b, or few rows of a, would read the copy
+// of the other, it does not pay, and the tile reads the operand where it lies.
 
-#include "kernels.h"
+#include "tile.h"
 
-enum { ROWS = 4, COLUMNS = 8 };
+enum { FEW_COLUMNS = 16, FEW_ROWS = 64 };  // measured
 
-// LANES rows of a matrix with k columns, turned over: place[step * stride + row].
-INLINE void turn_rows(float *place, u32 stride, const float *a, u32 k) {
-    u32 step = 0;
-    for (; step + LANES <= k; step += LANES)
-        store_transposed(place + step * stride, stride, load(a + step), load(a + k + step),
-                         load(a + 2 * k + step), load(a + 3 * k + step));
-    for (; step < k; step++)
-        for (u32 row = 0; row < LANES; row++) place[step * stride + row] = a[row * k + step];
-}
-
-// A block of `rows` rows of a (m, k): block[step * rows + row].
-INLINE void pack_rows(float *block, const float *a, u32 rows, u32 k) {
-    if (rows == ROWS) return turn_rows(block, ROWS, a, k);
-    for (u32 row = 0; row < rows; row++)
-        for (u32 step = 0; step < k; step++) block[step * rows + row] = a[row * k + step];
-}
-
-// A panel of COLUMNS columns of b (k, n) from `column` on; `width` of them exist.
-INLINE void pack_columns(float *panel, const float *b, u32 width, u32 k, u32 n) {
-    u32 left = smaller(LANES, width), right = width - left;
-    for (u32 step = 0; step < k; step++, panel += COLUMNS, b += n) {
-        store(panel, left == LANES ? load(b) : load_tail(b, left));
-        store(panel + LANES, right == LANES ? load(b + LANES) : load_tail(b + LANES, right));
-    }
-}
-
-// The same panel of b given transposed, (n, k).
-INLINE void pack_columns_transposed(float *panel, const float *b, u32 width, u32 k) {
-    if (width == COLUMNS) {
-        turn_rows(panel, COLUMNS, b, k);
-        turn_rows(panel + LANES, COLUMNS, b + LANES * k, k);
-        return;
-    }
-    for (u32 column = 0; column < COLUMNS; column++)
-        for (u32 step = 0; step < k; step++)
-            panel[step * COLUMNS + column] = column < width ? b[column * k + step] : 0.0f;
-}
-
-// The left operand as the tile reads it: packed blocks of ROWS rows one after the other, or a as it
-// is where it is given transposed, (k, m), so that neighbours in a column are so in memory too.
+// An operand in memory: element (i, j) is at data[i * step + j], or at data[j * step + i] where it
+// is given transposed.
 typedef struct {
     const float *data;
-    u32 m, k;
-    int is_packed;
-} Left;
+    u32 step;
+    int is_turned;
+} Matrix;
 
-INLINE const float *block_at(Left left, u32 row) {
-    return left.is_packed ? left.data + row * left.k : left.data + row;
+// LANES rows of a matrix, `step` apart, as columns: place[j * stride + row].
+INLINE void turn_rows(float *place, u32 stride, const float *a, u32 step, u32 columns) {
+    u32 j = 0;
+    for (; j + LANES <= columns; j += LANES)
+        store_transposed(place + j * stride, stride, load(a + j), load(a + step + j),
+                         load(a + 2 * step + j), load(a + 3 * step + j));
+    for (; j < columns; j++)
+        for (u32 row = 0; row < LANES; row++) place[j * stride + row] = a[row * step + j];
 }
 
-// rows and vectors are constants wherever this is inlined, so that `sum` lives in registers
-INLINE void tile(const u32 rows, const u32 vectors, float *out, u32 width, u32 n, Left left,
-                 u32 row, const float *panel) {
-    f32x4 sum[ROWS][COLUMNS / LANES];
-    const float *a = block_at(left, row);
-    u32 a_step = left.is_packed ? rows : left.m;
-#pragma unroll
-    for (u32 r = 0; r < rows; r++)
-#pragma unroll
-        for (u32 v = 0; v < vectors; v++) sum[r][v] = splat(0.0f);
-    for (u32 step = 0; step < left.k; step++) {
-        f32x4 right[COLUMNS / LANES];
-#pragma unroll
-        for (u32 v = 0; v < vectors; v++) right[v] = load(panel + v * LANES);
-#pragma unroll
-        for (u32 r = 0; r < rows; r++) {
-            f32x4 factor = load_splat(a + r);
-#pragma unroll
-            for (u32 v = 0; v < vectors; v++) sum[r][v] = add(sum[r][v], mul(factor, right[v]));
-        }
-        a += a_step;
-        panel += COLUMNS;
-    }
-#pragma unroll
-    for (u32 r = 0; r < rows; r++)
-#pragma unroll
-        for (u32 v = 0; v < vectors; v++) {
-            float *place = out + (row + r) * n + v * LANES;
-            if ((v + 1) * LANES <= width) store(place, sum[r][v]);
-            else store_tail(place, sum[r][v], width - v * LANES);
-        }
-}
-
-INLINE void tile_of_rows(const u32 rows, float *out, u32 width, u32 n, Left left, u32 row,
-                         const float *panel) {
-    if (width == COLUMNS) tile(rows, 2, out, COLUMNS, n, left, row, panel);
-    else if (width > LANES) tile(rows, 2, out, width, n, left, row, panel);
-    else tile(rows, 1, out, width, n, left, row, panel);
-}
-
-// One panel of `width` columns against all rows: whole tiles, then the ragged end.
-static void panel_product(float *out, u32 width, u32 n, Left left, const float *panel) {
-    u32 row = 0;
-    for (; row + ROWS <= left.m; row += ROWS)
-        tile_of_rows(ROWS, out, width, n, left, row, panel);
-    switch (left.m - row) {
-        case 3: tile_of_rows(3, out, width, n, left, row, panel); break;
-        case 2: tile_of_rows(2, out, width, n, left, row, panel); break;
-        case 1: tile_of_rows(1, out, width, n, left, row, panel); break;
+// `rows` rows of a, at most ROWS, k steps long, each number as a factor.
+static void pack_rows(float *place, const float *a, u32 a_step, u32 rows, u32 k) {
+    u32 stride = rows * FACTOR_FLOATS;
+    for (u32 r = 0; r < rows; r++, a += a_step) {
+        float *to = place + r * FACTOR_FLOATS;
+        u32 s = 0;
+        for (; s + LANES <= k; s += LANES, to += LANES * stride)
+            store_factors(to, stride, load(a + s));
+        for (; s < k; s++, to += stride) store_factor(to, a[s]);
     }
 }
 
-static Left pack_all_rows(float *packed, const float *a, u32 m, u32 k) {
-    for (u32 row = 0; row < m; row += ROWS)
-        pack_rows(packed + row * k, a + row * k, smaller(ROWS, m - row), k);
-    return (Left){packed, m, k, 1};
+// The same of a given transposed.
+static void pack_columns(float *place, const float *a, u32 a_step, u32 rows, u32 k) {
+    for (u32 s = 0; s < k; s++, place += rows * FACTOR_FLOATS, a += a_step)
+        if (rows == LANES) store_factors(place, FACTOR_FLOATS, load(a));
+        else for (u32 r = 0; r < rows; r++) store_factor(place + r * FACTOR_FLOATS, a[r]);
 }
 
-// scratch: one panel (k * 8), then a packed (m * k)
+// `rows` rows of a from its corner on, as the tile wants them for n columns.
+static Left left_rows(float *place, Matrix a, u32 rows, u32 k, u32 n) {
+    if (n <= FEW_COLUMNS)
+        return a.is_turned ? (Left){a.data, 1, a.step, 0} : (Left){a.data, a.step, 1, 0};
+    if (a.is_turned) pack_columns(place, a.data, a.step, rows, k);
+    else pack_rows(place, a.data, a.step, rows, k);
+    return (Left){place, 0, 0, 1};
+}
+
+// A panel of b: `width` columns exist, the others are zero.
+static void pack_panel(float *panel, Matrix b, u32 width, u32 k) {
+    if (!b.is_turned) {
+        const float *from = b.data;
+        if (width == COLUMNS)
+            for (u32 s = 0; s < k; s++, panel += COLUMNS, from += b.step)
+                for (u32 c = 0; c < COLUMNS; c += LANES) store(panel + c, load(from + c));
+        else
+            for (u32 s = 0; s < k; s++, panel += COLUMNS, from += b.step)
+                for (u32 c = 0; c < COLUMNS; c++) panel[c] = c < width ? from[c] : 0.0f;
+    } else if (width == COLUMNS) {
+        for (u32 c = 0; c < COLUMNS; c += LANES)
+            turn_rows(panel + c, COLUMNS, b.data + c * b.step, b.step, k);
+    } else {
+        for (u32 c = 0; c < COLUMNS; c++)
+            for (u32 s = 0; s < k; s++)
+                panel[s * COLUMNS + c] = c < width ? b.data[c * b.step + s] : 0.0f;
+    }
+}
+
+// An operand from (i, j) on.
+static Matrix corner(Matrix whole, u32 i, u32 j) {
+    u32 offset = whole.is_turned ? j * whole.step + i : i * whole.step + j;
+    return (Matrix){whole.data + offset, whole.step, whole.is_turned};
+}
+
+// Panels of b from column `from` to `to`, k steps deep, one after the other.
+static Right pack_panels(float *place, Matrix b, u32 from, u32 to, u32 k) {
+    for (u32 c = from; c < to; c += COLUMNS)
+        pack_panel(place + (c - from) * k, corner(b, 0, c), smaller(to - c, COLUMNS), k);
+    return (Right){place, COLUMNS * k, COLUMNS};
+}
+
+// One block of k: out (m, n), its rows out_step apart, = or += a (m, k) times b (k, n), where k is
+// at most DEPTH and n at most BREADTH. Of a b that is not packed the last, narrow panel is, since
+// the tile reads whole panels.
+static void block_product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m,
+                          u32 k, u32 n, int adds) {
+    float *packed = scratch + ROWS * FACTOR_FLOATS * k;
+    u32 in_place = m > FEW_ROWS || b.is_turned ? 0 : n / COLUMNS * COLUMNS;
+    Right here = {b.data, COLUMNS, b.step}, copied = pack_panels(packed, b, in_place, n, k);
+    for (u32 row = 0; row < m; row += ROWS, out += ROWS * out_step) {
+        u32 rows = smaller(m - row, ROWS);
+        Left left = left_rows(scratch, corner(a, row, 0), rows, k, n);
+        if (in_place) strip_product(out, out_step, left, rows, here, in_place, k, adds);
+        if (in_place < n)
+            strip_product(out + in_place, out_step, left, rows, copied, n - in_place, k, adds);
+    }
+}
+
+// scratch: ROWS rows of a, each number as a factor, and the panels of b, for one block.
+static void product(float *out, Matrix a, Matrix b, float *scratch, u32 m, u32 k, u32 n) {
+    for (u32 step = 0; step < k; step += DEPTH)
+        for (u32 column = 0; column < n; column += BREADTH)
+            block_product(out + column, n, corner(a, 0, step), corner(b, step, column), scratch, m,
+                          smaller(k - step, DEPTH), smaller(n - column, BREADTH), step > 0);
+}
+
 void op_matmul_nn(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
-    Left left = pack_all_rows(scratch + k * COLUMNS, a, m, k);
-    for (u32 column = 0; column < n; column += COLUMNS) {
-        u32 width = smaller(COLUMNS, n - column);
-        pack_columns(scratch, b + column, width, k, n);
-        panel_product(out + column, width, n, left, scratch);
-    }
+    product(out, (Matrix){a, k, 0}, (Matrix){b, n, 0}, scratch, m, k, n);
 }
 
-// scratch: one panel (k * 8), then a packed (m * k)
 void op_matmul_nt(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
-    Left left = pack_all_rows(scratch + k * COLUMNS, a, m, k);
-    for (u32 column = 0; column < n; column += COLUMNS) {
-        u32 width = smaller(COLUMNS, n - column);
-        pack_columns_transposed(scratch, b + column * k, width, k);
-        panel_product(out + column, width, n, left, scratch);
-    }
+    product(out, (Matrix){a, k, 0}, (Matrix){b, k, 1}, scratch, m, k, n);
 }
 
-// scratch: one panel (k * 8); four rows of a transposed already lie side by side
 void op_matmul_tn(float *out, const float *a, const float *b, float *scratch, u32 k, u32 m, u32 n) {
-    Left left = {a, m, k, 0};
-    for (u32 column = 0; column < n; column += COLUMNS) {
-        u32 width = smaller(COLUMNS, n - column);
-        pack_columns(scratch, b + column, width, k, n);
-        panel_product(out + column, width, n, left, scratch);
-    }
+    product(out, (Matrix){a, m, 1}, (Matrix){b, n, 0}, scratch, m, k, n);
 }

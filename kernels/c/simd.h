@@ -24,7 +24,6 @@ typedef v128_t f32x4;
 typedef v128_t i32x4;
 
 INLINE f32x4 load(const float *p) { return wasm_v128_load(p); }
-INLINE f32x4 load_splat(const float *p) { return wasm_v128_load32_splat(p); }
 INLINE void store(float *p, f32x4 a) { wasm_v128_store(p, a); }
 INLINE f32x4 splat(float a) { return wasm_f32x4_splat(a); }
 INLINE f32x4 add(f32x4 a, f32x4 b) { return wasm_f32x4_add(a, b); }
@@ -59,6 +58,24 @@ INLINE void store_transposed(float *p, u32 stride, f32x4 a, f32x4 b, f32x4 c, f3
     store(p + 2 * stride, wasm_i32x4_shuffle(ab_high, cd_high, 0, 1, 4, 5));
     store(p + 3 * stride, wasm_i32x4_shuffle(ab_high, cd_high, 2, 3, 6, 7));
 }
+// One number in all lanes. The compiler may not see that it comes from memory: it would take
+// load32_splat, which the engine turns into a detour through a general register.
+INLINE f32x4 splat_from(const float *p) {
+    float a = *p;
+    __asm__("" : "+r"(a));
+    return splat(a);
+}
+
+// A factor in memory as a product wants it: in all lanes already, since then it is one load.
+enum { FACTOR_FLOATS = LANES };
+INLINE f32x4 load_factor(const float *p) { return load(p); }
+INLINE void store_factor(float *p, float a) { store(p, splat(a)); }
+INLINE void store_factors(float *p, u32 stride, f32x4 a) {
+    store(p, wasm_i32x4_shuffle(a, a, 0, 0, 0, 0));
+    store(p + stride, wasm_i32x4_shuffle(a, a, 1, 1, 1, 1));
+    store(p + 2 * stride, wasm_i32x4_shuffle(a, a, 2, 2, 2, 2));
+    store(p + 3 * stride, wasm_i32x4_shuffle(a, a, 3, 3, 3, 3));
+}
 
 #else
 
@@ -73,7 +90,6 @@ INLINE float bits_float(i32 a) { float b; __builtin_memcpy(&b, &a, 4); return b;
     for (u32 i = 0; i < LANES; i++) out.lane[i] = (expression); \
     return out
 INLINE f32x4 load(const float *p) { EACH(f32x4, p[i]); }
-INLINE f32x4 load_splat(const float *p) { float a = *p; EACH(f32x4, a); }
 INLINE void store(float *p, f32x4 a) { for (u32 i = 0; i < LANES; i++) p[i] = a.lane[i]; }
 INLINE f32x4 splat(float a) { EACH(f32x4, a); }
 INLINE f32x4 add(f32x4 a, f32x4 b) { EACH(f32x4, a.lane[i] + b.lane[i]); }
@@ -104,6 +120,14 @@ INLINE void store_transposed(float *p, u32 stride, f32x4 a, f32x4 b, f32x4 c, f3
         p[i * stride] = a.lane[i], p[i * stride + 1] = b.lane[i];
         p[i * stride + 2] = c.lane[i], p[i * stride + 3] = d.lane[i];
     }
+}
+INLINE f32x4 splat_from(const float *p) { return splat(*p); }
+// Without vectors there are no lanes to fill.
+enum { FACTOR_FLOATS = 1 };
+INLINE f32x4 load_factor(const float *p) { return splat(*p); }
+INLINE void store_factor(float *p, float a) { *p = a; }
+INLINE void store_factors(float *p, u32 stride, f32x4 a) {
+    for (u32 i = 0; i < LANES; i++) p[i * stride] = a.lane[i];
 }
 #undef EACH
 

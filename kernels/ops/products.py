@@ -5,6 +5,8 @@ import numpy as np
 from kernels.ops.table import Array, Op, apply
 from kernels.signature import Signature, Sizes
 
+DEPTH, BREADTH = 256, 512  # of c/tile.h
+
 
 def chain(a: Array, b: Array) -> Array:
     """a (m, k) times b (k, n): each element one sum over k, ascending, multiply and add rounded
@@ -17,8 +19,10 @@ def chain(a: Array, b: Array) -> Array:
 
 
 def packed(sizes: Sizes) -> int:
-    """One panel of 8 columns, and the rows of the left operand in the order they are read."""
-    return 8 * sizes["k"] + sizes["m"] * sizes["k"]
+    """What c/matmul.c copies at a time: four rows of the left operand, each number in four lanes,
+    and panels of 8 columns of the right one.
+    """
+    return min(sizes["k"], DEPTH) * (16 + 8 * -(-min(sizes["n"], BREADTH) // 8))
 
 
 ROWS: dict[str, Op] = {
@@ -50,6 +54,6 @@ ROWS: dict[str, Op] = {
             apply("matmul_nn", n.sources[0], g),
         ),
         flops=2,
-        scratch=lambda sizes: 8 * sizes["k"],
+        scratch=packed,
     ),
 }

@@ -1,0 +1,39 @@
+// The tile of a product: a few rows times a few columns of running sums that stay in registers
+// while k advances. It is what matrix products and convolutions have in common; they differ in how
+// they bring their operands before it.
+//
+// Each element of out is ONE chain of sums over k in ascending order from +0.0, multiply and add
+// apart. Blocking decides only which chains run side by side; where it cuts k, the sums wait in out
+// and are taken up again, which loses nothing.
+#pragma once
+
+#include "kernels.h"
+
+// Two vectors in each of four rows: eight sums, their six factors and one product leave one of the
+// sixteen vector registers of x86-64 free. Each step is six loads for eight multiplications and
+// additions, and the loads keep pace.
+enum { ROWS = 4, COLUMNS = 8 };
+
+// What stays in which cache: ROWS by DEPTH factors, in all lanes, and a panel of DEPTH by COLUMNS
+// stay in the first one (24 KB), DEPTH by BREADTH of the right operand in the second (512 KB).
+enum { DEPTH = 256, BREADTH = 512 };
+
+// Some rows of the left operand: row r at step s is at data[r * row_step + s * step], or, where
+// it is packed, in all lanes at data[(s * rows + r) * FACTOR_FLOATS].
+typedef struct {
+    const float *data;
+    u32 row_step, step;
+    int is_packed;
+} Left;
+
+// Panels of COLUMNS columns of the right operand: column c of panel p at step s is at
+// data[p * panel_step + s * step + c].
+typedef struct {
+    const float *data;
+    u32 panel_step, step;
+} Right;
+
+// out (rows, columns), its rows out_step apart, = or += left (rows, k) times right (k, columns),
+// where rows is at most ROWS.
+void strip_product(float *out, u32 out_step, Left left, u32 rows, Right right, u32 columns, u32 k,
+                   int adds);
