@@ -2,35 +2,12 @@
 
 #include "elementary.h"
 #include "kernels.h"
-
-INLINE float largest(const float *x, u32 n) {
-    float best = x[0];
-    for (u32 i = 1; i < n; i++) best = best < x[i] ? x[i] : best;
-    return best;
-}
-
-// out (n) = exp(x - peak); returns their sum: four running sums over whole vectors, then the ragged
-// end
-INLINE float exponentials(float *out, const float *x, float peak, u32 n) {
-    f32x4 sums = splat(0.0f);
-    u32 i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        f32x4 e = exp4(sub(load(x + i), splat(peak)));
-        store(out + i, e);
-        sums = add(sums, e);
-    }
-    float total = sum_lanes(sums);
-    if (i < n) {
-        store_tail(out + i, exp4(sub(load_tail(x + i, n - i), splat(peak))), n - i);
-        for (; i < n; i++) total += out[i];
-    }
-    return total;
-}
+#include "sums.h"
 
 // out (m, n): each row of x as probabilities
 void op_softmax(float *out, const float *x, u32 m, u32 n) {
     for (u32 row = 0; row < m; row++, out += n, x += n) {
-        float total = exponentials(out, x, largest(x, n), n);
+        float total = exponentials(out, x, 1.0f, largest(x, n), n);
         for (u32 i = 0; i < n; i++) out[i] /= total;
     }
 }
@@ -43,7 +20,7 @@ void op_cross_entropy(float *out, const float *x, const u32 *labels, float *scra
         u32 label = labels[row];
         if (label >= n) __builtin_trap();
         float peak = largest(x, n);
-        float total = exponentials(scratch, x, peak, n);
+        float total = exponentials(scratch, x, 1.0f, peak, n);
         float logs[LANES];
         store(logs, log4(splat(total)));
         loss += logs[0] - (x[label] - peak);

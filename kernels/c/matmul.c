@@ -13,14 +13,6 @@
 
 enum { FEW_COLUMNS = 16, FEW_ROWS = 64 };  // measured
 
-// An operand in memory: element (i, j) is at data[i * step + j], or at data[j * step + i] where it
-// is given transposed.
-typedef struct {
-    const float *data;
-    u32 step;
-    int is_turned;
-} Matrix;
-
 // LANES rows of a matrix, `step` apart, as columns: place[j * stride + row].
 INLINE void turn_rows(float *place, u32 stride, const float *a, u32 step, u32 columns) {
     u32 j = 0;
@@ -109,22 +101,23 @@ static void block_product(float *out, u32 out_step, Matrix a, Matrix b, float *s
     }
 }
 
-// scratch: ROWS rows of a, each number as a factor, and the panels of b, for one block.
-static void product(float *out, Matrix a, Matrix b, float *scratch, u32 m, u32 k, u32 n) {
+void product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m, u32 k, u32 n,
+             int adds) {
     for (u32 step = 0; step < k; step += DEPTH)
         for (u32 column = 0; column < n; column += BREADTH)
-            block_product(out + column, n, corner(a, 0, step), corner(b, step, column), scratch, m,
-                          smaller(k - step, DEPTH), smaller(n - column, BREADTH), step > 0);
+            block_product(out + column, out_step, corner(a, 0, step), corner(b, step, column),
+                          scratch, m, smaller(k - step, DEPTH), smaller(n - column, BREADTH),
+                          adds || step > 0);
 }
 
 void op_matmul_nn(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
-    product(out, (Matrix){a, k, 0}, (Matrix){b, n, 0}, scratch, m, k, n);
+    product(out, n, (Matrix){a, k, 0}, (Matrix){b, n, 0}, scratch, m, k, n, 0);
 }
 
 void op_matmul_nt(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
-    product(out, (Matrix){a, k, 0}, (Matrix){b, k, 1}, scratch, m, k, n);
+    product(out, n, (Matrix){a, k, 0}, (Matrix){b, k, 1}, scratch, m, k, n, 0);
 }
 
 void op_matmul_tn(float *out, const float *a, const float *b, float *scratch, u32 k, u32 m, u32 n) {
-    product(out, (Matrix){a, m, 1}, (Matrix){b, n, 0}, scratch, m, k, n);
+    product(out, n, (Matrix){a, m, 1}, (Matrix){b, n, 0}, scratch, m, k, n, 0);
 }

@@ -1,7 +1,7 @@
 // Reductions of one row, each in one written order.
 #pragma once
 
-#include "simd.h"
+#include "elementary.h"
 
 INLINE float largest_lane(f32x4 a) {
     float lanes[LANES];
@@ -54,5 +54,24 @@ INLINE float squares_from(const float *x, float mean, u32 n) {
     }
     float total = sum_lanes(add(add(sum[0], sum[1]), add(sum[2], sum[3])));
     for (; i < n; i++) total += (x[i] - mean) * (x[i] - mean);
+    return total;
+}
+
+// out (n) = exp(x * scale - peak), and their sum: four running sums over whole vectors, added up in
+// pairs, then the ragged end.
+INLINE float exponentials(float *out, const float *x, float scale, float peak, u32 n) {
+    f32x4 sums = splat(0.0f);
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        f32x4 e = exp4(sub(mul(load(x + i), splat(scale)), splat(peak)));
+        store(out + i, e);
+        sums = add(sums, e);
+    }
+    float total = sum_lanes(sums);
+    if (i < n) {
+        f32x4 last = mul(load_tail(x + i, n - i), splat(scale));
+        store_tail(out + i, exp4(sub(last, splat(peak))), n - i);
+        for (; i < n; i++) total += out[i];
+    }
     return total;
 }

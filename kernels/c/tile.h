@@ -37,3 +37,16 @@ typedef struct {
 // where rows is at most ROWS.
 void strip_product(float *out, u32 out_step, Left left, u32 rows, Right right, u32 columns, u32 k,
                    int adds);
+
+// An operand in memory: element (i, j) is at data[i * step + j], or at data[j * step + i] where it
+// is given transposed.
+typedef struct {
+    const float *data;
+    u32 step;
+    int is_turned;
+} Matrix;
+
+// out (m, n), its rows out_step apart, = or += a (m, k) times b (k, n), the operands wherever they
+// lie. scratch: ROWS rows of a, each number as a factor, and the panels of b, for one block.
+void product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m, u32 k, u32 n,
+             int adds);

@@ -13,6 +13,7 @@ is.
 """
 
 from kernels.ops import (
+    attention,
     chance,
     elementwise,
     losses,
@@ -27,7 +28,18 @@ from kernels.ops.table import TABLE, Array, Attributes, Op, apply, flops, part
 
 __all__ = ["OPCODES", "TABLE", "Array", "Attributes", "Op", "apply", "flops", "part"]
 
-FAMILIES = (products, elementwise, losses, chance, rows, optimizers, patterns, norm, sequences)
+FAMILIES = (
+    products,
+    elementwise,
+    losses,
+    chance,
+    rows,
+    optimizers,
+    patterns,
+    norm,
+    sequences,
+    attention,
+)
 for family in FAMILIES:
     assert not set(TABLE) & set(family.ROWS), "two rows of one name"
     TABLE.update(family.ROWS)

@@ -11,6 +11,7 @@ import numpy as np
 
 from kernels.graph import leaf
 from tests.kernels.examples import (
+    attention,
     chance,
     elementwise,
     losses,
@@ -22,7 +23,18 @@ from tests.kernels.examples import (
     sequences,
 )
 
-FAMILIES = (products, elementwise, losses, chance, rows, optimizers, patterns, norm, sequences)
+FAMILIES = (
+    products,
+    elementwise,
+    losses,
+    chance,
+    rows,
+    optimizers,
+    patterns,
+    norm,
+    sequences,
+    attention,
+)
 EXAMPLES = {name: make for family in FAMILIES for name, make in family.EXAMPLES.items()}
 TOLERANCES = {name: bound for family in FAMILIES for name, bound in family.TOLERANCES.items()}
 
