@@ -65,6 +65,11 @@ class Sandbox:
         return held.view(DTYPES[node.dtype]).reshape(shape)
 
     @property
+    def arena(self) -> NDArray[np.uint8]:
+        """All of the tape's memory, as bytes."""
+        return self._live().held(0, self.plan.tape.arena_bytes)
+
+    @property
     def memory_bytes(self) -> int:
         """What the instance holds; it never shrinks, so this is its peak."""
         return self._live().memory_bytes
