@@ -21,10 +21,12 @@ import os
 import stat
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 import wasmtime
@@ -212,7 +214,31 @@ def memory_bytes(tape: Tape) -> int:
     return -(-(static_bytes + tape.encoded_bytes + tape.arena_bytes) // PAGE_BYTES) * PAGE_BYTES
 
 
-@lru_cache
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+class Once(Generic[Given, Made]):
+    """A function whose every answer is made one time, while all others who ask wait for it.
+
+    `lru_cache` alone lets two threads make two engines, and what one engine compiled does not run
+    in the other.
+    """
+
+    def __init__(self, make: Callable[Given, Made]) -> None:
+        self._kept = lru_cache(maxsize=None)(make)
+        self._lock = threading.Lock()
+
+    def __call__(self, *args: Given.args, **kwargs: Given.kwargs) -> Made:
+        with self._lock:
+            return self._kept(*args, **kwargs)  # type: ignore[arg-type]  # any Hashable, it says
+
+    def cache_clear(self) -> None:
+        with self._lock:
+            self._kept.cache_clear()
+
+
+@Once
 def engine() -> wasmtime.Engine:
     """One engine for the process. Every feature that the module does not use is off."""
     config = wasmtime.Config()
@@ -229,7 +255,7 @@ def engine() -> wasmtime.Engine:
     return wasmtime.Engine(config)
 
 
-@lru_cache
+@Once
 def compiled(path: Path) -> wasmtime.Module:
     """The module as machine code, kept beside the module so that the next process need not compile.
 

@@ -111,3 +111,15 @@ def test_sources_that_do_not_compile_are_refused_with_the_compilers_words(tmp_pa
     with pytest.raises(build.BuildFailed, match=r"compiling the simd module failed:(.|\n)*error"):
         build.build(tmp_path / "target")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_many_threads_that_begin_at_once_share_one_engine_and_one_module(fresh):
+    """A module of one engine does not run in another."""
+    folder, _ = fresh
+    path = build.module("simd", folder).path
+    path.with_suffix(".cwasm").unlink(missing_ok=True)
+    runtime.compiled.cache_clear()
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: runtime.compiled(path), range(8)))
+    assert len({id(module) for module in found}) == 1
+    assert type(runtime.engine) is type(runtime.compiled)  # it is too quick to be caught in a race

@@ -1,13 +1,15 @@
 """What may be asked of a model, and what it answers."""
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from governance.services import Refusal
+from kernels import modelfile
 from training import services as training
-from training.runner import tiers, walls
-from training.services import predictions
+from training.runner import blobs, networks, tiers, walls
 
 
 def test_a_model_names_the_digit_and_how_sure_it_is(model, digits):
@@ -49,10 +51,57 @@ def test_what_the_largest_tier_trains_can_also_be_asked():
 
 def test_a_model_whose_sandbox_failed_answers_again(model, digits, monkeypatch):
     row = training.preview_rows(dataset=digits, count=1)[0]
-    predictions.ready.cache_clear()
+    networks.READY.drop(model.sha256)
     spent = dataclasses.replace(walls.PREDICTION, deadline_seconds=0.0)
     with monkeypatch.context() as patch:
         patch.setattr(walls, "PREDICTION", spent)
         with pytest.raises(Refusal, match="could not answer"):
             training.predict(model=model, rows=[row.values])
     assert training.predict(model=model, rows=[row.values])[0].label == row.label
+
+
+def at_once(act, count=8):
+    """What `act` returned to each of many who called it at the same moment."""
+    together = threading.Barrier(count)
+
+    def wait_and_act(_):
+        together.wait()
+        return act()
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(wait_and_act, range(count)))
+
+
+def test_a_network_that_many_ask_for_at_once_is_loaded_once(model):
+    shelf = networks.Shelf(models_max=2, memory_bytes_max=2**30)
+    found = at_once(lambda: shelf.take(model.sha256))
+    assert len({id(network) for network in found}) == 1
+    assert not shelf.loading
+
+
+def test_networks_make_room_for_those_that_are_used(model):
+    one = networks.ReadyModel(model.sha256).memory_bytes
+    copies = other_files(model, 3)
+    for bounds in (
+        {"models_max": 2, "memory_bytes_max": 10 * one},
+        {"models_max": 9, "memory_bytes_max": 2 * one},
+    ):
+        shelf = networks.Shelf(**bounds)
+        for sha256 in (copies[0], copies[1], copies[0], copies[2]):
+            shelf.take(sha256)
+        assert list(shelf.networks) == [copies[0], copies[2]]
+    tight = networks.Shelf(models_max=9, memory_bytes_max=1)
+    assert tight.take(copies[0]) is tight.take(copies[0])  # the newest stays, however large
+
+
+def other_files(model, count):
+    """The same network in other files: their provenance differs."""
+    loaded = modelfile.load(blobs.get(model.sha256))
+    return [
+        blobs.put(
+            modelfile.dump(
+                dataclasses.replace(loaded, provenance=loaded.provenance | {"copy": number})
+            )
+        )
+        for number in range(count)
+    ]

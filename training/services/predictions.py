@@ -1,26 +1,19 @@
-"""Predictions: rows in, classes and probabilities out, computed in the sandbox.
+"""Predictions: rows in, classes and probabilities out, computed in the sandbox."""
 
-A process keeps the networks it used last ready: loading takes milliseconds, a call microseconds.
-"""
-
-import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from governance.services import Refusal
-from kernels import build
 from kernels.limits import SandboxError
-from kernels.predictor import Predictor, RowsRefused
+from kernels.predictor import RowsRefused
 from training.models import Model
-from training.runner import blobs, walls
+from training.runner import networks
 
 # What a row costs where no author asks for more: the sandbox's time.
 COMPUTE_PRICE_MICROCREDITS = 100
-READY_MODELS = 32
 ROWS_MAX = 1_000
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -36,25 +29,6 @@ class Prediction:
     label: str
     confidence: float
     probabilities: dict[str, float]
-
-
-class ReadyModel:
-    """A loaded network. One call at a time: its sandbox is one memory."""
-
-    def __init__(self, sha256: str) -> None:
-        self.predictor = Predictor(
-            blobs.get(sha256), module=build.module(), limits=walls.PREDICTION
-        )
-        self.lock = threading.Lock()
-
-    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        with self.lock:
-            return self.predictor.predict(rows)
-
-
-@lru_cache(maxsize=READY_MODELS)
-def ready(sha256: str) -> ReadyModel:
-    return ReadyModel(sha256)
 
 
 def parse_rows(raw: Any, *, columns: int) -> NDArray[np.float32]:
@@ -86,13 +60,13 @@ def predict(*, model: Model, rows: object) -> list[Prediction]:
 
 def predict_with_file(*, sha256: str, rows: object) -> list[Prediction]:
     """The same with a stored model file that has no row, such as what one node of many trained."""
-    network = ready(sha256)
+    network = networks.READY.take(sha256)
     signature = network.predictor.model.signature
     values = parse_rows(rows, columns=len(signature.features))
     try:
         answers = network.predict(values)
     except SandboxError as error:
-        ready.cache_clear()  # a sandbox that failed is gone; the next call loads the model anew
+        networks.READY.drop(sha256)
         raise Refusal(f"The model could not answer: {error}") from error
     except RowsRefused as error:
         raise InvalidRows(f"input_data: {error}") from error

@@ -1,0 +1,80 @@
+"""Networks that are loaded and ready to answer: those used last, within a bound of memory.
+
+Loading takes milliseconds, a call microseconds. However many ask for a network that is not here
+yet, it is loaded once, and who asks for another meanwhile does not wait.
+"""
+
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import build
+from kernels.predictor import Predictor
+from training.runner import blobs, walls
+
+READY_MODELS = 32
+READY_BYTES = 512 * 2**20
+
+
+class ReadyModel:
+    """A loaded network. One call at a time: its sandbox is one memory."""
+
+    def __init__(self, sha256: str) -> None:
+        """Raises BlobFault, ModelRefused or SandboxError."""
+        self.predictor = Predictor(
+            blobs.get(sha256), module=build.module(), limits=walls.PREDICTION
+        )
+        self.memory_bytes = self.predictor.peak_memory_bytes
+        self.lock = threading.Lock()
+
+    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        with self.lock:
+            return self.predictor.predict(rows)
+
+
+class Shelf:
+    """At most `models_max` networks and `memory_bytes_max`, but always the newest."""
+
+    def __init__(self, *, models_max: int, memory_bytes_max: int) -> None:
+        self.models_max = models_max
+        self.memory_bytes_max = memory_bytes_max
+        self.networks: OrderedDict[str, ReadyModel] = OrderedDict()  # the last used is last
+        self.loading: dict[str, threading.Lock] = {}
+        self.lock = threading.Lock()
+
+    def take(self, sha256: str) -> ReadyModel:
+        """The network of this file, loaded if it is not. Raises as `ReadyModel` does."""
+        with self.lock:
+            if sha256 in self.networks:
+                self.networks.move_to_end(sha256)
+                return self.networks[sha256]
+            turn = self.loading.setdefault(sha256, threading.Lock())
+        with turn:
+            found = self.networks.get(sha256)
+            return found or self._load(sha256)
+
+    def drop(self, sha256: str) -> None:
+        """Forget a network whose sandbox failed; the next call loads it anew."""
+        with self.lock:
+            self.networks.pop(sha256, None)
+
+    def _load(self, sha256: str) -> ReadyModel:
+        try:
+            network = ReadyModel(sha256)
+            with self.lock:
+                self.networks[sha256] = network
+                while len(self.networks) > 1 and self._is_crowded():
+                    self.networks.popitem(last=False)
+        finally:
+            with self.lock:
+                self.loading.pop(sha256, None)
+        return network
+
+    def _is_crowded(self) -> bool:
+        memory_bytes = sum(network.memory_bytes for network in self.networks.values())
+        return len(self.networks) > self.models_max or memory_bytes > self.memory_bytes_max
+
+
+READY = Shelf(models_max=READY_MODELS, memory_bytes_max=READY_BYTES)
