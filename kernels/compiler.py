@@ -89,7 +89,7 @@ def place(programs: Programs, scaled: Scaled, rows: int) -> Plan:
     scratch_bytes, unshared_bytes, parts, nodes = 0, 0, [], {}
     for name, program in programs.items():
         into = {root(node): address_of(leaf, addresses) for node, leaf in program.into.items()}
-        part = Placement(orders[name], into, addresses, persistent_bytes, scaled)
+        part = Placement(orders[name], into, addresses, persistent_bytes, scaled, rows)
         parts.append(tuple(part.instructions()))
         nodes[name] = part.order
         scratch_bytes = max(scratch_bytes, part.end_bytes - persistent_bytes)

@@ -40,10 +40,11 @@ class Placement:
         leaves: Mapping[Node, int],
         begin_bytes: int,
         scaled: Mapping[Node, frozenset[str]],
+        rows: int,
     ) -> None:
         self.order = [node for node in order if not is_memory(node)]
         self.addresses = dict(leaves)
-        self.fixed, self.scaled = fixed, scaled
+        self.fixed, self.scaled, self.rows = fixed, scaled, rows
         self.end_bytes = begin_bytes
         self.unshared_bytes = 0
         self.holes: list[tuple[int, int]] = []  # (address, bytes), by address
@@ -67,12 +68,14 @@ class Placement:
             scratch_bytes = 0 if row.scratch is None else aligned(4 * row.scratch(node.sizes))
             scratch = [self._take(scratch_bytes)] if scratch_bytes else []
             addresses = [address_of(source, self.addresses) for source in node.sources]
+            scaled = self.scaled.get(node, frozenset())
             yield Instruction(
                 node.op,
                 (*places, *addresses, *scratch),
-                node.sizes,
+                # of one row, where they grow with the rows
+                {n: size // (self.rows if n in scaled else 1) for n, size in node.sizes.items()},
                 node.attributes,
-                self.scaled.get(node, frozenset()),
+                scaled,
             )
             for address in scratch:
                 self._give_back(address, scratch_bytes)
