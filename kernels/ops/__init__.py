@@ -16,11 +16,14 @@ from kernels.ops import (
     attention,
     chance,
     elementwise,
+    likelihoods,
     losses,
     norm,
     optimizers,
     patterns,
     products,
+    regression,
+    reinforcement,
     rows,
     sequences,
 )
@@ -39,6 +42,9 @@ FAMILIES = (
     norm,
     sequences,
     attention,
+    regression,
+    likelihoods,
+    reinforcement,
 )
 for family in FAMILIES:
     assert not set(TABLE) & set(family.ROWS), "two rows of one name"

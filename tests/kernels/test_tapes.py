@@ -147,6 +147,8 @@ def test_indices_found_in_memory_are_checked_inside(module):
         (apply("cross_entropy_gradient", logits, labels), labels, 0),
         (apply("embedding", tokens, x), tokens, 0),
         (apply("embedding_gradient", tokens, slope, sizes={"v": 4}), tokens, 0),
+        (apply("one_hot", labels, sizes={"n": 3}), labels, 0),
+        *((acting(name, logits, labels), labels, 0) for name in ACTING),
         (rows, None, 2),
         (rows, None, 2**31 - 1),
     ]:
@@ -157,6 +159,19 @@ def test_indices_found_in_memory_are_checked_inside(module):
             sandbox.call("main", step, 1)
         with pytest.raises(SandboxError, match="discarded"):
             sandbox.call("main", 0, 1)
+
+
+ACTING = {
+    "policy_gradient": "bonus",
+    "action_value": "delta",
+    "weighted_cross_entropy": "smoothing",
+}
+ACTING |= {f"{name}_gradient": attribute for name, attribute in ACTING.items()}
+
+
+def acting(name, logits, labels):
+    third = leaf("third", (3,) if "weighted" in name else (4, 1))
+    return apply(name, logits, labels, third, attributes={ACTING[name]: 0.5})
 
 
 def test_an_unknown_opcode_traps_even_where_no_one_verified(module):

@@ -14,11 +14,14 @@ from tests.kernels.examples import (
     attention,
     chance,
     elementwise,
+    likelihoods,
     losses,
     norm,
     optimizers,
     patterns,
     products,
+    regression,
+    reinforcement,
     rows,
     sequences,
 )
@@ -34,6 +37,9 @@ FAMILIES = (
     norm,
     sequences,
     attention,
+    regression,
+    likelihoods,
+    reinforcement,
 )
 EXAMPLES = {name: make for family in FAMILIES for name, make in family.EXAMPLES.items()}
 TOLERANCES = {name: bound for family in FAMILIES for name, bound in family.TOLERANCES.items()}

@@ -11,6 +11,18 @@ EXAMPLES = {
     "softmax": lambda x, a, b, c: apply("softmax", x.floats(a, b)),
     "cross_entropy": labelled("cross_entropy"),
     "cross_entropy_gradient": labelled("cross_entropy_gradient"),
+    "add_losses": lambda x, a, b, c: apply(
+        "add_losses",
+        x.floats(2),
+        x.floats(2),
+        attributes={"first_weight": 0.75, "second_weight": 0.3},
+    ),
+    "weigh": lambda x, a, b, c: apply("weigh", x.floats(a, b), x.floats(2)),
+    "scale": lambda x, a, b, c: apply("scale", x.floats(a, b), attributes={"value": 0.3}),
+    "constant": lambda x, a, b, c: apply(
+        "constant", sizes={"count": a * b}, attributes={"value": 0.3}
+    ),
+    "one_hot": lambda x, a, b, c: apply("one_hot", x.whole(b, a, 1), sizes={"n": b}),
     "record": lambda x, a, b, c: apply("record", x.floats(2), x.floats(a), x.floats(a)),
 }
 TOLERANCES = {"softmax": 2e-6, "cross_entropy": 5e-6, "cross_entropy_gradient": 2e-6}

@@ -1,0 +1,43 @@
+// What losses are put together from: sums by weight, slopes weighed, numbers that are the same for
+// all.
+
+#include "kernels.h"
+
+// Losses are added by their weights; what is measured beside the first one stays.
+void op_add_losses(float *out, const float *first, const float *second, float first_weight,
+                   float second_weight) {
+    float measured = first[1];
+    out[0] = first_weight * first[0] + second_weight * second[0];
+    out[1] = measured;
+}
+
+// out (count) = x (count) * upstream[0]: the slope of a loss that is a part of another
+void op_weigh(float *out, const float *x, const float *upstream, u32 count) {
+    f32x4 weight = splat(*upstream);
+    u32 i = 0;
+    for (; i + LANES <= count; i += LANES) store(out + i, mul(load(x + i), weight));
+    for (; i < count; i++) out[i] = x[i] * *upstream;
+}
+
+// out (count) = value * x (count)
+void op_scale(float *out, const float *x, u32 count, float value) {
+    u32 i = 0;
+    for (; i + LANES <= count; i += LANES) store(out + i, mul(load(x + i), splat(value)));
+    for (; i < count; i++) out[i] = x[i] * value;
+}
+
+// out (count) = value everywhere
+void op_constant(float *out, u32 count, float value) {
+    u32 i = 0;
+    for (; i + LANES <= count; i += LANES) store(out + i, splat(value));
+    for (; i < count; i++) out[i] = value;
+}
+
+// out (m, n) = 1 at the row's label, else 0
+void op_one_hot(float *out, const u32 *labels, u32 m, u32 n) {
+    op_constant(out, m * n, 0.0f);
+    for (u32 row = 0; row < m; row++, out += n) {
+        if (labels[row] >= n) __builtin_trap();
+        out[labels[row]] = 1.0f;
+    }
+}
