@@ -77,8 +77,7 @@ static Matrix corner(Matrix whole, u32 i, u32 j) {
     return (Matrix){whole.data + offset, whole.step, whole.is_turned};
 }
 
-// Panels of b from column `from` to `to`, k steps deep, one after the other.
-static Right pack_panels(float *place, Matrix b, u32 from, u32 to, u32 k) {
+Right pack_panels(float *place, Matrix b, u32 from, u32 to, u32 k) {
     for (u32 c = from; c < to; c += COLUMNS)
         pack_panel(place + (c - from) * k, corner(b, 0, c), smaller(to - c, COLUMNS), k);
     return (Right){place, COLUMNS * k, COLUMNS};

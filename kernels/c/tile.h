@@ -50,3 +50,7 @@ typedef struct {
 // lie. scratch: ROWS rows of a, each number as a factor, and the panels of b, for one block.
 void product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m, u32 k, u32 n,
              int adds);
+
+// Columns `from` to `to` of b in panels, k steps deep, one after the other; what fills up the last
+// panel is zero.
+Right pack_panels(float *place, Matrix b, u32 from, u32 to, u32 k);

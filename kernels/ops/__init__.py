@@ -22,6 +22,7 @@ from kernels.ops import (
     optimizers,
     patterns,
     products,
+    recurrent,
     regression,
     reinforcement,
     rows,
@@ -45,6 +46,7 @@ FAMILIES = (
     regression,
     likelihoods,
     reinforcement,
+    recurrent,
 )
 for family in FAMILIES:
     assert not set(TABLE) & set(family.ROWS), "two rows of one name"

@@ -90,11 +90,12 @@ def test_every_operand_of_every_op_is_held_to_the_arena(name):
     """Each address in turn moved to the end of an arena in which all else fits."""
     count = len(operands(TABLE[name]))
     node, _ = example(name, np.random.default_rng(1), 4, 4, 4)
-    verify(single(name, (0,) * count, node.sizes, node.attributes), LIMITS.step_work)
+    end = 16_384
+    verify(single(name, (0,) * count, node.sizes, node.attributes, end), LIMITS.step_work)
     for position in range(count):
-        addresses = tuple(4_096 if position == other else 0 for other in range(count))
+        addresses = tuple(end if position == other else 0 for other in range(count))
         with pytest.raises(TapeRefused, match="leaves the arena"):
-            verify(single(name, addresses, node.sizes, node.attributes), LIMITS.step_work)
+            verify(single(name, addresses, node.sizes, node.attributes, end), LIMITS.step_work)
 
 
 def test_endless_work_is_refused_before_it_starts():

@@ -20,6 +20,7 @@ from tests.kernels.examples import (
     optimizers,
     patterns,
     products,
+    recurrent,
     regression,
     reinforcement,
     rows,
@@ -40,6 +41,7 @@ FAMILIES = (
     regression,
     likelihoods,
     reinforcement,
+    recurrent,
 )
 EXAMPLES = {name: make for family in FAMILIES for name, make in family.EXAMPLES.items()}
 TOLERANCES = {name: bound for family in FAMILIES for name, bound in family.TOLERANCES.items()}
