@@ -1,26 +1,9 @@
-// One number in, one number out. An op is one expression on four lanes; map and map2 are the loops
-// around it, four numbers at a time and then the ragged end.
+// One number in, one number out: the loops of activations.h around one expression on four lanes.
 
-#include "elementary.h"
+#include "activations.h"
 #include "kernels.h"
 
-typedef f32x4 (*Unary)(f32x4);
-typedef f32x4 (*Binary)(f32x4, f32x4);
-
-INLINE void map(float *out, const float *x, u32 n, Unary f) {
-    u32 i = 0;
-    for (; i + LANES <= n; i += LANES) store(out + i, f(load(x + i)));
-    if (i < n) store_tail(out + i, f(load_tail(x + i, n - i)), n - i);
-}
-
-INLINE void map2(float *out, const float *x, const float *y, u32 n, Binary f) {
-    u32 i = 0;
-    for (; i + LANES <= n; i += LANES) store(out + i, f(load(x + i), load(y + i)));
-    if (i < n) store_tail(out + i, f(load_tail(x + i, n - i), load_tail(y + i, n - i)), n - i);
-}
-
-#define UNARY(name, expression) \
-    INLINE f32x4 name##4(f32x4 x) { return expression; } \
+#define UNARY(name) \
     void op_##name(float *out, const float *x, u32 n) { map(out, x, n, name##4); }
 #define BINARY(name, first, second, expression) \
     INLINE f32x4 name##4(f32x4 first, f32x4 second) { return expression; } \
@@ -28,26 +11,15 @@ INLINE void map2(float *out, const float *x, const float *y, u32 n, Binary f) {
         map2(out, first, second, n, name##4); \
     }
 
-#define ZERO splat(0.0f)
-#define ONE splat(1.0f)
-
-// `less` is false for NaN, so each of these hands NaN on instead of hiding it.
-UNARY(relu, select(less(x, ZERO), ZERO, x))
-UNARY(leaky_relu, select(less(x, ZERO), mul(x, splat(0.01f)), x))
-UNARY(elu, select(less(x, ZERO), sub(exp4(x), ONE), x))
-UNARY(silu, mul(x, sigmoid4(x)))
-
-// gelu(x) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3): Hendrycks and Gimpel's tanh
-// form
-INLINE f32x4 gelu_inner(f32x4 x) {
-    return mul(splat(0.7978845608f), add(x, mul(splat(0.044715f), mul(x, mul(x, x)))));
-}
-UNARY(gelu, mul(mul(splat(0.5f), x), add(ONE, tanh4(gelu_inner(x)))))
-
-void op_exp(float *out, const float *x, u32 n) { map(out, x, n, exp4); }
-void op_log(float *out, const float *x, u32 n) { map(out, x, n, log4); }
-void op_tanh(float *out, const float *x, u32 n) { map(out, x, n, tanh4); }
-void op_sigmoid(float *out, const float *x, u32 n) { map(out, x, n, sigmoid4); }
+UNARY(relu)
+UNARY(leaky_relu)
+UNARY(elu)
+UNARY(silu)
+UNARY(gelu)
+UNARY(sigmoid)
+UNARY(tanh)
+UNARY(exp)
+UNARY(log)
 
 // Gradients: g is the gradient of the output; y the output, x the input, whichever the formula
 // wants.
@@ -71,7 +43,7 @@ INLINE f32x4 gelu_slope(f32x4 x) {
 }
 BINARY(gelu_gradient, x, g, mul(g, gelu_slope(x)))
 
-UNARY(copy, x)
+void op_copy(float *out, const float *x, u32 n) { map(out, x, n, same4); }
 BINARY(sum, x, y, add(x, y))
 BINARY(product, x, y, mul(x, y))
 BINARY(quotient, x, y, divide(x, y))

@@ -6,12 +6,18 @@
 // that costs nothing.
 //
 // Operands are first copied into the order in which the tile reads them ("packed"), a block of b at
-// a time and four rows of a at a time. Where few columns of b, or few rows of a, would read the copy
-// of the other, it does not pay, and the tile reads the operand where it lies.
+// a time and four rows of a at a time. Where few columns of b, or few rows of a, would read the
+// copy of the other, it does not pay, and the tile reads the operand where it lies.
 
 #include "tile.h"
 
 enum { FEW_COLUMNS = 16, FEW_ROWS = 64 };  // measured
+
+// What follows a complete sum; nothing without a bias.
+typedef struct {
+    const float *bias;
+    u32 activation;
+} End;
 
 // LANES rows of a matrix, `step` apart, as columns: place[j * stride + row].
 INLINE void turn_rows(float *place, u32 stride, const float *a, u32 step, u32 columns) {
@@ -87,7 +93,7 @@ Right pack_panels(float *place, Matrix b, u32 from, u32 to, u32 k) {
 // at most DEPTH and n at most BREADTH. Of a b that is not packed the last, narrow panel is, since
 // the tile reads whole panels.
 static void block_product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m,
-                          u32 k, u32 n, int adds) {
+                          u32 k, u32 n, int adds, End end) {
     float *packed = scratch + ROWS * FACTOR_FLOATS * k;
     u32 in_place = m > FEW_ROWS || b.is_turned ? 0 : n / COLUMNS * COLUMNS;
     Right here = {b.data, COLUMNS, b.step}, copied = pack_panels(packed, b, in_place, n, k);
@@ -97,16 +103,25 @@ static void block_product(float *out, u32 out_step, Matrix a, Matrix b, float *s
         if (in_place) strip_product(out, out_step, left, rows, here, in_place, k, adds);
         if (in_place < n)
             strip_product(out + in_place, out_step, left, rows, copied, n - in_place, k, adds);
+        if (end.bias) finish_strip(out, out_step, rows, n, end.bias, end.activation);
     }
+}
+
+static void ended_product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m,
+                          u32 k, u32 n, int adds, End end) {
+    for (u32 step = 0; step < k; step += DEPTH)
+        for (u32 column = 0; column < n; column += BREADTH) {
+            int is_complete = end.bias && step + DEPTH >= k;
+            End block_end = {is_complete ? end.bias + column : 0, end.activation};
+            block_product(out + column, out_step, corner(a, 0, step), corner(b, step, column),
+                          scratch, m, smaller(k - step, DEPTH), smaller(n - column, BREADTH),
+                          adds || step > 0, block_end);
+        }
 }
 
 void product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m, u32 k, u32 n,
              int adds) {
-    for (u32 step = 0; step < k; step += DEPTH)
-        for (u32 column = 0; column < n; column += BREADTH)
-            block_product(out + column, out_step, corner(a, 0, step), corner(b, step, column),
-                          scratch, m, smaller(k - step, DEPTH), smaller(n - column, BREADTH),
-                          adds || step > 0);
+    ended_product(out, out_step, a, b, scratch, m, k, n, adds, (End){0, 0});
 }
 
 void op_matmul_nn(float *out, const float *a, const float *b, float *scratch, u32 m, u32 k, u32 n) {
@@ -119,4 +134,11 @@ void op_matmul_nt(float *out, const float *a, const float *b, float *scratch, u3
 
 void op_matmul_tn(float *out, const float *a, const float *b, float *scratch, u32 k, u32 m, u32 n) {
     product(out, n, (Matrix){a, m, 1}, (Matrix){b, n, 0}, scratch, m, k, n, 0);
+}
+
+// out (m, n) = activation(x (m, k) times w (k, n) + bias (n) in every row)
+void op_dense(float *out, const float *x, const float *w, const float *bias, float *scratch, u32 m,
+              u32 k, u32 n, u32 activation) {
+    ended_product(out, n, (Matrix){x, k, 0}, (Matrix){w, n, 0}, scratch, m, k, n, 0,
+                  (End){bias, activation});
 }

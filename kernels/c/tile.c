@@ -2,6 +2,8 @@
 
 #include "tile.h"
 
+#include "activations.h"
+
 // rows and vectors are constants wherever this is inlined, so that `sum` lives in registers
 INLINE void tile(const u32 rows, const u32 vectors, const int is_packed, float *out, u32 out_step,
                  Left left, const float *right, Right shape, u32 k, int adds) {
@@ -75,4 +77,19 @@ void strip_product(float *out, u32 out_step, Left left, u32 rows, Right right, u
     if (left.is_packed)
         strip_of_rows(1, out, out_step, left, rows, right, columns, k, adds);
     else strip_of_rows(0, out, out_step, left, rows, right, columns, k, adds);
+}
+
+void finish_strip(float *out, u32 out_step, u32 rows, u32 columns, const float *bias,
+                  u32 activation) {
+    switch (activation) {
+        case 0: return map_rows(out, out_step, rows, columns, bias, same4);
+        case 1: return map_rows(out, out_step, rows, columns, bias, relu4);
+        case 2: return map_rows(out, out_step, rows, columns, bias, leaky_relu4);
+        case 3: return map_rows(out, out_step, rows, columns, bias, elu4);
+        case 4: return map_rows(out, out_step, rows, columns, bias, silu4);
+        case 5: return map_rows(out, out_step, rows, columns, bias, gelu4);
+        case 6: return map_rows(out, out_step, rows, columns, bias, sigmoid4);
+        case 7: return map_rows(out, out_step, rows, columns, bias, tanh4);
+        default: __builtin_trap();
+    }
 }

@@ -38,6 +38,12 @@ typedef struct {
 void strip_product(float *out, u32 out_step, Left left, u32 rows, Right right, u32 columns, u32 k,
                    int adds);
 
+// What is done to a strip when its sums are complete, while it lies in the first cache: out (rows,
+// columns), its rows out_step apart, = activation(out + bias (columns)). The numbers of activations
+// are their places in ACTIVATIONS of kernels/ops/products.py.
+void finish_strip(float *out, u32 out_step, u32 rows, u32 columns, const float *bias,
+                  u32 activation);
+
 // An operand in memory: element (i, j) is at data[i * step + j], or at data[j * step + i] where it
 // is given transposed.
 typedef struct {

@@ -1,11 +1,20 @@
-"""Matrix products: each element is one chain of sums."""
+"""Matrix products: each element is one chain of sums. A dense layer is one with its bias and its
+activation.
+"""
 
 import numpy as np
 
-from kernels.ops.table import Array, Op, apply
+from kernels.graph import Node
+from kernels.ops import elementwise
+from kernels.ops.table import Array, Attributes, Op, apply
 from kernels.signature import Signature, Sizes
 
 DEPTH, BREADTH = 256, 512  # of c/tile.h
+# in the order of the numbers that c/tile.c knows them by
+ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "silu", "gelu", "sigmoid", "tanh")
+# their gradients want the sum, which a dense node does not keep
+WANT_THE_SUM = ("silu", "gelu")
+LINEAR = {"activation": 0}
 
 
 def chain(a: Array, b: Array) -> Array:
@@ -23,6 +32,34 @@ def packed(sizes: Sizes) -> int:
     and panels of 8 columns of the right one.
     """
     return min(sizes["k"], DEPTH) * (16 + 8 * -(-min(sizes["n"], BREADTH) // 8))
+
+
+def activate(node: Node, step: int, sums: Array) -> Array:
+    name = ACTIVATIONS[int(node.attributes["activation"])]
+    return sums if name == "linear" else elementwise.ROWS[name].reference(node, step, sums)
+
+
+def activation_slope(node: Node, g: Node) -> Node:
+    """The gradient of the sums below an activation. Where it wants the sums they are computed once
+    more; who trains such a network better keeps activation and sums apart.
+    """
+    name = ACTIVATIONS[int(node.attributes["activation"])]
+    if name == "linear":
+        return g
+    value = node
+    if name in WANT_THE_SUM:
+        value = apply(node.op, *node.sources, attributes=dict(node.attributes) | LINEAR)
+    return apply(f"{name}_gradient", value, g)
+
+
+def dense_gradient(node: Node, g: Node) -> tuple[Node, ...]:
+    x, w, _ = node.sources
+    slope = activation_slope(node, g)
+    return apply("matmul_nt", slope, w), apply("matmul_tn", x, slope), apply("sum_rows", slope)
+
+
+def has_activation(sizes: Sizes, attributes: Attributes) -> bool:
+    return 0 <= attributes["activation"] < len(ACTIVATIONS)
 
 
 ROWS: dict[str, Op] = {
@@ -55,5 +92,14 @@ ROWS: dict[str, Op] = {
         ),
         flops=2,
         scratch=packed,
+    ),
+    "dense": Op(
+        Signature("(m,k),(k,n),(n)->(m,n)"),
+        lambda n, s, x, w, bias: activate(n, s, chain(x, w) + bias),
+        dense_gradient,
+        attributes={"activation": int},
+        flops=lambda sizes: 2 * (sizes["k"] + 1) * sizes["m"] * sizes["n"],
+        scratch=packed,
+        holds=has_activation,
     ),
 }

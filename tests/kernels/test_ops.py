@@ -63,28 +63,6 @@ def test_vectors_and_plain_floats_agree_to_the_bit(name, simd, scalar, compute):
             np.testing.assert_array_equal(memory[place], again[place])
 
 
-@pytest.mark.parametrize("name", ["matmul_nn", "matmul_nt", "matmul_tn"])
-def test_matrix_product_is_the_plain_chain_of_sums_to_the_bit(name, module, compute):
-    """Every remainder of the 4 by 8 tile, and sums long enough that another order would show."""
-    rng = np.random.default_rng(1)
-    for a in range(1, 10):
-        for c in [*range(1, 18), 33]:
-            node, memory = example(name, rng, a, 61, c)
-            expected = dict(memory)
-            reference.run([node], expected)
-            np.testing.assert_array_equal(compute(module, node, memory), expected[node])
-
-
-@pytest.mark.parametrize("name", ["matmul_nn", "matmul_nt", "matmul_tn"])
-@pytest.mark.parametrize("sizes", [(5, 515, 17), (66, 257, 23), (9, 3, 521), (70, 300, 530)])
-def test_matrix_product_cut_into_blocks_is_still_one_chain(name, sizes, module, compute):
-    """More than one block of k, of columns, and operands that are read with and without a copy."""
-    node, memory = example(name, np.random.default_rng(1), *sizes)
-    expected = dict(memory)
-    reference.run([node], expected)
-    np.testing.assert_array_equal(compute(module, node, memory), expected[node])
-
-
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.gradient])
 def test_gradient_is_the_slope_of_the_plain_version(name):
     """In double precision, where central differences of 1e-5 are good to about 1e-9."""

@@ -1,0 +1,51 @@
+// What may follow a sum, on four lanes, and the loops that do it to many numbers: four at a time,
+// then the ragged end.
+//
+// `less` is false for NaN, so each of these hands NaN on instead of hiding it.
+#pragma once
+
+#include "elementary.h"
+
+#define ZERO splat(0.0f)
+#define ONE splat(1.0f)
+
+INLINE f32x4 same4(f32x4 x) { return x; }
+INLINE f32x4 relu4(f32x4 x) { return select(less(x, ZERO), ZERO, x); }
+INLINE f32x4 leaky_relu4(f32x4 x) { return select(less(x, ZERO), mul(x, splat(0.01f)), x); }
+INLINE f32x4 elu4(f32x4 x) { return select(less(x, ZERO), sub(exp4(x), ONE), x); }
+INLINE f32x4 silu4(f32x4 x) { return mul(x, sigmoid4(x)); }
+
+// gelu(x) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3): Hendrycks and Gimpel's tanh
+// form
+INLINE f32x4 gelu_inner(f32x4 x) {
+    return mul(splat(0.7978845608f), add(x, mul(splat(0.044715f), mul(x, mul(x, x)))));
+}
+INLINE f32x4 gelu4(f32x4 x) {
+    return mul(mul(splat(0.5f), x), add(ONE, tanh4(gelu_inner(x))));
+}
+
+typedef f32x4 (*Unary)(f32x4);
+typedef f32x4 (*Binary)(f32x4, f32x4);
+
+INLINE void map(float *out, const float *x, u32 n, Unary f) {
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) store(out + i, f(load(x + i)));
+    if (i < n) store_tail(out + i, f(load_tail(x + i, n - i)), n - i);
+}
+
+INLINE void map2(float *out, const float *x, const float *y, u32 n, Binary f) {
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) store(out + i, f(load(x + i), load(y + i)));
+    if (i < n) store_tail(out + i, f(load_tail(x + i, n - i), load_tail(y + i, n - i)), n - i);
+}
+
+// x (rows, columns), its rows step apart, = f(x + bias (columns))
+INLINE void map_rows(float *x, u32 step, u32 rows, u32 columns, const float *bias, Unary f) {
+    for (; rows; rows--, x += step) {
+        u32 i = 0;
+        for (; i + LANES <= columns; i += LANES) store(x + i, f(add(load(x + i), load(bias + i))));
+        u32 left = columns - i;
+        f32x4 sum = add(load_tail(x + i, left), load_tail(bias + i, left));
+        if (left) store_tail(x + i, f(sum), left);
+    }
+}
