@@ -19,6 +19,7 @@ from clusters import services as clusters
 from clusters.models import Architecture, Cluster, Consensus, Node, Round, Session, Topology
 from governance.api.requests import IDEMPOTENCY_KEY, caller, once
 from governance.models import Scope
+from kernels.fields import shown
 from training.models import Dataset, Tier
 
 LIST_LIMIT = 100
@@ -64,7 +65,7 @@ class NodeRequest(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         for name, (accepted, reason) in NODE_PARTS.items():
             if name in attrs and attrs[name] != accepted:
-                raise serializers.ValidationError({name: f"{attrs[name]!r}: {reason}."})
+                raise serializers.ValidationError({name: f"{shown(attrs[name])}: {reason}."})
         return attrs
 
 
@@ -106,7 +107,7 @@ class PredictRequest(serializers.Serializer[Any]):
         if isinstance(value, str):
             try:
                 value = json.loads(value)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:  # also a number of too many digits
                 raise serializers.ValidationError(f"Invalid JSON input data: {error}") from error
         if not isinstance(value, list) or (value and isinstance(value[0], list)):
             raise serializers.ValidationError("must be one row: a list of numbers")

@@ -26,11 +26,22 @@ from governance.services import Refusal
 
 PROBLEM = "application/problem+json"
 RETRY_SECONDS = 5
+# What people sent is repeated to them only so far.
+TEXT_LENGTH_MAX = 10_000
+ENTRIES_MAX = 50
 
 
 def request_id() -> str:
     """The id that the logs of this request and of the work it started carry."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+def carried(text: str) -> str:
+    """Text as an answer can carry it: not endless, and without the halves of surrogate pairs that
+    JSON can spell and no encoding has.
+    """
+    shown = text if len(text) <= TEXT_LENGTH_MAX else f"{text[:TEXT_LENGTH_MAX]}…"
+    return shown.encode(errors="backslashreplace").decode()
 
 
 def body(*, status: int, code: str, detail: str, **members: Any) -> dict[str, Any]:
@@ -41,8 +52,8 @@ def body(*, status: int, code: str, detail: str, **members: Any) -> dict[str, An
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
-        "detail": detail,
-        "error": detail,
+        "detail": carried(detail),
+        "error": carried(detail),
         "instance": request_id(),
     } | members
 
@@ -69,7 +80,7 @@ def invalid_parameters(detail: Any, path: str = "") -> list[dict[str, str]]:
             for entry in invalid_parameters(inner, f"{path}[{index}]")
         ]
     reasons = detail if isinstance(detail, list) else [detail]
-    return [{"field": path, "reason": str(reason)} for reason in reasons]
+    return [{"field": carried(path), "reason": carried(str(reason))} for reason in reasons]
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -80,7 +91,7 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     if response is None:
         return None
     if isinstance(error, exceptions.ValidationError):
-        entries = invalid_parameters(response.data)
+        entries = invalid_parameters(response.data)[:ENTRIES_MAX]
         detail = "; ".join(f"{entry['field']}: {entry['reason']}" for entry in entries)
         response.data = body(
             status=response.status_code,

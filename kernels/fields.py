@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+PROBLEMS_MAX = 50  # more help nobody, and each costs a search for what was meant
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -77,8 +79,12 @@ class Reader:
             return {}
         known = (*required, *optional)
         for key in raw:
-            if key not in known:
-                self.refuse(join(path, key), f"is not known here{suggestion(key, known)}")
+            if key in known:
+                continue
+            if len(self.problems) >= PROBLEMS_MAX:
+                self.refuse(path or "config", "has more keys that are not known here")
+                break
+            self.refuse(join(path, key), f"is not known here{suggestion(key, known)}")
         for key in required:
             if key not in raw:
                 self.refuse(join(path, key), "is required")
@@ -104,6 +110,8 @@ class Reader:
 
 def join(path: str, key: object) -> str:
     name = str(key)[:60]
+    if not name.isprintable():  # such as half of a surrogate pair, which no answer can carry
+        name = name.encode("unicode_escape").decode()
     return f"{path}.{name}" if path else name
 
 

@@ -82,11 +82,12 @@ class TemplateAdmin(DeskAdmin):
 
     def has_decide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
         """Moderators decide, on what waits; the service holds it too."""
-        waiting = Template.objects.filter(pk=object_id, status=Template.Status.IN_REVIEW)
+        template = self.get_object(request, object_id)  # None where the address names no row
         return (
             isinstance(request.user, User)
             and request.user.has_role(Role.MODERATOR, Role.SENIOR_MODERATOR)
-            and waiting.exists()
+            and template is not None
+            and template.status == Template.Status.IN_REVIEW
         )
 
     @admin.display(description="price")

@@ -152,6 +152,9 @@ class Purchases(APIView):
         return once(request, act)
 
 
+DEPLOYMENT_NAME = serializers.CharField(max_length=80, allow_blank=True)
+
+
 class DeployRequest(serializers.Serializer[Any]):
     custom_config = serializers.DictField(default=dict, help_text="may set: name")
 
@@ -159,8 +162,9 @@ class DeployRequest(serializers.Serializer[Any]):
         for name, given in value.items():
             if name != "name":
                 raise serializers.ValidationError(f"{name}: cannot be set here; name can.")
-            if not isinstance(given, str) or len(given) > 80:
+            if not isinstance(given, str):
                 raise serializers.ValidationError("name: must be a text of at most 80 letters.")
+            DEPLOYMENT_NAME.run_validation(given)
         return value
 
 

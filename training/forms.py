@@ -46,5 +46,7 @@ class JobForm(forms.Form):
         except json.JSONDecodeError as error:
             message = f"line {error.lineno}, column {error.colno}: {error.msg}; this must be JSON."
             raise forms.ValidationError(message) from error
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}.") from error  # a number of too many digits
         except RecursionError as error:
             raise forms.ValidationError("This is nested too deeply.") from error

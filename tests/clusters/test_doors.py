@@ -5,6 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from clusters import services as clusters
 from clusters.models import Cluster, Contribution, Node, Session
 from governance import services as governance
 from governance.models import Scope
@@ -190,3 +191,12 @@ def test_the_desk_reads_clusters(client, judy, cluster):
     for name in ("cluster", "node", "round", "contribution"):
         assert client.get(f"/admin/clusters/{name}/").status_code == 200
     assert cluster.nodes.filter(role=Node.Role.WORKER).count() == 3
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[" + "1" * 5_000 + "]", "[", "{}"])
+def test_a_row_as_text_that_is_none_is_a_problem(call, bob, text):
+    cluster = clusters.form_cluster(owner=bob, name="c")
+    answer = call("POST", f"/{cluster.pk}/predict", {"input_data": text})
+    assert answer.status_code == 400
+    assert answer.json()["invalid_parameters"][0]["field"] == "input_data"
+    assert len(answer.content) < 50_000

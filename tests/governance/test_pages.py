@@ -114,3 +114,18 @@ def test_the_desk_changes_nothing_but_by_services(client, judy, waiting):
     delete = reverse("admin:marketplace_template_delete", args=[waiting.pk])
     assert client.post(delete, {"post": "yes"}).status_code == 403
     assert Template.objects.filter(pk=waiting.pk).exists()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "0", "00000000-0000-0000-0000-000000000000"])
+def test_a_template_that_is_not_there_is_not_decided(client, judy, address):
+    client.force_login(judy)
+    for action in ("approve", "reject"):
+        answer = client.post(f"/admin/marketplace/template/{address}/{action}/")
+        assert answer.status_code in (403, 404)
+
+
+def test_a_filter_that_no_row_can_have_is_refused(client, judy, waiting):
+    client.force_login(judy)
+    address = reverse("admin:marketplace_template_changelist")
+    assert client.get(address, {"status__exact": "public"}).status_code == 200
+    assert client.get(address, {"status__exact": "\0"}).status_code == 400

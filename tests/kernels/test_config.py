@@ -279,3 +279,17 @@ def test_whatever_mallory_sends_is_read_or_refused_by_path(raw, path):
         assert len(str(error)) < 20_000
     else:
         assert config.layers[-1] == Dense(10, "softmax")
+
+
+def test_what_is_wrong_without_end_is_told_to_an_end():
+    keys = {f"key {number}": number for number in range(200_000)}
+    with pytest.raises(ConfigError) as found:
+        parse(keys, features=4, classes=3)
+    assert len(found.value.problems) < 60
+    assert any(problem.reason.startswith("has more keys") for problem in found.value.problems)
+
+
+def test_a_key_that_no_answer_can_carry_is_spelled():
+    with pytest.raises(ConfigError) as found:
+        parse({"\ud800\n": 1}, features=4, classes=3)
+    assert found.value.problems[0].path == r"\ud800\n"

@@ -237,10 +237,15 @@ def test_the_api_describes_itself_with_the_originals_names(client, db):
         ('{"config": 1e999}', 400, "JSON"),
         ('{"config": {}, "name": "a\\u0000"}', 400, "name"),
         ('{"config": {}, "name": "a\\ud800"}', 400, "name"),
+        ('{"config": {}, "tier": "\\ud800"}', 400, "tier"),
+        ('{"config": {"\\ud800": 1}}', 422, "\\ud800: is not known here"),
+        ('{"config": {}, "tier": "' + "x" * 100_000 + '"}', 400, "…"),
         ("[1]", 400, "dictionary"),
     ],
 )
-def test_hostile_json_is_a_problem_and_never_a_fault_of_ours(api, alice, raw, status, reason):
+def test_hostile_json_is_a_problem_and_never_a_fault_of_ours(
+    api, alice, digits, raw, status, reason
+):
     _, secret = governance.create_api_key(owner=alice, name="t", scopes=list(Scope))
     answer = Client(raise_request_exception=False).generic(
         "POST",
@@ -252,6 +257,18 @@ def test_hostile_json_is_a_problem_and_never_a_fault_of_ours(api, alice, raw, st
     assert answer.status_code == status
     assert answer["Content-Type"] == "application/problem+json"
     assert reason in answer.json()["detail"]
+    assert len(answer.content) < 50_000
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"name": "a\0"}, {"name": "\ud800"}, {"\ud800": "x"}, {"name": 1}, {"name": "x" * 81}],
+)
+def test_a_deployment_is_named_by_text_that_can_be_kept(api, bob, template, config):
+    marketplace.buy_template(buyer=bob, template=template)
+    address = f"/api/v1/templates/{template.pk}/deployments"
+    assert api(bob)("POST", address, {"custom_config": config}).status_code == 400
+    assert api(bob)("POST", address, {"custom_config": {"name": "Döner 🥙"}}).status_code == 201
 
 
 def test_an_idempotency_key_has_a_length(api, alice, digits):

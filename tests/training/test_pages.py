@@ -107,3 +107,23 @@ def test_lists_are_empty_with_a_way_on(client, alice, digits):
     client.force_login(alice)
     assert "Nothing trained yet" in text(client.get("/jobs/"))
     assert "No models yet" in text(client.get("/models/"))
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("{", "this must be JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ("1" * 5_000, "4300 digits"),
+        ('{"\\ud800": 1}', "is not known here"),
+        ('{"architecture": {"type": "\\ud800", "layers": []}, "training": {}}', "is not known"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_shown_beside_its_reason(
+    client, alice, digits, config, reason
+):
+    client.force_login(alice)
+    form = {"dataset": "digits", "tier": "nano", "seed": "0", "config": config, "start": "1"}
+    page = client.post("/jobs/new/", form)
+    assert page.status_code == 200
+    assert reason in page.content.decode()

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from governance.services import Refusal
+from kernels.fields import shown
 from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
 from training.models import Model
@@ -44,7 +45,9 @@ def parse_rows(raw: Any, *, columns: int) -> NDArray[np.float32]:
             )
         for column, value in enumerate(row):
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InvalidRows(f"input_data[{number}][{column}]: {value!r} is not a number.")
+                raise InvalidRows(
+                    f"input_data[{number}][{column}]: {shown(value)} is not a number."
+                )
             # Compared as it is: a whole number may be too long for any float.
             if not -LARGEST <= value <= LARGEST:
                 raise InvalidRows(
