@@ -1,0 +1,98 @@
+"""Small networks of every kind, as graphs and arrays, for the tests of what leaves the house."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import forward, ops
+from kernels.build import Module
+from kernels.forward import PROGRAM, Forward
+from kernels.graph import Node, leaf, reshape
+from kernels.limits import Limits
+from kernels.runtime import Sandbox
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A graph, arrays for its parameters, and some rows for its only input."""
+
+    graph: Mapping[str, Any]
+    arrays: Arrays
+    rows: NDArray[Any]
+
+
+def network(made: Forward, rows: int = 5, seed: int = 0) -> Network:
+    """With random numbers wherever numbers are wanted; tokens are below 7."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for name, node in made.parameters.items():
+        values = rng.standard_normal(node.shape).astype(np.float32)
+        arrays[name] = np.abs(values) + np.float32(0.5) if name.endswith("scale") else values
+    (given,) = made.inputs.values()
+    shape = (rows * given.shape[0], *given.shape[1:])
+    tokens, floats = rng.integers(0, 7, shape).astype("u4"), rng.standard_normal(shape)
+    return Network(
+        forward.to_json(made), arrays, tokens if given.dtype == "u4" else floats.astype("f4")
+    )
+
+
+def answers(network: Network, rows: NDArray[Any], module: Module) -> dict[str, NDArray[Any]]:
+    """What our own sandbox says, as the server runs it."""
+    capacity = forward.capacity(forward.from_json(network.graph, 1))
+    plan = forward.prediction_plan(lambda n: forward.from_json(network.graph, n), capacity)
+    sandbox = Sandbox(module, plan.plan, Limits())
+    for name, node in plan.parameters.items():
+        sandbox.array(node)[...] = network.arrays[name]
+    (into,) = plan.inputs.values()
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in plan.outputs}
+    for start in range(0, len(rows), capacity):
+        block = rows[start : start + capacity]
+        sandbox.array(into)[: len(block)] = block
+        sandbox.call(PROGRAM, 0, 1, len(block))
+        for name, node in plan.outputs.items():
+            each = (node.shape or (0,))[0] // capacity
+            parts[name].append(sandbox.array(node)[: each * len(block)].copy())
+    return {name: np.concatenate(found) for name, found in parts.items()}
+
+
+def parameter(known: dict[str, Node], name: str, *shape: int) -> Node:
+    known[name] = leaf(name, shape)
+    return known[name]
+
+
+def dense() -> Network:
+    """Standardised features, every activation, probabilities."""
+    known: dict[str, Node] = {}
+    x = leaf("input", (1, 64))
+    columns = [parameter(known, f"input.{name}", 64) for name in ("mean", "scale")]
+    h = ops.apply("standardise", x, *columns)
+    activations = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh")
+    for number, activation in enumerate(activations):
+        width = (h.shape or ())[1]
+        h = ops.apply("matmul_nn", h, parameter(known, f"{number}.weight", width, 9 + number))
+        h = ops.apply("bias", h, parameter(known, f"{number}.bias", 9 + number))
+        h = ops.apply(activation, h)
+    return network(Forward({"input": x}, known, {"probabilities": ops.apply("softmax", h)}), 600)
+
+
+def tokens() -> Network:
+    """Tokens, where they stand, a normalised mean of them, and two outputs."""
+    known: dict[str, Node] = {}
+    x = leaf("input", (1, 6), "u4")
+    h = ops.apply("embedding", x, parameter(known, "table", 7, 8))
+    h = ops.apply("positions", h)
+    gain, bias = (parameter(known, f"norm.{name}", 8) for name in ("gain", "bias"))
+    flat = ops.apply("layer_norm", reshape(h, (6, 8)), gain, bias, attributes={"epsilon": 1e-5})
+    logits = ops.apply("matmul_nt", flat, known["table"])
+    mean = ops.apply("mean_steps", reshape(flat, (1, 6, 8)))
+    probabilities = reshape(ops.apply("softmax", logits), (1, 6, 7))
+    outputs = {"probabilities": probabilities, "mean": mean}
+    return network(Forward({"input": x}, known, outputs))
+
+
+NETWORKS: dict[str, Callable[[], Network]] = {"dense": dense, "tokens": tokens}
