@@ -63,6 +63,7 @@ CASES = {
     "sgd": Case({"n": 16_384}),
     "lateral": Case({"n": 4_096}),
     "log": Case(is_positive=True),
+    "dense_int8": Case({"m": 64, "k": 256, "n": 128}),
 }
 
 

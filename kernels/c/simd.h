@@ -11,6 +11,7 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef int i32;
 typedef signed char i8;
+typedef short i16;
 
 enum { LANES = 4 };
 
@@ -152,3 +153,51 @@ INLINE float sum_lanes(f32x4 a) {
     store(lanes, a);
     return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
 }
+
+// Eight whole numbers of 16 bits, as products of bytes want them: products and sums of whole
+// numbers are exact, so their order is of no matter.
+#ifdef __wasm_simd128__
+
+typedef v128_t i16x8;
+
+INLINE f32x4 nearest(f32x4 a) { return wasm_f32x4_nearest(a); }  // ties to even
+INLINE i32x4 whole(f32x4 a) { return wasm_i32x4_trunc_sat_f32x4(a); }
+INLINE i16x8 load_bytes(const i8 *p) { return wasm_i16x8_load8x8(p); }
+// (a0, b0, a1, b1, …) of the lower and of the upper half
+INLINE i16x8 zip_low(i16x8 a, i16x8 b) { return wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+INLINE i16x8 zip_high(i16x8 a, i16x8 b) {
+    return wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+INLINE i16x8 splat_pair(const i16 *p) { return wasm_v128_load32_splat(p); }
+// Lane i is a[2i] b[2i] + a[2i + 1] b[2i + 1].
+INLINE i32x4 dot(i16x8 a, i16x8 b) { return wasm_i32x4_dot_i16x8(a, b); }
+INLINE void store_whole(i32 *p, i32x4 a) { wasm_v128_store(p, a); }
+
+#else
+
+typedef struct { i16 lane[2 * LANES]; } i16x8;
+
+#define EACH(type, count, expression) \
+    type out; \
+    for (u32 i = 0; i < count; i++) out.lane[i] = (expression); \
+    return out
+INLINE f32x4 nearest(f32x4 a) { EACH(f32x4, LANES, __builtin_rintf(a.lane[i])); }
+INLINE i32x4 whole(f32x4 a) {
+    EACH(i32x4, LANES, a.lane[i] == a.lane[i] ? (i32)a.lane[i] : 0);
+}
+INLINE i16x8 load_bytes(const i8 *p) { EACH(i16x8, 2 * LANES, p[i]); }
+INLINE i16x8 zip_low(i16x8 a, i16x8 b) {
+    EACH(i16x8, 2 * LANES, i & 1 ? b.lane[i / 2] : a.lane[i / 2]);
+}
+INLINE i16x8 zip_high(i16x8 a, i16x8 b) {
+    EACH(i16x8, 2 * LANES, i & 1 ? b.lane[LANES + i / 2] : a.lane[LANES + i / 2]);
+}
+INLINE i16x8 splat_pair(const i16 *p) { EACH(i16x8, 2 * LANES, p[i & 1]); }
+INLINE i32x4 dot(i16x8 a, i16x8 b) {
+    EACH(i32x4, LANES,
+         a.lane[2 * i] * b.lane[2 * i] + a.lane[2 * i + 1] * b.lane[2 * i + 1]);
+}
+INLINE void store_whole(i32 *p, i32x4 a) { for (u32 i = 0; i < LANES; i++) p[i] = a.lane[i]; }
+#undef EACH
+
+#endif

@@ -15,6 +15,7 @@ is.
 from kernels.ops import (
     attention,
     chance,
+    compression,
     elementwise,
     likelihoods,
     losses,
@@ -47,6 +48,7 @@ FAMILIES = (
     likelihoods,
     reinforcement,
     recurrent,
+    compression,
 )
 for family in FAMILIES:
     assert not set(TABLE) & set(family.ROWS), "two rows of one name"

@@ -13,6 +13,7 @@ from kernels.graph import leaf
 from tests.kernels.examples import (
     attention,
     chance,
+    compression,
     elementwise,
     likelihoods,
     losses,
@@ -42,6 +43,7 @@ FAMILIES = (
     likelihoods,
     reinforcement,
     recurrent,
+    compression,
 )
 EXAMPLES = {name: make for family in FAMILIES for name, make in family.EXAMPLES.items()}
 TOLERANCES = {name: bound for family in FAMILIES for name, bound in family.TOLERANCES.items()}
