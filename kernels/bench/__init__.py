@@ -26,7 +26,7 @@ def measure(parts: Sequence[str] = tuple(PARTS)) -> dict[str, Any]:
 
 def lines(report: dict[str, Any]) -> list[str]:
     """The report for people."""
-    text = [f"kernel {report['kernel_hash'][:16]}, medians, one thread"]
+    text = [f"kernel {report['kernel_hash'][:16]}, one thread"]
     for name, (_, write) in PARTS.items():
         if name in report:
             text += ["", *write(report[name])]

@@ -24,7 +24,7 @@ from kernels.signature import ShapeError
 
 FLOOR, GOAL = 4.0, 5.0  # of the geometric mean
 FLOOR_EACH, GOAL_EACH = 1.5, 2.0
-ROUNDS = 5
+ROUNDS = 7
 TURN_SECONDS = 0.004
 MEMORY_BYTES = 512 * 2**20
 
@@ -46,6 +46,8 @@ class Case:
     steps: int | None = None
 
 
+HEADS = {"b": 4, "t": 64, "d": 128, "h": 4}
+JOINED = {"m": 256, "p": 48, "q": 80, "n": 128}
 CASES = {
     "matmul_nn": Case({"m": 64, "k": 256, "n": 128}),
     "matmul_nt": Case({"m": 64, "k": 128, "n": 256}),
@@ -63,6 +65,23 @@ CASES = {
     "sgd": Case({"n": 16_384}),
     "lateral": Case({"n": 4_096}),
     "log": Case(is_positive=True),
+    "attention": Case(HEADS),
+    "attention_gradient": Case(HEADS),
+    "attention_weights": Case(HEADS),
+    "embedding": Case({"v": 1_000}, whole="v"),
+    "embedding_gradient": Case({"v": 1_000}, whole="v"),
+    "one_hot": Case({"m": 1_024}, whole="n"),
+    "weighted_cross_entropy": Case(whole="n"),
+    "weighted_cross_entropy_gradient": Case(whole="n"),
+    "policy_gradient": Case({"n": 16}, whole="n"),
+    "policy_gradient_gradient": Case({"n": 16}, whole="n"),
+    "action_value": Case({"m": 1_024, "n": 16}, whole="n"),
+    "action_value_gradient": Case({"m": 1_024, "n": 16}, whole="n"),
+    "expected_return": Case({"m": 1_024, "n": 16}),
+    "join": Case(JOINED),
+    "take_columns": Case({"m": 256, "n": 128, "p": 48}, {"first": 32}),
+    "place_columns": Case({"m": 256, "n": 128, "p": 48}, {"first": 32}),
+    "mask": Case({"n": 16_384}),
     "dense_int8": Case({"m": 64, "k": 256, "n": 128}),
 }
 
@@ -142,6 +161,7 @@ def compare(name: str, node: Node, memory: Mapping[Node, Array]) -> dict[str, fl
     seconds = in_turns(
         {variant: op_turn(variant, node, memory, most_steps) for variant in build.VARIANT_FLAGS},
         ROUNDS,
+        pick=min,  # turns this short are as often disturbed as not
     )
     return {
         "simd_us": seconds["simd"] * 1e6,

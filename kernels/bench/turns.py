@@ -1,4 +1,4 @@
-"""How contestants are timed: in turns, on one thread, medians compared.
+"""How contestants are timed: in turns, on one thread, medians (of short turns: minima) compared.
 
 A machine that slows down for a while slows all of them, so ratios within one run hold where times
 do not.
@@ -6,7 +6,7 @@ do not.
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 ROUNDS = 9
 TURN_SECONDS = 0.02  # long enough to be back in the caches that the others emptied
@@ -14,7 +14,11 @@ TURN_SECONDS = 0.02  # long enough to be back in the caches that the others empt
 Turn = Callable[[], float]  # takes a turn, answers the seconds of one unit of its work
 
 
-def in_turns(contestants: Mapping[str, Turn], rounds: int = ROUNDS) -> dict[str, float]:
+def in_turns(
+    contestants: Mapping[str, Turn],
+    rounds: int = ROUNDS,
+    pick: Callable[[Sequence[float]], float] = statistics.median,
+) -> dict[str, float]:
     """The median seconds of each, over rounds in which each has its turn. The first is warm-up."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(rounds + 1):
@@ -22,7 +26,7 @@ def in_turns(contestants: Mapping[str, Turn], rounds: int = ROUNDS) -> dict[str,
             seconds = contestant()
             if turn:
                 times[name].append(seconds)
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: pick(found) for name, found in times.items()}
 
 
 def repeated(work: Callable[[int], None], turn_seconds: float = TURN_SECONDS) -> Turn:
