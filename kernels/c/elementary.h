@@ -10,16 +10,14 @@
 
 INLINE f32x4 horner(f32x4 sum, f32x4 x, float next) { return add(mul(sum, x), splat(next)); }
 
-// e^x. Above 88.73 infinity; below -87.34 the result is subnormal and loses bits, below -104 it is
-// zero.
-INLINE f32x4 exp4(f32x4 x) {
+// e^x = y * 2^n with y between sqrt(1/2) and sqrt(2). `shifted` holds n in its lowest bits.
+typedef struct { f32x4 y, shifted; } Exponential;
+
+INLINE Exponential split_exp4(f32x4 x) {
     // 1.5 * 2^23: adding it rounds to a whole number, to nearest even
     const float shift = 12582912.0f;
-    x = select(less(splat(90.0f), x), splat(90.0f), x);
-    x = select(less(x, splat(-105.0f)), splat(-105.0f), x);
     f32x4 shifted = add(mul(x, splat(1.44269504088896341f)), splat(shift));
     f32x4 n = sub(shifted, splat(shift));
-    i32x4 power = sub_i32(bits_of(shifted), splat_i32(0x4b400000));
     // ln 2 in two parts: n times the first is exact
     f32x4 r = sub(sub(x, mul(n, splat(0.693359375f))), mul(n, splat(-2.12194440e-4f)));
     f32x4 p = splat(1.9875691500e-4f);
@@ -28,12 +26,27 @@ INLINE f32x4 exp4(f32x4 x) {
     p = horner(p, r, 4.1665795894e-2f);
     p = horner(p, r, 1.6666665459e-1f);
     p = horner(p, r, 5.0000001201e-1f);
-    f32x4 y = add(add(mul(p, mul(r, r)), r), splat(1.0f));
+    return (Exponential){add(add(mul(p, mul(r, r)), r), splat(1.0f)), shifted};
+}
+
+// e^x. Above 88.73 infinity; below -87.34 the result is subnormal and loses bits, below -104 it is
+// zero.
+INLINE f32x4 exp4(f32x4 x) {
+    Exponential e = split_exp4(larger(lesser(x, splat(90.0f)), splat(-105.0f)));
+    i32x4 power = sub_i32(bits_of(e.shifted), splat_i32(0x4b400000));
     // 2^n in two factors, since n = 128 has no exponent of its own
     i32x4 half = shift_right(power, 1);
     f32x4 first = float_of(shift_left(add_i32(half, splat_i32(127)), 23));
     f32x4 second = float_of(shift_left(add_i32(sub_i32(power, half), splat_i32(127)), 23));
-    return mul(mul(y, first), second);
+    return mul(mul(e.y, first), second);
+}
+
+// The same bits for x from -87.3 to 88, where 2^n is one factor, and for less work. The shift
+// leaves n alone of the bits of 1.5 * 2^23 + n, and the sum puts it on the exponent of 1.
+INLINE f32x4 moderate_exp4(f32x4 x) {
+    Exponential e = split_exp4(x);
+    i32x4 power = add_i32(shift_left(bits_of(e.shifted), 23), splat_i32(0x3f800000));
+    return mul(e.y, float_of(power));
 }
 
 // The natural logarithm; of zero minus infinity, of a negative number NaN.
@@ -66,12 +79,18 @@ INLINE f32x4 log4(f32x4 x) {
     return select(less(x, splat(__builtin_inff())), y, x);  // infinity and NaN pass through
 }
 
-INLINE f32x4 sigmoid4(f32x4 x) { return divide(splat(1.0f), add(splat(1.0f), exp4(negative(x)))); }
+// Below -88 it stays at 6e-39.
+INLINE f32x4 sigmoid4(f32x4 x) {
+    f32x4 e = moderate_exp4(larger(lesser(negative(x), splat(88.0f)), splat(-87.3f)));
+    return divide(splat(1.0f), add(splat(1.0f), e));
+}
 
 INLINE f32x4 tanh4(f32x4 x) {
     f32x4 size = absolute(x);
-    f32x4 large = sub(splat(1.0f), divide(splat(2.0f), add(exp4(add(size, size)), splat(1.0f))));
-    large = select(less(x, splat(0.0f)), negative(large), large);
+    f32x4 e = moderate_exp4(lesser(add(size, size), splat(88.0f)));
+    f32x4 large = sub(splat(1.0f), divide(splat(2.0f), add(e, splat(1.0f))));
+    i32x4 sign = and_i32(bits_of(x), splat_i32((i32)0x80000000));
+    large = float_of(or_i32(bits_of(large), sign));
     f32x4 square = mul(x, x);
     f32x4 p = splat(-5.70498872745e-3f);
     p = horner(p, square, 2.06390887954e-2f);

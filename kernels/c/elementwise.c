@@ -55,7 +55,19 @@ void op_bias(float *out, const float *x, const float *b, u32 m, u32 n) {
 
 // out (n) = the sum of x (m, n) over its rows, in their order
 void op_sum_rows(float *out, const float *x, u32 m, u32 n) {
+    enum { WIDE = 8 };  // vectors side by side: whole cache lines of a row
     u32 i = 0;
+    for (; i + WIDE * LANES <= n; i += WIDE * LANES) {
+        f32x4 total[WIDE];
+#pragma unroll
+        for (u32 v = 0; v < WIDE; v++) total[v] = ZERO;
+        for (u32 row = 0; row < m; row++)
+#pragma unroll
+            for (u32 v = 0; v < WIDE; v++)
+                total[v] = add(total[v], load(x + row * n + i + v * LANES));
+#pragma unroll
+        for (u32 v = 0; v < WIDE; v++) store(out + i + v * LANES, total[v]);
+    }
     for (; i + LANES <= n; i += LANES) {
         f32x4 total = ZERO;
         for (u32 row = 0; row < m; row++) total = add(total, load(x + row * n + i));

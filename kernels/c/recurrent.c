@@ -74,19 +74,25 @@ static void multiply(Loop loop, u32 rows) {
     }
 }
 
-// n units of one row: saved (i, f, g, o, c, tanh c, h apart) and cell c from the gates and the
-// product with the state before; answers the new state o * tanh(c).
-INLINE f32x4 cell4(float *saved, float *cell, const float *gates, const float *sums, u32 h, u32 n) {
-    f32x4 sum[GATES];
-#pragma unroll
-    for (u32 gate = 0; gate < GATES; gate++)
-        sum[gate] = add(load_up_to(gates + gate * h, n), load_up_to(sums + gate * h, n));
-    f32x4 i = sigmoid4(sum[0]), f = sigmoid4(sum[1]), g = tanh4(sum[2]), o = sigmoid4(sum[3]);
+// out (n) = f(gates + sums). Each function runs over its gates alone, since a chain of all that a
+// unit needs is too long for the processor to look past.
+INLINE void activate(float *out, const float *gates, const float *sums, u32 n, f32x4 (*f)(f32x4)) {
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) store(out + i, f(add(load(gates + i), load(sums + i))));
+    if (i == n) return;
+    f32x4 last = add(load_tail(gates + i, n - i), load_tail(sums + i, n - i));
+    store_tail(out + i, f(last), n - i);
+}
+
+// n units of one row, whose gates are in `saved` (i, f, g, o, h apart): cell, tanh of the cell, and
+// the new state, which is the answer.
+INLINE f32x4 cell4(float *saved, float *cell, u32 h, u32 n) {
+    f32x4 i = load_up_to(saved, n), f = load_up_to(saved + h, n);
+    f32x4 g = load_up_to(saved + 2 * h, n), o = load_up_to(saved + 3 * h, n);
     f32x4 c = add(mul(f, load_up_to(cell, n)), mul(i, g)), bent = tanh4(c);
-    const f32x4 found[SAVED] = {i, f, g, o, c, bent};
-#pragma unroll
-    for (u32 at = 0; at < SAVED; at++) store_up_to(saved + at * h, found[at], n);
     store_up_to(cell, c, n);
+    store_up_to(saved + 4 * h, c, n);
+    store_up_to(saved + 5 * h, bent, n);
     return mul(o, bent);
 }
 
@@ -111,13 +117,16 @@ void op_lstm(float *hidden, float *saved, const float *gates, const float *recur
                 float *factor = factor_at(loop, row, rows, 0), *cell = loop.carried + row * h;
                 float *kept = saved + at * SAVED * h, *out = hidden + at * h;
                 const float *gate = gates + at * GATES * h, *sums = loop.sums + row * GATES * h;
+                activate(kept, gate, sums, 2 * h, sigmoid4);
+                activate(kept + 2 * h, gate + 2 * h, sums + 2 * h, h, tanh4);
+                activate(kept + 3 * h, gate + 3 * h, sums + 3 * h, h, sigmoid4);
                 for (; u + LANES <= h; u += LANES, factor += LANES * step) {
-                    f32x4 state = cell4(kept + u, cell + u, gate + u, sums + u, h, LANES);
+                    f32x4 state = cell4(kept + u, cell + u, h, LANES);
                     store(out + u, state);
                     store_factors(factor, step, state);
                 }
                 if (u == h) continue;
-                f32x4 state = cell4(kept + u, cell + u, gate + u, sums + u, h, h - u);
+                f32x4 state = cell4(kept + u, cell + u, h, h - u);
                 store_tail(out + u, state, h - u);
                 store_factors_up_to(factor, step, state, h - u);
             }

@@ -38,6 +38,8 @@ INLINE f32x4 negative(f32x4 a) { return wasm_f32x4_neg(a); }
 INLINE i32x4 less(f32x4 a, f32x4 b) { return wasm_f32x4_lt(a, b); }
 // b where a < b, else a, so a NaN in a stays.
 INLINE f32x4 larger(f32x4 a, f32x4 b) { return wasm_f32x4_pmax(a, b); }
+// b where b < a, else a, so a NaN in a stays.
+INLINE f32x4 lesser(f32x4 a, f32x4 b) { return wasm_f32x4_pmin(a, b); }
 INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) { return wasm_v128_bitselect(yes, no, mask); }
 INLINE i32x4 bits_of(f32x4 a) { return a; }
 INLINE f32x4 float_of(i32x4 a) { return a; }
@@ -45,6 +47,7 @@ INLINE i32x4 splat_i32(i32 a) { return wasm_i32x4_splat(a); }
 INLINE i32x4 add_i32(i32x4 a, i32x4 b) { return wasm_i32x4_add(a, b); }
 INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { return wasm_i32x4_sub(a, b); }
 INLINE i32x4 and_i32(i32x4 a, i32x4 b) { return wasm_v128_and(a, b); }
+INLINE i32x4 or_i32(i32x4 a, i32x4 b) { return wasm_v128_or(a, b); }
 INLINE i32x4 shift_left(i32x4 a, u32 n) { return wasm_i32x4_shl(a, n); }
 INLINE i32x4 shift_right(i32x4 a, u32 n) { return wasm_i32x4_shr(a, n); }
 INLINE f32x4 convert(i32x4 a) { return wasm_f32x4_convert_i32x4(a); }
@@ -104,6 +107,9 @@ INLINE i32x4 less(f32x4 a, f32x4 b) { EACH(i32x4, a.lane[i] < b.lane[i] ? -1 : 0
 INLINE f32x4 larger(f32x4 a, f32x4 b) {
     EACH(f32x4, a.lane[i] < b.lane[i] ? b.lane[i] : a.lane[i]);
 }
+INLINE f32x4 lesser(f32x4 a, f32x4 b) {
+    EACH(f32x4, b.lane[i] < a.lane[i] ? b.lane[i] : a.lane[i]);
+}
 INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) {
     EACH(f32x4, mask.lane[i] ? yes.lane[i] : no.lane[i]);
 }
@@ -113,6 +119,7 @@ INLINE i32x4 splat_i32(i32 a) { EACH(i32x4, a); }
 INLINE i32x4 add_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] + (u32)b.lane[i])); }
 INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] - (u32)b.lane[i])); }
 INLINE i32x4 and_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] & b.lane[i]); }
+INLINE i32x4 or_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] | b.lane[i]); }
 INLINE i32x4 shift_left(i32x4 a, u32 n) { EACH(i32x4, (i32)((u32)a.lane[i] << n)); }
 INLINE i32x4 shift_right(i32x4 a, u32 n) { EACH(i32x4, a.lane[i] >> n); }
 INLINE f32x4 convert(i32x4 a) { EACH(f32x4, (float)a.lane[i]); }
