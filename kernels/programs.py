@@ -7,7 +7,7 @@ parameters, so that any number of steps is one call into the sandbox.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kernels import ops
+from kernels import ops, optimizers, schedules
 from kernels.autodiff import gradients
 from kernels.compiler import Plan, Program, compile_programs
 from kernels.config import ConfigError, NetworkConfig
@@ -16,7 +16,6 @@ from kernels.graph import Node, Number, count, leaf, view
 from kernels.network import Parameter, forward, parameters
 from kernels.philox import Purpose, stream
 
-ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # Kingma and Ba's own values
 EVALUATION_ROWS = 256
 STEPS_LIMIT = 2**31 - 1  # the virtual machine counts steps in one word
 PREDICTION_ROWS = 32
@@ -181,26 +180,30 @@ def training_step(
     found = gradients(loss, weights.parts.values())
     into = {found[weights.parts[name]]: place for name, place in slopes.parts.items()}
     moments = tuple(
-        leaf(name, weights.whole.shape or ())
-        for name in (
-            ("first_moment", "second_moment") if config.optimizer == "adam" else ("velocity",)
-        )
+        leaf(name, weights.whole.shape or ()) for name in optimizers.MOMENTS[config.optimizer]
     )
-    move = optimiser(config, weights.whole, slopes.whole, moments)
+    rate, counted = leaf("learning_rate", (1,)), leaf("optimizer_steps", (1,))
+    one = leaf("rate_factor", (1,))
+    move = [
+        ops.apply("constant", sizes={"count": 1}, attributes={"value": 1.0}),
+        schedules.schedule(
+            "constant", rate, one, learning_rate=config.learning_rate, steps_total=0
+        ),
+        optimizers.move(
+            config.optimizer,
+            weights.whole,
+            slopes.whole,
+            moments,
+            rate,
+            counted,
+            momentum=config.momentum,
+        ),
+    ]
+    into[move[0]] = one
     if config.divergent is not None:
         steps_total = measured.steps * config.epochs
         move = [explore(config.divergent.factor, slopes.whole, steps_total, seed), *move]
-    return Program([shuffle, record, *into, *move], into), moments
-
-
-def optimiser(
-    config: NetworkConfig, weights: Node, slopes: Node, moments: Sequence[Node]
-) -> list[Node]:
-    if config.optimizer == "adam":
-        rates: dict[str, Number] = {"learning_rate": config.learning_rate, **ADAM}
-        return [ops.apply("adam", weights, slopes, *moments, attributes=rates)]
-    rates = {"learning_rate": config.learning_rate, "momentum": config.momentum}
-    return [ops.apply("sgd", weights, slopes, *moments, attributes=rates)]
+    return Program([shuffle, record, *into, *move], into), (*moments, counted)
 
 
 def explore(factor: float, slopes: Node, steps_total: int, seed: int) -> Node:

@@ -6,6 +6,10 @@
 #include "simd.h"
 #include "table.h"  // the prototypes, written by build.py from the table
 
+// What a kernel that decides answers: a loss is not a number; all is well; the rest of this step is
+// not wanted.
+enum { STOP = 0, GO_ON = 1, NEXT_STEP = 2 };
+
 INLINE u32 smaller(u32 a, u32 b) { return a < b ? a : b; }
 
 INLINE void copy_row(float *out, const float *in, u32 n) {

@@ -25,7 +25,7 @@ INLINE float float_from(u32 word) {
 #define X(i) float_from(word[i])
 #define STREAM(i) ((Stream){word[i], word[(i) + 1], word[(i) + 2]})
 
-// Answers whether to go on: a loss that is no number says no.
+// Answers how to go on.
 static u32 dispatch(u32 opcode, const u32 *word, u8 *arena, u32 step) {
     switch (opcode) {
 #include "dispatch.h"  // written by build.py from the table
@@ -50,7 +50,10 @@ u32 run(const u32 *tape, u32 program, u8 *arena, u32 first, u32 steps, u32 rows)
     const u32 *bounds = tape + HEADER_WORDS + 2 * program;
     const Instruction *begin = (const Instruction *)tape + bounds[0], *end = begin + bounds[1];
     for (u32 done = 0; done < steps; done++)
-        for (const Instruction *instruction = begin; instruction < end; instruction++)
-            if (!execute(instruction, arena, first + done, rows)) return done;
+        for (const Instruction *instruction = begin; instruction < end; instruction++) {
+            u32 answer = execute(instruction, arena, first + done, rows);
+            if (answer == STOP) return done;
+            if (answer == NEXT_STEP) break;
+        }
     return steps;
 }

@@ -17,8 +17,10 @@ from kernels.ops import (
     chance,
     compression,
     elementwise,
+    gradients,
     likelihoods,
     losses,
+    noise,
     norm,
     optimizers,
     patterns,
@@ -27,6 +29,7 @@ from kernels.ops import (
     regression,
     reinforcement,
     rows,
+    schedules,
     sequences,
 )
 from kernels.ops.table import TABLE, Array, Attributes, Op, apply, flops, part
@@ -49,6 +52,9 @@ FAMILIES = (
     reinforcement,
     recurrent,
     compression,
+    gradients,
+    schedules,
+    noise,
 )
 for family in FAMILIES:
     assert not set(TABLE) & set(family.ROWS), "two rows of one name"

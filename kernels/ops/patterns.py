@@ -24,6 +24,17 @@ def lateral(node: Node, step: int, g: Array) -> None:
     g += float(node.attributes["factor"]) * fade * np.sqrt(squares / across) * noise
 
 
+def logistic_map(node: Node, step: int, state: Array, rate: Array) -> None:
+    of = state.dtype.type
+    growth, factor = of(node.attributes["growth"]), of(node.attributes["factor"])
+    x = state[0]
+    if not 0 < x < 1:
+        word = int(philox.draw(node.attributes, step, 1)[0, 0]) >> 9
+        x = of((word + 0.5) * 2.0**-23)
+    state[0] = x = growth * x * (of(1) - x)
+    rate[0] *= of(1) + factor * (of(2) * x - of(1))
+
+
 ROWS: dict[str, Op] = {
     "lateral": Op(
         Signature("(n)->"),
@@ -32,5 +43,12 @@ ROWS: dict[str, Op] = {
         flops=50,
         counts_steps=True,
         scratch=lambda sizes: sizes["n"],
+    ),
+    "logistic_map": Op(
+        Signature("(1),(1)->"),
+        logistic_map,
+        attributes={"growth": float, "factor": float} | STREAM,
+        flops=50,
+        counts_steps=True,
     ),
 }

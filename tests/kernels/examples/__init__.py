@@ -15,8 +15,10 @@ from tests.kernels.examples import (
     chance,
     compression,
     elementwise,
+    gradients,
     likelihoods,
     losses,
+    noise,
     norm,
     optimizers,
     patterns,
@@ -25,6 +27,7 @@ from tests.kernels.examples import (
     regression,
     reinforcement,
     rows,
+    schedules,
     sequences,
 )
 
@@ -44,6 +47,9 @@ FAMILIES = (
     reinforcement,
     recurrent,
     compression,
+    gradients,
+    schedules,
+    noise,
 )
 EXAMPLES = {name: make for family in FAMILIES for name, make in family.EXAMPLES.items()}
 TOLERANCES = {name: bound for family in FAMILIES for name, bound in family.TOLERANCES.items()}

@@ -1,5 +1,7 @@
 """Examples of kernels/ops/patterns.py."""
 
+import numpy as np
+
 from kernels.ops import apply
 from tests.kernels.examples.chance import DRAWS
 
@@ -9,5 +11,11 @@ def lateral(x, a, b, c):
     return apply("lateral", x.floats(a * b), attributes=attributes)
 
 
-EXAMPLES = {"lateral": lateral}
+def logistic_map(x, a, b, c):
+    state = np.float32([0 if a == 1 else 1 / a])
+    attributes = {"growth": 3.99, "factor": 0.3} | DRAWS
+    return apply("logistic_map", x.holding(state), x.positive(1), attributes=attributes)
+
+
+EXAMPLES = {"lateral": lateral, "logistic_map": logistic_map}
 TOLERANCES = {"lateral": 2e-6}

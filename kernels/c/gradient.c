@@ -1,0 +1,101 @@
+// What is done to gradients g (n) before anything moves: cut, regularised, gathered over several
+// batches, and measured.
+
+#include "kernels.h"
+
+enum { SUMS = 8 };
+
+// The sum of g^2, or of ((g + other) * share)^2, in double precision: element i goes to running sum
+// i modulo 8, and the eight are added in pairs.
+INLINE double squares_of(const float *g, const float *other, float share, u32 n) {
+    double sum[SUMS] = {0, 0, 0, 0, 0, 0, 0, 0};
+    u32 i = 0;
+    for (; i + SUMS <= n; i += SUMS)
+        for (u32 lane = 0; lane < SUMS; lane++) {
+            double x = other ? (g[i + lane] + other[i + lane]) * share : g[i + lane];
+            sum[lane] += x * x;
+        }
+    for (u32 lane = 0; i < n; i++, lane++) {
+        double x = other ? (g[i] + other[i]) * share : g[i];
+        sum[lane] += x * x;
+    }
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+INLINE void scale_in_place(float *g, u32 n, float factor) {
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) store(g + i, mul(load(g + i), splat(factor)));
+    for (; i < n; i++) g[i] *= factor;
+}
+
+// g is made shorter where it is longer than `limit` (Pascanu, Mikolov and Bengio, "On the
+// difficulty of training recurrent neural networks", 2013)
+void op_clip_norm(float *g, u32 n, float limit) {
+    double norm = __builtin_sqrt(squares_of(g, 0, 1.0f, n));
+    if (norm > limit) scale_in_place(g, n, (float)(limit / norm));
+}
+
+// every element of g is kept between -limit and limit
+void op_clip_value(float *g, u32 n, float limit) {
+    u32 i = 0;
+    for (; i < n; i += LANES) {
+        f32x4 x = i + LANES <= n ? load(g + i) : load_tail(g + i, n - i);
+        x = select(less(splat(limit), x), splat(limit), x);
+        x = select(less(x, splat(-limit)), splat(-limit), x);
+        if (i + LANES <= n) store(g + i, x);
+        else store_tail(g + i, x, n - i);
+    }
+}
+
+// g += l2 * p + l1 * sign(p): the slope of l2 / 2 * |p|^2 + l1 * the sum of |p|, sign(0) = 0
+void op_regularise(float *g, float *p, u32 n, float l1, float l2) {
+    f32x4 zero = splat(0.0f);
+    for (u32 i = 0; i < n; i += LANES) {
+        u32 left = n - i;
+        f32x4 slope = left < LANES ? load_tail(g + i, left) : load(g + i);
+        f32x4 x = left < LANES ? load_tail(p + i, left) : load(p + i);
+        f32x4 pull = select(less(zero, x), splat(l1), select(less(x, zero), splat(-l1), zero));
+        slope = add(slope, add(mul(splat(l2), x), pull));
+        if (left < LANES) store_tail(g + i, slope, left);
+        else store(g + i, slope);
+    }
+}
+
+// total (n) = the mean of the gradients of the batches gathered so far, once there are `every` (1)
+// of them, else their sum. waited (1) is how many came before this one; `due` counts them. Zero for
+// `every`, as in fresh memory, is one.
+void op_accumulate(float *total, float *g, float *waited, float *every, u32 n) {
+    float gathered = *waited + 1.0f;
+    u32 i = 0;
+    if (*waited == 0.0f) {
+        copy_row(total, g, n);
+        i = n;
+    }
+    for (; i + LANES <= n; i += LANES) store(total + i, add(load(total + i), load(g + i)));
+    for (; i < n; i++) total[i] += g[i];
+    if (gathered >= *every) scale_in_place(total, n, 1.0f / gathered);
+}
+
+// Whether the gathered gradient is to be used in this step; if not, the step ends here.
+u32 op_due(float *waited, float *every) {
+    *waited += 1.0f;
+    if (*waited < *every) return NEXT_STEP;
+    *waited = 0.0f;
+    return GO_ON;
+}
+
+// For the gradient noise scale (McCandlish and others, "An empirical model of large-batch
+// training", 2018, appendix A.1): sums (4) gather |g|^2 of single batches and their number, |mean|^2
+// of groups of batches and their number. Runs before `accumulate`. A group is what `every` gathers;
+// where that is one batch, it is this one and the one before, whose gradient `total` still holds:
+// the weights have moved by one step between the two. The first batch since the sums were zero has
+// none before it.
+void op_measure_noise(float *sums, float *g, float *total, float *waited, float *every, u32 n) {
+    u32 is_first = sums[1] == 0.0f, is_single = *every <= 1.0f;
+    float gathered = *waited + 1.0f;
+    sums[0] += (float)squares_of(g, 0, 1.0f, n);
+    sums[1] += 1.0f;
+    if (is_single ? is_first : gathered < *every || gathered < 2.0f) return;
+    sums[2] += (float)squares_of(g, total, is_single ? 0.5f : 1.0f / gathered, n);
+    sums[3] += 1.0f;
+}
