@@ -98,7 +98,7 @@ def capacity(forward: Forward) -> int:
         work += TOUCH_WORK * node.elements
         if not is_memory(node):
             row = ops.TABLE[node.op]
-            work += row.work(node.sizes)
+            work += row.work(node.sizes, node.attributes)
             size_bytes += 0 if row.scratch is None else 4 * row.scratch(node.sizes)
     return max(1, min(ROWS_MOST, CALL_WORK // max(work, 1), ACTIVATION_BYTES // size_bytes))
 

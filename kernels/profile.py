@@ -154,7 +154,7 @@ def timing(
         layer=layer,
         sizes=sizes,
         seconds=seconds,
-        flops=row.work(sizes),
+        flops=row.work(sizes, instruction.attributes),
         bytes=sum(extents_bytes(row, sizes)[:operands]),
         share=seconds / everything if everything else 0.0,
     )

@@ -226,7 +226,8 @@ def work(program: Iterable[Instruction], rows: int = 1) -> int:
     total = 0
     for instruction in program:
         row, sizes = TABLE[instruction.op], instruction.sizes_of(rows)
-        total += row.work(sizes) + TOUCH_WORK * sum(extents_bytes(row, sizes)) // 4
+        total += row.work(sizes, instruction.attributes)
+        total += TOUCH_WORK * sum(extents_bytes(row, sizes)) // 4
     return total
 
 

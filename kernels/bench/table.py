@@ -48,6 +48,9 @@ class Case:
 
 HEADS = {"b": 4, "t": 64, "d": 128, "h": 4}
 JOINED = {"m": 256, "p": 48, "q": 80, "n": 128}
+IMAGES = {"b": 8, "h": 14, "w": 14, "c": 16, "p": 3, "q": 3, "f": 32, "i": 14, "j": 14}
+POOLED = {"b": 8, "h": 28, "w": 28, "c": 16, "i": 14, "j": 14}
+HALVES = {"window": 2, "stride": 2, "top": 0, "left": 0}
 CASES = {
     "matmul_nn": Case({"m": 64, "k": 256, "n": 128}),
     "matmul_nt": Case({"m": 64, "k": 128, "n": 256}),
@@ -82,6 +85,11 @@ CASES = {
     "take_columns": Case({"m": 256, "n": 128, "p": 48}, {"first": 32}),
     "place_columns": Case({"m": 256, "n": 128, "p": 48}, {"first": 32}),
     "mask": Case({"n": 16_384}),
+    "conv2d": Case(IMAGES),
+    "conv2d_weights_gradient": Case(IMAGES),
+    "conv2d_input_gradient": Case(IMAGES),
+    "maxpool2d": Case(POOLED, HALVES),
+    "maxpool2d_gradient": Case(POOLED, HALVES),
     "dense_int8": Case({"m": 64, "k": 256, "n": 128}),
 }
 

@@ -18,6 +18,12 @@ INLINE void copy_row(float *out, const float *in, u32 n) {
     for (; i < n; i++) out[i] = in[i];
 }
 
+INLINE void clear_row(float *out, u32 n) {
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) store(out + i, splat(0.0f));
+    for (; i < n; i++) out[i] = 0.0f;
+}
+
 // A number found in memory that is about to index memory: no one could check it beforehand.
 INLINE u32 checked(u32 index, u32 bound) {
     if (index >= bound) __builtin_trap();

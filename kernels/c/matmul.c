@@ -13,12 +13,6 @@
 
 enum { FEW_COLUMNS = 16, FEW_ROWS = 64 };  // measured
 
-// What follows a complete sum; nothing without a bias.
-typedef struct {
-    const float *bias;
-    u32 activation;
-} End;
-
 // LANES rows of a matrix, `step` apart, as columns: place[j * stride + row].
 INLINE void turn_rows(float *place, u32 stride, const float *a, u32 step, u32 columns) {
     u32 j = 0;
@@ -107,8 +101,8 @@ static void block_product(float *out, u32 out_step, Matrix a, Matrix b, float *s
     }
 }
 
-static void ended_product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m,
-                          u32 k, u32 n, int adds, End end) {
+void ended_product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m, u32 k,
+                   u32 n, int adds, End end) {
     for (u32 step = 0; step < k; step += DEPTH)
         for (u32 column = 0; column < n; column += BREADTH) {
             int is_complete = end.bias && step + DEPTH >= k;

@@ -46,6 +46,9 @@ INLINE f32x4 float_of(i32x4 a) { return a; }
 INLINE i32x4 splat_i32(i32 a) { return wasm_i32x4_splat(a); }
 INLINE i32x4 add_i32(i32x4 a, i32x4 b) { return wasm_i32x4_add(a, b); }
 INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { return wasm_i32x4_sub(a, b); }
+INLINE i32x4 is_nan(f32x4 a) { return wasm_f32x4_ne(a, a); }
+INLINE i32x4 equal_i32(i32x4 a, i32x4 b) { return wasm_i32x4_eq(a, b); }
+INLINE i32x4 either(i32x4 a, i32x4 b) { return wasm_v128_or(a, b); }
 INLINE i32x4 and_i32(i32x4 a, i32x4 b) { return wasm_v128_and(a, b); }
 INLINE i32x4 or_i32(i32x4 a, i32x4 b) { return wasm_v128_or(a, b); }
 INLINE i32x4 shift_left(i32x4 a, u32 n) { return wasm_i32x4_shl(a, n); }
@@ -118,6 +121,9 @@ INLINE f32x4 float_of(i32x4 a) { EACH(f32x4, bits_float(a.lane[i])); }
 INLINE i32x4 splat_i32(i32 a) { EACH(i32x4, a); }
 INLINE i32x4 add_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] + (u32)b.lane[i])); }
 INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] - (u32)b.lane[i])); }
+INLINE i32x4 is_nan(f32x4 a) { EACH(i32x4, a.lane[i] != a.lane[i] ? -1 : 0); }
+INLINE i32x4 equal_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] == b.lane[i] ? -1 : 0); }
+INLINE i32x4 either(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] | b.lane[i]); }
 INLINE i32x4 and_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] & b.lane[i]); }
 INLINE i32x4 or_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] | b.lane[i]); }
 INLINE i32x4 shift_left(i32x4 a, u32 n) { EACH(i32x4, (i32)((u32)a.lane[i] << n)); }

@@ -57,6 +57,15 @@ typedef struct {
 void product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m, u32 k, u32 n,
              int adds);
 
+// What follows a complete sum; nothing without a bias.
+typedef struct {
+    const float *bias;
+    u32 activation;
+} End;
+
+void ended_product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m, u32 k,
+                   u32 n, int adds, End end);
+
 // Columns `from` to `to` of b in panels, k steps deep, one after the other; what fills up the last
 // panel is zero.
 Right pack_panels(float *place, Matrix b, u32 from, u32 to, u32 k);

@@ -31,6 +31,7 @@ from kernels.ops import (
     rows,
     schedules,
     sequences,
+    vision,
 )
 from kernels.ops.table import TABLE, Array, Attributes, Op, apply, flops, part
 
@@ -55,6 +56,7 @@ FAMILIES = (
     gradients,
     schedules,
     noise,
+    vision,
 )
 for family in FAMILIES:
     assert not set(TABLE) & set(family.ROWS), "two rows of one name"

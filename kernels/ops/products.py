@@ -48,7 +48,8 @@ def activation_slope(node: Node, g: Node) -> Node:
         return g
     value = node
     if name in WANT_THE_SUM:
-        value = apply(node.op, *node.sources, attributes=dict(node.attributes) | LINEAR)
+        attributes = dict(node.attributes) | LINEAR
+        value = apply(node.op, *node.sources, sizes=node.sizes, attributes=attributes)
     return apply(f"{name}_gradient", value, g)
 
 

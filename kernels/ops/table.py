@@ -34,16 +34,18 @@ class Op:
     gradient: Gradient | None = None
     attributes: Mapping[str, type] = field(default_factory=dict)
     flops: int | Callable[[Sizes], int] = 1
+    repeats: Callable[[Attributes], int] | None = None  # how often attributes make it do its flops
     scratch: Callable[[Sizes], int] | None = None
     holds: Callable[[Sizes, Attributes], bool] | None = None
     in_place: bool = False  # the output may lie where the first source lay
     counts_steps: bool = False  # the kernel is told the number of the step
     decides: bool = False  # the kernel answers whether the step goes on
 
-    def work(self, sizes: Sizes) -> int:
+    def work(self, sizes: Sizes, attributes: Attributes) -> int:
+        times = 1 if self.repeats is None else self.repeats(attributes)
         if callable(self.flops):
-            return self.flops(sizes)
-        return self.flops * count(tuple(sizes.values()))
+            return times * self.flops(sizes)
+        return times * self.flops * count(tuple(sizes.values()))
 
 
 TABLE: dict[str, Op] = {}
@@ -88,7 +90,7 @@ def part(node: Node, number: int) -> Node:
 
 def flops(node: Node) -> int:
     """Arithmetic in one run of a node: a count for prices and limits, not for records."""
-    return TABLE[node.op].work(node.sizes)
+    return TABLE[node.op].work(node.sizes, node.attributes)
 
 
 def from_output(name: str) -> Gradient:

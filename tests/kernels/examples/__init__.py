@@ -29,6 +29,7 @@ from tests.kernels.examples import (
     rows,
     schedules,
     sequences,
+    vision,
 )
 
 FAMILIES = (
@@ -50,6 +51,7 @@ FAMILIES = (
     gradients,
     schedules,
     noise,
+    vision,
 )
 EXAMPLES = {name: make for family in FAMILIES for name, make in family.EXAMPLES.items()}
 TOLERANCES = {name: bound for family in FAMILIES for name, bound in family.TOLERANCES.items()}
