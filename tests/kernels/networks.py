@@ -95,4 +95,52 @@ def tokens() -> Network:
     return network(Forward({"input": x}, known, outputs))
 
 
-NETWORKS: dict[str, Callable[[], Network]] = {"dense": dense, "tokens": tokens}
+def encoder() -> Network:
+    """Vectors, two heads of attention with and without a view of what comes, a mean."""
+    known: dict[str, Node] = {}
+    x = leaf("input", (1, 5, 3))
+    steps = ops.apply("bias", product(known, "in", reshape(x, (5, 3)), 8), parameter(known, "b", 8))
+    for name in ("first", "second"):
+        sides = [parameter(known, f"{name}.{side}", 8) for side in ("gain", "bias")]
+        normal = ops.apply("layer_norm", steps, *sides, attributes={"epsilon": 1e-5})
+        qkv = reshape(product(known, f"{name}.qkv", normal, 24), (1, 5, 24))
+        causal = {"causal": int(name == "second")}
+        seen = ops.apply("attention", qkv, sizes={"h": 2}, attributes=causal)
+        weights = ops.apply("attention_weights", qkv, sizes={"h": 2}, attributes=causal)
+        steps = ops.apply("sum", steps, product(known, f"{name}.out", reshape(seen, (5, 8)), 8))
+    mean = ops.apply("mean_steps", reshape(steps, (1, 5, 8)))
+    return network(Forward({"input": x}, known, {"mean": mean, "weights": weights}))
+
+
+def recurrent() -> Network:
+    """An LSTM in both directions, and one over it of which only the end counts."""
+    known: dict[str, Node] = {}
+    x = leaf("input", (1, 7, 3))
+    sides = [cell(known, name, x, 4, reverse=name == "back") for name in ("forth", "back")]
+    both = ops.apply("join", *(reshape(side, (7, 4)) for side in sides), sizes={"n": 8})
+    last = cell(known, "over", reshape(both, (1, 7, 8)), 5, reverse=False)
+    end = ops.apply("take_step", last, attributes={"at": 6})
+    return network(Forward({"input": x}, known, {"values": end, "states": last}))
+
+
+def cell(known: dict[str, Node], name: str, x: Node, units: int, *, reverse: bool) -> Node:
+    _, steps, width = x.shape or ()
+    weight = parameter(known, f"{name}.weight", width, 4 * units)
+    bias = parameter(known, f"{name}.bias", 4 * units)
+    flat = reshape(x, (steps, width))
+    gates = ops.apply("dense", flat, weight, bias, attributes={"activation": 0})
+    recurrent = parameter(known, f"{name}.recurrent", units, 4 * units)
+    gates = reshape(gates, (1, steps, 4 * units))
+    return ops.apply("lstm", gates, recurrent, attributes={"reverse": int(reverse)})
+
+
+def product(known: dict[str, Node], name: str, x: Node, width: int) -> Node:
+    return ops.apply("matmul_nn", x, parameter(known, name, (x.shape or ())[1], width))
+
+
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "dense": dense,
+    "tokens": tokens,
+    "encoder": encoder,
+    "recurrent": recurrent,
+}
