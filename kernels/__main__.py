@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels import bench, build, config, programs, tape, trainer
+from kernels import bench, build, config, estimate, programs, tape
 from kernels.config import ConfigError
+from kernels.data import DataError, DataShape, TrainingData
 from kernels.limits import Limits, SandboxError
 from kernels.modelfile import Signature
-from kernels.trainer import DataError, NonFinite, Trainer, TrainingData
+from kernels.trainer import NonFinite, Trainer
 
 EXAMPLE = {
     "architecture": {
@@ -89,9 +90,9 @@ def run_bench(asked: argparse.Namespace) -> Answer:
 
 def inspect(asked: argparse.Namespace) -> Answer:
     settings = config.parse(
-        read_config(asked.config), features=asked.features, classes=asked.classes
+        read_config(asked.config), DataShape.table(asked.features, asked.classes)
     )
-    guess = trainer.estimate(settings, rows=asked.rows)
+    guess = estimate.estimate(settings, rows=asked.rows)
     found = programs.training_plan(settings, rows=asked.rows, validation_rows=0, seed=asked.seed)
     plan = found.plan
     answer = {
@@ -111,7 +112,7 @@ def inspect(asked: argparse.Namespace) -> Answer:
 
 def run(asked: argparse.Namespace) -> Answer:
     names, classes, data = read_csv(asked.data)
-    settings = config.parse(read_config(asked.config), features=len(names), classes=len(classes))
+    settings = config.parse(read_config(asked.config), DataShape.table(len(names), len(classes)))
     training = Trainer(
         settings, data, seed=asked.seed, module=build.module(asked.variant), limits=Limits()
     )
@@ -126,8 +127,8 @@ def run(asked: argparse.Namespace) -> Answer:
         "kernel_hash": training.module.kernel_hash,
     }
     lines = [
-        f"epoch {point.epoch}: loss {point.train_loss:.4f}, right {point.train_accuracy:.4f}; "
-        f"validation loss {point.validation_loss:.4f}, right {point.validation_accuracy:.4f}"
+        f"epoch {point.epoch}: loss {point.train_loss:.4f}, right {point.train_metric:.4f}; "
+        f"validation loss {point.validation_loss:.4f}, right {point.validation_metric:.4f}"
         for point in points
     ]
     return answer, [*lines, f"weights {answer['weights_sha256']}"]

@@ -8,7 +8,7 @@
 
 A layer's values may stand in `params` or beside its type. Every mistake is found in one pass and
 named by its path. Where the layers end without an `output` layer (or a dense one with softmax), one
-is added for the classes of the data.
+is added for what the data ask.
 """
 
 import hashlib
@@ -17,24 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.fields import Choice, Field, Problem, Reader, Real, Whole, shown
-from kernels.layers import Dense, Layer, check_transformer, feedforward, read_layer
+from kernels.architecture import Architecture, read_architecture
+from kernels.data import DataShape
+from kernels.fields import Problem, Reader
+from kernels.layers import Parameter
+from kernels.network import parameter_count
+from kernels.settings import Divergent, Settings, read_divergent, read_settings
 
-ARCHITECTURES = ("feedforward", "lstm", "gan", "autoencoder", "transformer")
-TRAINABLE = ("feedforward",)
-OPTIMIZERS = ("adam", "sgd")
-PATTERNS = ("lateral", "quantum", "chaotic", "associative", "evolutionary")
-AVAILABLE_PATTERNS = ("lateral",)
-LAYERS_LIMIT = 64
 PARAMETERS_LIMIT = 100_000_000
-TRAINING: dict[str, Field] = {
-    "epochs": Whole(1, 10_000),
-    "batch_size": Whole(1, 4_096),
-    "learning_rate": Real(1e-8, 10.0),
-    "optimizer": Choice(OPTIMIZERS),
-    "momentum": Real(0.0, 0.999),
-}
-DIVERGENT: dict[str, Field] = {"pattern": Choice(PATTERNS), "factor": Real(0.0, 1.0)}
 
 
 class ConfigError(ValueError):
@@ -46,132 +36,60 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True)
-class Divergent:
-    """Seeded exploration on top of gradient descent, of strength `factor` from 0 to 1."""
-
-    pattern: str
-    factor: float
-
-
-@dataclass(frozen=True)
 class NetworkConfig:
-    """A configuration without mistakes; its last layer is dense, `classes` wide, with softmax."""
+    """A configuration without mistakes, for data of one shape."""
 
-    features: int
-    classes: int
-    layers: tuple[Layer, ...]
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    optimizer: str
-    momentum: float = 0.0
+    data: DataShape
+    architecture: Architecture
+    training: Settings
     divergent: Divergent | None = None
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The trained arrays of all networks, in the order in which they lie in memory."""
+        networks = self.architecture.networks.values()
+        return tuple(parameter for network in networks for parameter in network.parameters())
 
     def to_json(self) -> dict[str, Any]:
         """The same as a person would write it; `parse` reads it back to an equal configuration."""
-        training: dict[str, Any] = {
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
-            "optimizer": self.optimizer,
-        }
-        if self.optimizer == "sgd":
-            training["momentum"] = self.momentum
         divergent: dict[str, Any] = {"enabled": False}
         if self.divergent is not None:
             divergent = {"enabled": True, **vars(self.divergent)}
-        architecture = {"type": "feedforward", "layers": self._layers_to_json()}
-        return {"architecture": architecture, "training": training, "divergent": divergent}
-
-    def _layers_to_json(self) -> list[dict[str, Any]]:
-        middle = [
-            {"type": "dense" if isinstance(layer, Dense) else "dropout", **vars(layer)}
-            for layer in self.layers[:-1]
-        ]
-        last = {"type": "output", "size": self.classes, "activation": "softmax"}
-        return [{"type": "input", "size": self.features}, *middle, last]
+        return {
+            "architecture": self.architecture.to_json(),
+            "training": self.training.to_json(),
+            "divergent": divergent,
+        }
 
     def digest(self) -> str:
-        """SHA-256 of the configuration, the same however it was written."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of the configuration and the data's shape, the same however it was written."""
+        whole = {"data": self.data.to_json(), **self.to_json()}
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
-def parse(raw: object, *, features: int, classes: int) -> NetworkConfig:
-    """The configuration for data of `features` columns and `classes` labels.
+def parse(raw: object, data: DataShape) -> NetworkConfig:
+    """The configuration for data of this shape.
 
     Raises ConfigError with every problem of the configuration.
     """
     reader = Reader()
     root = reader.section(raw, "", ("architecture", "training"), ("divergent",))
-    layers: tuple[Layer, ...] = ()
-    training: dict[str, Any] = {}
+    architecture = settings = None
     if "architecture" in root:
-        layers = read_architecture(reader, root["architecture"], features, classes)
+        architecture = read_architecture(reader, root["architecture"], data)
+    if architecture is not None and not reader.problems:
+        refuse_too_large(reader, architecture)
     if "training" in root:
-        training = read_training(reader, root["training"])
+        kind = architecture.kind if architecture is not None else ""
+        settings = read_settings(reader, root["training"], kind, data)
     divergent = read_divergent(reader, root.get("divergent", {"enabled": False}))
-    refuse_too_large(reader, layers, features)
-    if reader.problems:
+    if reader.problems or architecture is None or settings is None:
         raise ConfigError(reader.problems)
-    return NetworkConfig(features, classes, layers, divergent=divergent, **training)
+    return NetworkConfig(data, architecture, settings, divergent)
 
 
-def read_architecture(reader: Reader, raw: Any, features: int, classes: int) -> tuple[Layer, ...]:
-    architecture = reader.section(raw, "architecture", ("type", "layers"))
-    kinds: dict[str, Field] = {"type": Choice(ARCHITECTURES)}
-    kind = reader.fields(architecture, "architecture", kinds).get("type")
-    if kind is not None and kind not in TRAINABLE:
-        can = "', '".join(TRAINABLE)
-        reader.refuse("architecture.type", f"'{kind}' cannot be trained here yet; '{can}' can")
-    if "layers" not in architecture or kind not in ("feedforward", "transformer"):
-        return ()  # the layers of the other architectures have no rules before they can be trained
-    listed = architecture["layers"]
-    if not isinstance(listed, list) or not 1 <= len(listed) <= LAYERS_LIMIT:
-        reader.refuse("architecture.layers", f"must be a list of 1 to {LAYERS_LIMIT} layers")
-        return ()
-    written = [
-        read_layer(reader, layer, f"architecture.layers[{number}]")
-        for number, layer in enumerate(listed)
-    ]
-    if kind == "transformer":
-        check_transformer(reader, written)
-        return ()
-    return feedforward(reader, written, features, classes)
-
-
-def read_training(reader: Reader, raw: Any) -> dict[str, Any]:
-    required = ("epochs", "batch_size", "learning_rate", "optimizer")
-    training = reader.section(raw, "training", required, ("momentum",))
-    values = reader.fields(training, "training", TRAINING)
-    if "momentum" in training and values.get("optimizer") == "adam":
-        reader.refuse("training.momentum", "belongs to 'sgd'; 'adam' keeps its own")
-    return values
-
-
-def read_divergent(reader: Reader, raw: Any) -> Divergent | None:
-    divergent = reader.section(raw, "divergent", ("enabled",), tuple(DIVERGENT))
-    enabled = divergent.get("enabled", False)
-    if not isinstance(enabled, bool):
-        reader.refuse("divergent.enabled", f"must be true or false, not {shown(enabled)}")
-    values = reader.fields(divergent, "divergent", DIVERGENT)
-    if enabled is not True:
-        return None
-    for key in DIVERGENT:
-        if key not in divergent:
-            reader.refuse(f"divergent.{key}", "is required when enabled is true")
-    pattern = values.get("pattern")
-    if pattern is not None and pattern not in AVAILABLE_PATTERNS:
-        can = "', '".join(AVAILABLE_PATTERNS)
-        reader.refuse("divergent.pattern", f"'{pattern}' is not available here yet; '{can}' is")
-    return Divergent(pattern or "", values.get("factor", 0.0))
-
-
-def refuse_too_large(reader: Reader, layers: Sequence[Layer], features: int) -> None:
-    total, width = 0, features
-    for layer in layers:
-        if isinstance(layer, Dense):
-            total += (width + 1) * layer.units
-            width = layer.units
+def refuse_too_large(reader: Reader, architecture: Architecture) -> None:
+    total = sum(parameter_count(n.parameters()) for n in architecture.networks.values())
     if total > PARAMETERS_LIMIT:
         reason = f"{total:,} parameters are more than the {PARAMETERS_LIMIT:,} that can be trained"
         reader.refuse("architecture.layers", reason)

@@ -58,7 +58,41 @@ class Choice:
         return f"{shown(value)} is not known{suggestion(value, self.known)}"
 
 
-Field = Whole | Real | Choice
+@dataclass(frozen=True)
+class Flag:
+    def refusal(self, value: object) -> str | None:
+        return None if isinstance(value, bool) else f"must be true or false, not {shown(value)}"
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A list of whole numbers, `least` to `most` of them."""
+
+    least: int
+    most: int
+    side: Whole
+
+    def refusal(self, value: object) -> str | None:
+        if not isinstance(value, list) or not self.least <= len(value) <= self.most:
+            sizes = self.least if self.least == self.most else f"{self.least} to {self.most}"
+            return f"must be a list of {sizes} whole numbers, not {shown(value)}"
+        return next((found for each in value if (found := self.side.refusal(each))), None)
+
+
+@dataclass(frozen=True)
+class Reals:
+    """A list of numbers, as many as it takes."""
+
+    number: Real
+    most: int = 65_536
+
+    def refusal(self, value: object) -> str | None:
+        if not isinstance(value, list) or not 1 <= len(value) <= self.most:
+            return f"must be a list of 1 to {self.most:,} numbers, not {shown(value)}"
+        return next((found for each in value if (found := self.number.refusal(each))), None)
+
+
+Field = Whole | Real | Choice | Flag | Sides | Reals
 
 
 @dataclass(frozen=True)

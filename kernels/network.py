@@ -1,69 +1,54 @@
-"""From a configuration to a graph: the parameters of a network, how they start, and its forward
-pass.
-"""
+"""Layers one after the other: their shapes, their parameters, their graph."""
 
-import math
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kernels import ops
-from kernels.config import NetworkConfig
 from kernels.graph import Node, Shape, count
-from kernels.layers import Dense
-from kernels.philox import Purpose, stream
-
-RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu")
+from kernels.layers import Chance, Layer, Parameter
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A trained array. It starts uniform between -bound and bound, or as zeros."""
-
-    name: str
-    shape: Shape
-    bound: float
-
-
-def parameters(config: NetworkConfig) -> tuple[Parameter, ...]:
-    """The trained arrays, in the order in which they lie in memory.
-
-    Weights start after He et al. (2015) before a rectifier, bound sqrt(6 / fan_in), and after
-    Glorot and Bengio (2010) elsewhere, bound sqrt(6 / (fan_in + fan_out)); biases start at zero.
+class Network:
+    """Layers that begin at examples of shape `input`. `name` stands before the names of their
+    parameters, where there are several networks.
     """
-    found: list[Parameter] = []
-    width = config.features
-    for number, layer in enumerate(layer for layer in config.layers if isinstance(layer, Dense)):
-        fan = width if layer.activation in RECTIFIERS else width + layer.units
-        weight = Parameter(f"dense{number}.weight", (width, layer.units), math.sqrt(6 / fan))
-        found += [weight, Parameter(f"dense{number}.bias", (layer.units,), 0.0)]
-        width = layer.units
-    return tuple(found)
+
+    input: Shape
+    layers: tuple[Layer, ...]
+    name: str = ""
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shape of an example before each layer, and after the last."""
+        shapes = [self.input]
+        for layer in self.layers:
+            shapes.append(layer.output(shapes[-1]))
+        return tuple(shapes)
+
+    @property
+    def output(self) -> Shape:
+        return self.shapes[-1]
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The trained arrays, in the order in which they lie in memory."""
+        return tuple(
+            dataclasses.replace(parameter, name=f"{self._label(number)}.{parameter.name}")
+            for number, (layer, shape) in enumerate(zip(self.layers, self.shapes, strict=False))
+            for parameter in layer.parameters(shape)
+        )
+
+    def build(self, x: Node, weights: Mapping[str, Node], chance: Chance | None = None) -> Node:
+        """The graph from x (rows, *input) to (rows, *output)."""
+        for number, (layer, shape) in enumerate(zip(self.layers, self.shapes, strict=False)):
+            label = self._label(number)
+            own = {p.name: weights[f"{label}.{p.name}"] for p in layer.parameters(shape)}
+            x = layer.build(x, own, chance)
+        return x
+
+    def _label(self, number: int) -> str:
+        return f"{self.name}{self.layers[number].word}{number}"
 
 
-def parameter_count(config: NetworkConfig) -> int:
-    return sum(count(parameter.shape) for parameter in parameters(config))
-
-
-def forward(
-    config: NetworkConfig, x: Node, weights: Mapping[str, Node], dropout_seed: int | None = None
-) -> Node:
-    """Logits (rows, classes) of standardised rows (rows, features). Without a seed nothing is
-    dropped.
-    """
-    dense = 0
-    for number, layer in enumerate(config.layers):
-        if isinstance(layer, Dense):
-            x = ops.apply("matmul_nn", x, weights[f"dense{dense}.weight"])
-            x = ops.apply("bias", x, weights[f"dense{dense}.bias"])
-            if layer.activation not in ("linear", "softmax"):
-                x = ops.apply(layer.activation, x)
-            dense += 1
-        elif dropout_seed is not None and layer.rate > 0:
-            draws = stream(dropout_seed, Purpose.DROPOUT + number)
-            drops = {
-                "drop_below": round(layer.rate * 2**24),
-                "scale": 1 / (1 - layer.rate),
-                **draws,
-            }
-            x = ops.apply("dropout", x, attributes=drops)
-    return x
+def parameter_count(parameters: tuple[Parameter, ...]) -> int:
+    return sum(count(parameter.shape) for parameter in parameters)

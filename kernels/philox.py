@@ -20,12 +20,15 @@ SEED_LIMIT = 2**64
 
 
 class Purpose(IntEnum):
-    """Two purposes never share a number. WEIGHTS and DROPOUT are followed by the layer's number."""
+    """Two purposes never share a number. WEIGHTS, DROPOUT and EVALUATION
+    are followed by numbers of their own."""
 
     SHUFFLE = 1
     LATERAL = 2
+    CHAOS = 3
     WEIGHTS = 0x10000
     DROPOUT = 0x20000
+    EVALUATION = 0x30000
 
 
 def stream(seed: int, purpose: int) -> dict[str, Number]:

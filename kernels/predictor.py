@@ -1,7 +1,7 @@
-"""Use of a model: rows in, probabilities out, in a sandbox of its own.
+"""Use of a model: rows in, answers out, in a sandbox of its own.
 
-A row's answer is the same bits whatever rows it comes with: blocks of 32 rows and single rows are
-programs of one tape, and no sum crosses a row.
+A row's answer is the same bits whatever rows it comes with: one program serves any number of them,
+and no sum crosses a row.
 """
 
 from typing import Any
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import modelfile, programs
+from kernels import forward, modelfile
 from kernels.build import Module
 from kernels.limits import Limits
 from kernels.runtime import Sandbox
+from kernels.tensors import ModelRefused
 
 
 class RowsRefused(ValueError):
@@ -27,14 +28,17 @@ class Predictor:
 
     def __init__(self, model: bytes, *, module: Module, limits: Limits | None = None) -> None:
         self.model = modelfile.load(model)
-        self._plan = programs.prediction_plan(self.model.config)
+        unit = self.model.forward(1)
+        (self._name, example), *others = unit.inputs.items()
+        if others or (example.shape or (0,))[0] != 1:
+            raise ModelRefused("graph: must have one input, of one row")
+        self._shape, self._vocabulary = (example.shape or ())[1:], self._tokens(unit)
+        self._plan = forward.prediction_plan(self.model.forward, forward.capacity(unit))
         self._sandbox = Sandbox(module, self._plan.plan, limits or Limits())
-        for name, node in self._plan.weights.parts.items():
-            self._sandbox.array(node)[...] = self.model.weights[name]
-        self._sandbox.array(self._plan.columns.mean)[...] = self.model.mean
-        self._sandbox.array(self._plan.columns.scale)[...] = self.model.scale
-        self._rows = self._sandbox.array(self._plan.rows)
-        self._probabilities = self._sandbox.array(self._plan.probabilities)
+        for name, node in self._plan.parameters.items():
+            self._sandbox.array(node)[...] = self.model.arrays[name]
+        self._rows = self._sandbox.array(self._plan.inputs[self._name])
+        self._found = {n: self._sandbox.array(node) for n, node in self._plan.outputs.items()}
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -42,35 +46,62 @@ class Predictor:
         return self._sandbox.memory_bytes
 
     def predict(self, rows: NDArray[Any]) -> NDArray[np.float32]:
-        """Probabilities (n, classes) of rows (n, features).
+        """The first output for rows (n, *input): probabilities of classes, or values.
 
         Raises RowsRefused, and SandboxError when a limit is reached.
         """
+        return next(iter(self.outputs(rows).values()))
+
+    def outputs(self, rows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """All outputs by name, each (n, …)."""
         given = self._checked(rows)
-        found = np.empty((len(given), self.model.config.classes), np.float32)
-        for start in range(0, len(given), len(self._rows)):
-            part = given[start : start + len(self._rows)]
+        found = {
+            name: np.empty((len(given) * len(array) // self._plan.capacity, *array.shape[1:]), "f4")
+            for name, array in self._found.items()
+        }
+        for start in range(0, len(given), self._plan.capacity):
+            part = given[start : start + self._plan.capacity]
             self._rows[: len(part)] = part
-            self._predict(len(part))
-            found[start : start + len(part)] = self._probabilities[: len(part)]
-        if not np.isfinite(found).all():
-            row = int(np.argwhere(~np.isfinite(found))[0][0])
-            raise RowsRefused(f"row {row}: its numbers are so large that the network overflows")
+            self._sandbox.call(forward.PROGRAM, 0, 1, len(part))
+            for name, array in self._found.items():
+                each = len(array) // self._plan.capacity
+                found[name][start * each : (start + len(part)) * each] = array[: len(part) * each]
+        for array in found.values():
+            if not np.isfinite(array).all():
+                row = int(np.argwhere(~np.isfinite(array))[0][0]) * len(given) // len(array)
+                raise RowsRefused(f"row {row}: its numbers are so large that the network overflows")
         return found
 
-    def _predict(self, rows: int) -> None:
-        blocks = rows // programs.PREDICTION_ROWS
-        self._sandbox.run("many", 0, blocks)
-        first = blocks * programs.PREDICTION_ROWS
-        self._sandbox.run("one", first, rows - first)
+    def _tokens(self, unit: forward.Forward) -> int:
+        """How many tokens the network knows, where it takes tokens."""
+        node = unit.inputs[self._name]
+        if node.dtype == "f4":
+            return 0
+        tables = [
+            n.sources[1] for n in forward.dependent(unit) if n.sources and n.sources[0] is node
+        ]
+        return min((table.shape or (0,))[0] for table in tables)
 
-    def _checked(self, rows: NDArray[Any]) -> NDArray[np.float32]:
-        features = self.model.config.features
-        if rows.ndim != 2 or rows.shape[1] != features:
-            raise RowsRefused(f"rows: must be (n, {features}), not {rows.shape}")
+    def _checked(self, rows: NDArray[Any]) -> NDArray[Any]:
+        if rows.shape[1:] != self._shape and rows.ndim and rows[0].size == np.prod(self._shape):
+            rows = rows.reshape(len(rows), *self._shape)  # a row may be given flat
+        if rows.ndim != len(self._shape) + 1 or rows.shape[1:] != self._shape:
+            wanted = ", ".join(map(str, ("n", *self._shape)))
+            raise RowsRefused(f"rows: must be ({wanted}), not {rows.shape}")
+        if self._vocabulary:
+            return self._checked_tokens(rows)
         with np.errstate(over="ignore"):  # too large becomes infinite, and is refused below
             given = np.ascontiguousarray(rows, np.float32)
         if not np.isfinite(given).all():
             row = int(np.argwhere(~np.isfinite(given))[0][0])
             raise RowsRefused(f"row {row}: holds a number that is not finite")
         return given
+
+    def _checked_tokens(self, rows: NDArray[Any]) -> NDArray[Any]:
+        if rows.dtype.kind not in "iu":
+            raise RowsRefused(f"rows: must be whole numbers, not {rows.dtype}")
+        is_out = (rows < 0) | (rows >= self._vocabulary)
+        if is_out.any():
+            row = int(np.argwhere(is_out)[0][0])
+            raise RowsRefused(f"row {row}: tokens must be from 0 to {self._vocabulary - 1}")
+        return np.ascontiguousarray(rows, np.uint32)

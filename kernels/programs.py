@@ -1,4 +1,4 @@
-"""The programs of a network: what its tapes do, in training and in use.
+"""The programs of a training run: what its tape does.
 
 One step of `train` is a whole training step, from picking the rows of the batch to moving the
 parameters, so that any number of steps is one call into the sandbox.
@@ -7,53 +7,23 @@ parameters, so that any number of steps is one call into the sandbox.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kernels import ops, optimizers, schedules
+from kernels import ops
 from kernels.autodiff import gradients
+from kernels.blocks import Block, Columns, Sums, block, columns_of, stored, sums
 from kernels.compiler import Plan, Program, compile_programs
 from kernels.config import ConfigError, NetworkConfig
 from kernels.fields import Problem
-from kernels.graph import Node, Number, count, leaf, view
-from kernels.network import Parameter, forward, parameters
+from kernels.graph import Node, Number, count, leaf, reshape, view
+from kernels.layers import Chance
+from kernels.moves import Moves
+from kernels.objectives import Batch, Objective, Phase, objective_of
+from kernels.objectives.objective import standardised
 from kernels.philox import Purpose, stream
 
+ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # Kingma and Ba's own values
 EVALUATION_ROWS = 256
+EVALUATION_WORK = 4_000_000_000  # of one step, which cannot be stopped half-way
 STEPS_LIMIT = 2**31 - 1  # the virtual machine counts steps in one word
-PREDICTION_ROWS = 32
-PREDICTION_CAPACITY_ROWS = 1_024
-PREDICTION_CAPACITY_ELEMENTS = 2**21  # 8 MB of rows, where they are wide
-
-
-@dataclass(frozen=True)
-class Block:
-    """All parameters side by side in one leaf, and each as a view of it: what optimisers and
-    checkpoints want.
-    """
-
-    whole: Node
-    parts: Mapping[str, Node]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Mean and scale of each feature, measured on the training rows."""
-
-    mean: Node
-    scale: Node
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Where a program leaves its measurements: one mean loss and one count of right answers for
-    each step it takes.
-    """
-
-    rows_per_step: int
-    losses: Node
-    corrects: Node
-
-    @property
-    def steps(self) -> int:
-        return self.losses.elements
 
 
 @dataclass(frozen=True)
@@ -62,31 +32,21 @@ class TrainingPlan:
 
     Programs: `measure` finds mean and scale of the training rows; `initialise` draws the weights;
     `train` is the step; those in `evaluations` measure the validation rows in blocks, the rows that
-    are left over in a block of their own.
+    are left over in a block of their own. `training` has sums for each phase of a step.
     """
 
     plan: Plan
+    objective: Objective
     weights: Block
-    moments: tuple[Node, ...]
+    moves: Moves
     data: Mapping[str, Node]
-    columns: Columns
-    training: Sums
+    columns: Mapping[str, Columns]
+    training: Sequence[Sums]
     evaluations: Mapping[str, Sums]
 
 
-@dataclass(frozen=True)
-class PredictionPlan:
-    """The tape that turns rows into probabilities: `many` takes 32 rows a step, `one` takes one."""
-
-    plan: Plan
-    weights: Block
-    columns: Columns
-    rows: Node
-    probabilities: Node
-
-
 def batch_rows(config: NetworkConfig, rows: int) -> int:
-    return min(config.batch_size, rows)
+    return min(config.training.batch_size, rows)
 
 
 def steps_per_epoch(config: NetworkConfig, rows: int) -> int:
@@ -96,31 +56,6 @@ def steps_per_epoch(config: NetworkConfig, rows: int) -> int:
     return rows // batch_rows(config, rows)
 
 
-def block(name: str, specification: Sequence[Parameter]) -> Block:
-    whole = leaf(name, (sum(count(parameter.shape) for parameter in specification),))
-    parts, offset = {}, 0
-    for parameter in specification:
-        part = view(whole, offset, parameter.shape, parameter.name)
-        parts[parameter.name] = part
-        offset += part.elements
-    return Block(whole, parts)
-
-
-def sums(name: str, rows_per_step: int, steps: int) -> Sums:
-    return Sums(rows_per_step, leaf(f"{name}.losses", (steps,)), leaf(f"{name}.corrects", (steps,)))
-
-
-def column_leaves(config: NetworkConfig) -> Columns:
-    return Columns(leaf("mean", (config.features,)), leaf("scale", (config.features,)))
-
-
-def labelled(config: NetworkConfig, name: str, rows: int) -> dict[str, Node]:
-    return {
-        f"{name}_rows": leaf(f"{name}_rows", (rows, config.features)),
-        f"{name}_labels": leaf(f"{name}_labels", (rows, 1), "u4"),
-    }
-
-
 def training_plan(
     config: NetworkConfig, *, rows: int, validation_rows: int, seed: int
 ) -> TrainingPlan:
@@ -128,144 +63,153 @@ def training_plan(
 
     Raises ConfigError where the epochs make more steps than can be counted.
     """
-    steps = steps_per_epoch(config, rows) * config.epochs
+    per_epoch = steps_per_epoch(config, rows)
+    steps = per_epoch * config.training.epochs
     if steps > STEPS_LIMIT:
         reason = f"makes {steps:,} steps, at most {STEPS_LIMIT:,}; take fewer or a larger batch"
         raise ConfigError([Problem("training.epochs", reason)])
-    weights = block("weights", parameters(config))
-    columns = column_leaves(config)
-    data = labelled(config, "train", rows)
-    training = sums("train", batch_rows(config, rows), steps_per_epoch(config, rows))
-    step, moments = training_step(config, weights, columns, data, training, seed)
-    measure = ops.apply("measure_columns", data["train_rows"], columns.mean, columns.scale)
-    programs = {
-        "measure": Program([measure]),
-        "initialise": initialise(config, weights, seed),
-        "train": step,
-    }
-    evaluations: dict[str, Sums] = {}
-    if validation_rows:
-        data |= labelled(config, "validation", validation_rows)
-        evaluations = evaluation_sums(validation_rows)
+    return _Training(config, rows, validation_rows, seed).plan()
+
+
+class _Training:
+    """Builds the programs of one run over one set of leaves."""
+
+    def __init__(self, config: NetworkConfig, rows: int, validation_rows: int, seed: int) -> None:
+        self.config, self.seed = config, seed
+        self.objective = objective_of(config)
+        self.weights = block("weights", self.objective.parameters)
+        self.columns = columns_of(config.data)
+        self.data = stored(config.data, "train", rows)
+        self.validation_rows = validation_rows
+        if validation_rows:
+            self.data |= stored(config.data, "validation", validation_rows)
+        self.rows, self.steps = batch_rows(config, rows), steps_per_epoch(config, rows)
+        self.training: list[Sums] = []
+        slopes = block("gradients", self.objective.parameters)
+        self.moves = Moves(config, seed, self.weights, slopes, self.steps)
+
+    def plan(self) -> TrainingPlan:
+        programs = {"initialise": self.initialise(), "train": self.step()}
+        if self.columns:
+            programs |= {"measure": self.measure()}
+        evaluations = self.evaluations()
         for number, (name, measured) in enumerate(evaluations.items()):
-            first = validation_rows - measured.rows_per_step if number else 0
-            programs[name] = evaluation(config, weights, columns, data, measured, first)
-    plan = compile_programs(programs)
-    return TrainingPlan(plan, weights, moments, data, columns, training, evaluations)
-
-
-def training_step(
-    config: NetworkConfig,
-    weights: Block,
-    columns: Columns,
-    data: Mapping[str, Node],
-    measured: Sums,
-    seed: int,
-) -> tuple[Program, tuple[Node, ...]]:
-    """The program of one step, and the optimiser's moments. Losses are recorded before anything is
-    moved.
-    """
-    per_epoch: dict[str, Number] = {"steps_per_epoch": measured.steps}
-    rows = data["train_rows"].shape or (0,)
-    order, tag = leaf("order", rows[:1], "u4"), leaf("order_tag", (1,), "u4")
-    shuffle = ops.apply("shuffle", order, tag, attributes=per_epoch | stream(seed, Purpose.SHUFFLE))
-    batch = {"b": measured.rows_per_step}
-    x = ops.apply("gather", data["train_rows"], order, sizes=batch, attributes=per_epoch)
-    labels = ops.apply("gather", data["train_labels"], order, sizes=batch, attributes=per_epoch)
-    x = ops.apply("standardise", x, columns.mean, columns.scale)
-    loss = ops.apply("cross_entropy", forward(config, x, weights.parts, dropout_seed=seed), labels)
-    record = ops.apply("record", loss, measured.losses, measured.corrects)
-
-    slopes = block("gradients", parameters(config))
-    found = gradients(loss, weights.parts.values())
-    into = {found[weights.parts[name]]: place for name, place in slopes.parts.items()}
-    moments = tuple(
-        leaf(name, weights.whole.shape or ()) for name in optimizers.MOMENTS[config.optimizer]
-    )
-    rate, counted = leaf("learning_rate", (1,)), leaf("optimizer_steps", (1,))
-    one = leaf("rate_factor", (1,))
-    move = [
-        ops.apply("constant", sizes={"count": 1}, attributes={"value": 1.0}),
-        schedules.schedule(
-            "constant", rate, one, learning_rate=config.learning_rate, steps_total=0
-        ),
-        optimizers.move(
-            config.optimizer,
-            weights.whole,
-            slopes.whole,
-            moments,
-            rate,
-            counted,
-            momentum=config.momentum,
-        ),
-    ]
-    into[move[0]] = one
-    if config.divergent is not None:
-        steps_total = measured.steps * config.epochs
-        move = [explore(config.divergent.factor, slopes.whole, steps_total, seed), *move]
-    return Program([shuffle, record, *into, *move], into), (*moments, counted)
-
-
-def explore(factor: float, slopes: Node, steps_total: int, seed: int) -> Node:
-    strength: dict[str, Number] = {"factor": factor, "steps_total": steps_total}
-    attributes = strength | stream(seed, Purpose.LATERAL)
-    return ops.apply("lateral", slopes, attributes=attributes)
-
-
-def initialise(config: NetworkConfig, weights: Block, seed: int) -> Program:
-    """Weights uniform within their bounds. Biases are left at the zeros that fresh memory holds."""
-    into = {}
-    for number, parameter in enumerate(parameters(config)):
-        if parameter.bound:
-            place = weights.parts[parameter.name]
-            draws = {"bound": parameter.bound} | stream(seed, Purpose.WEIGHTS + number)
-            size = {"count": place.elements}
-            into[ops.apply("uniform", sizes=size, attributes=draws)] = place
-    return Program(list(into), into)
-
-
-def evaluation_sums(rows: int) -> dict[str, Sums]:
-    whole, rest = divmod(rows, EVALUATION_ROWS)
-    found = {"evaluate": sums("evaluate", EVALUATION_ROWS, whole)} if whole else {}
-    return found | ({"evaluate_rest": sums("evaluate_rest", rest, 1)} if rest else {})
-
-
-def evaluation(
-    config: NetworkConfig,
-    weights: Block,
-    columns: Columns,
-    data: Mapping[str, Node],
-    measured: Sums,
-    first: int,
-) -> Program:
-    """Measure blocks of validation rows from row `first` on."""
-    x, labels = (
-        ops.apply(
-            "take_rows",
-            data[part],
-            sizes={"b": measured.rows_per_step},
-            attributes={"first": first},
+            first = self.validation_rows - measured.rows_per_step if number else 0
+            programs[name] = self.evaluation(measured, first)
+        return TrainingPlan(
+            plan=compile_programs(programs),
+            objective=self.objective,
+            weights=self.weights,
+            moves=self.moves,
+            data=self.data,
+            columns=self.columns,
+            training=self.training,
+            evaluations=evaluations,
         )
-        for part in ("validation_rows", "validation_labels")
-    )
-    x = ops.apply("standardise", x, columns.mean, columns.scale)
-    loss = ops.apply("cross_entropy", forward(config, x, weights.parts), labels)
-    return Program([ops.apply("record", loss, measured.losses, measured.corrects)])
 
+    def measure(self) -> Program:
+        roots = []
+        for name, columns in self.columns.items():
+            of = self.data["train_rows" if name == "input" else "train_targets"]
+            width = columns.mean.elements
+            table = view(of, 0, (of.elements // width, width), f"{name}_table")
+            roots.append(ops.apply("measure_columns", table, columns.mean, columns.scale))
+        return Program(roots)
 
-def prediction_plan(config: NetworkConfig) -> PredictionPlan:
-    weights = block("weights", parameters(config))
-    columns = column_leaves(config)
-    fitting = PREDICTION_CAPACITY_ELEMENTS // max(config.features, config.classes)
-    capacity = max(PREDICTION_ROWS, min(fitting, PREDICTION_CAPACITY_ROWS))
-    rows = leaf("rows", (capacity, config.features))
-    probabilities = leaf("probabilities", (capacity, config.classes))
-    programs = {}
-    for name, size in {"many": PREDICTION_ROWS, "one": 1}.items():
-        x = ops.apply("take_rows", rows, sizes={"b": size}, attributes={"first": 0})
-        x = ops.apply("standardise", x, columns.mean, columns.scale)
-        found = ops.apply("softmax", forward(config, x, weights.parts))
-        programs[name] = Program(
-            [ops.apply("put_rows", found, probabilities, attributes={"first": 0})]
+    def initialise(self) -> Program:
+        """Weights uniform within their bounds. What starts at zero is left as fresh memory is."""
+        into = {}
+        for number, parameter in enumerate(self.objective.parameters):
+            if parameter.bound or parameter.center:
+                place = self.weights.parts[parameter.name]
+                draws = {"bound": parameter.bound, "center": parameter.center}
+                draws |= stream(self.seed, Purpose.WEIGHTS + number)
+                size = {"count": place.elements}
+                into[ops.apply("uniform", sizes=size, attributes=draws)] = place
+        return Program(list(into), into)
+
+    # ------------------------------------------------------------------------------ one step
+
+    def step(self) -> Program:
+        """Losses are recorded before anything is moved by them."""
+        roots: list[Node] = [self.shuffle(), *self.moves.begin()]
+        into: dict[Node, Node] = {}
+        chance = Chance(self.seed, Purpose.DROPOUT)
+        phases = self.objective.phases(self.batch(), self.weights.parts, chance)
+        for number, phase in enumerate(phases):
+            self.training.append(sums(f"train{number or ''}", self.rows, self.steps))
+            measured = self.training[-1]
+            roots.append(ops.apply("record", phase.loss, measured.losses, measured.corrects))
+            found = self.slopes(phase)
+            into |= found
+            roots += [*found, *self.moves.of(phase.trains)]
+        return Program(roots, into)
+
+    def shuffle(self) -> Node:
+        rows = (self.data["train_rows"].shape or (0,))[:1]
+        self.order = leaf("order", rows, "u4")
+        attributes = self._per_epoch() | stream(self.seed, Purpose.SHUFFLE)
+        return ops.apply(
+            "shuffle", self.order, leaf("order_tag", (1,), "u4"), attributes=attributes
         )
-    return PredictionPlan(compile_programs(programs), weights, columns, rows, probabilities)
+
+    def batch(self) -> Batch:
+        parts = {
+            name.removeprefix("train_"): ops.apply(
+                "gather", node, self.order, sizes={"b": self.rows}, attributes=self._per_epoch()
+            )
+            for name, node in self.data.items()
+            if name.startswith("train_")
+        }
+        return self._batch(parts, self.rows)
+
+    def slopes(self, phase: Phase) -> dict[Node, Node]:
+        """The gradients of a phase, and where they go."""
+        trained = {n: p for n, p in self.weights.parts.items() if n.startswith(phase.trains)}
+        found = gradients(phase.loss, trained.values())
+        return {found[part]: self.moves.slopes.parts[name] for name, part in trained.items()}
+
+    def _per_epoch(self) -> dict[str, Number]:
+        return {"steps_per_epoch": self.steps}
+
+    def _batch(self, parts: Mapping[str, Node], rows: int) -> Batch:
+        x = reshape(parts["rows"], (rows, *self.config.data.input))
+        targets = parts["targets"]
+        if "input" in self.columns:
+            x = standardised(x, self.columns["input"].mean, self.columns["input"].scale)
+        if "target" in self.columns:
+            of = self.columns["target"]
+            targets = standardised(targets, of.mean, of.scale)
+        return Batch(x, targets, parts.get("rewards"))
+
+    # ---------------------------------------------------------------------------- measurements
+
+    def evaluations(self) -> dict[str, Sums]:
+        """Blocks of rows, so many that one step of them is soon done, and what is left over."""
+        block_rows = min(EVALUATION_ROWS, max(1, self.validation_rows))
+        while block_rows > 1 and self._evaluation_work(block_rows) > EVALUATION_WORK:
+            block_rows //= 2
+        whole, rest = divmod(self.validation_rows, block_rows)
+        found = {"evaluate": sums("evaluate", block_rows, whole)} if whole else {}
+        return found | ({"evaluate_rest": sums("evaluate_rest", rest, 1)} if rest else {})
+
+    def _evaluation_work(self, rows: int) -> int:
+        weights = sum(count(parameter.shape) for parameter in self.objective.parameters)
+        return 2 * weights * rows
+
+    def evaluation(self, measured: Sums, first: int) -> Program:
+        """Measure blocks of validation rows from row `first` on."""
+        parts = {
+            name.removeprefix("validation_"): ops.apply(
+                "take_rows",
+                node,
+                sizes={"b": measured.rows_per_step},
+                attributes={"first": first},
+            )
+            for name, node in self.data.items()
+            if name.startswith("validation_")
+        }
+        batch = self._batch(parts, measured.rows_per_step)
+        chance = Chance(self.seed, Purpose.EVALUATION)
+        loss = self.objective.measure(batch, self.weights.parts, chance)
+        return Program([ops.apply("record", loss, measured.losses, measured.corrects)])

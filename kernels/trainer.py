@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import modelfile, programs, runtime
+from kernels import forward, modelfile, programs, tensors
 from kernels.build import Module
-from kernels.config import ConfigError, NetworkConfig
-from kernels.fields import Problem
+from kernels.config import NetworkConfig
+from kernels.data import DataError, TrainingData, arrays, check_data
+from kernels.epochs import EpochEnds
 from kernels.graph import Node
 from kernels.limits import Limits
 from kernels.network import parameter_count
 from kernels.runtime import Sandbox
-from kernels.tape import work
 
-CHECKPOINT_FORMAT = "neural-marketplace-checkpoint/1"
+CHECKPOINT_FORMAT = "neural-marketplace-checkpoint/2"
 Progress = Callable[[int], bool]
 
 
@@ -38,71 +38,24 @@ class NonFinite(ArithmeticError):
         self.step = step
 
 
-class DataError(ValueError):
-    """Training data that does not fit its description; the text names the array and the row."""
-
-
 class CheckpointRefused(ValueError):
     """A checkpoint of another run: its configuration, seed, data or kernels differ."""
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """Rows are float32 (n, features), labels integers (n,) from 0; validation may be empty."""
-
-    train_rows: NDArray[np.float32]
-    train_labels: NDArray[np.int32]
-    validation_rows: NDArray[np.float32]
-    validation_labels: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
 class EpochMetrics:
-    """Means over the epoch's batches (while the weights moved) and over all validation rows."""
+    """Means over the epoch's batches (while the weights moved) and over all validation rows.
+    `metric` says what is measured beside the loss: an accuracy, or a mean absolute error.
+    """
 
     epoch: int
     step: int
     train_loss: float
-    train_accuracy: float
+    train_metric: float
     validation_loss: float | None
-    validation_accuracy: float | None
+    validation_metric: float | None
     learning_rate: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run will take, from its tape. `step_work` is what `Limits.step_work` bounds."""
-
-    parameters: int
-    steps: int
-    steps_per_epoch: int
-    flops_per_step: int
-    step_work: int
-    memory_bytes: int
-    model_bytes: int
-
-
-def estimate(config: NetworkConfig, *, rows: int, validation_rows: int = 0) -> Estimate:
-    """What training on this many rows will take; nothing is computed.
-
-    Raises ConfigError where one step would do more than `Limits` allow by default.
-    """
-    plan = programs.training_plan(config, rows=rows, validation_rows=validation_rows, seed=0).plan
-    per_epoch = programs.steps_per_epoch(config, rows)
-    parameters = parameter_count(config)
-    step_work, allowed = max(map(work, plan.tape.programs)), Limits().step_work
-    if step_work > allowed:
-        reason = f"makes a step of {step_work:,} operations, at most {allowed:,}; take fewer rows"
-        raise ConfigError([Problem("training.batch_size", reason)])
-    return Estimate(
-        parameters=parameters,
-        steps=per_epoch * config.epochs,
-        steps_per_epoch=per_epoch,
-        flops_per_step=plan.flops["train"],
-        step_work=step_work,
-        memory_bytes=runtime.memory_bytes(plan.tape),
-        model_bytes=4 * (parameters + 2 * config.features),
-    )
+    metric: str
 
 
 class Trainer:
@@ -121,7 +74,7 @@ class Trainer:
         module: Module,
         limits: Limits | None = None,
     ) -> None:
-        check_data(config, data)
+        check_data(config.data, data)
         if not 0 <= seed < 2**64:
             raise DataError(f"seed: must be from 0 to 2^64 - 1, not {seed}")
         self.config, self.seed, self.module = config, seed, module
@@ -130,16 +83,25 @@ class Trainer:
             config, rows=rows, validation_rows=validation_rows, seed=seed
         )
         self._sandbox = Sandbox(module, self._plan.plan, limits or Limits())
+        given = arrays(data)
         for name, node in self._plan.data.items():
-            values = getattr(data, name)
-            self._sandbox.array(node)[...] = values.reshape(node.shape or ())
-        self._sandbox.run("measure", 0, 1)
+            self._sandbox.array(node)[...] = given[name].reshape(node.shape or ())
+        if self._plan.columns:
+            self._sandbox.run("measure", 0, 1)
         self._sandbox.run("initialise", 0, 1)
+        for node in (self._plan.moves.factor, self._plan.moves.every):
+            if node in self._plan.plan.addresses:
+                self._sandbox.array(node)[...] = 1
+        self._ends = EpochEnds(config.training)
+        if self._ends.wants_validation and not validation_rows:
+            raise DataError(
+                "validation_rows: there are none, and the training wants to look at them"
+            )
         self.data_sha256 = digest_of_data(data)
         self.step = 0
         self.steps_per_epoch = programs.steps_per_epoch(config, rows)
-        self.steps_total = self.steps_per_epoch * config.epochs
-        self.parameters = parameter_count(config)
+        self.steps_total = self.steps_per_epoch * config.training.epochs
+        self.parameters = parameter_count(config.parameters)
 
     @property
     def epoch(self) -> int:
@@ -148,7 +110,7 @@ class Trainer:
 
     @property
     def is_over(self) -> bool:
-        return self.step == self.steps_total
+        return self.step == self.steps_total or self._ends.is_stopped
 
     @property
     def memory_bytes(self) -> int:
@@ -169,20 +131,24 @@ class Trainer:
         """
         stop_at = None if seconds is None else time.monotonic() + seconds
         last = self.steps_total if steps is None else min(self.step + steps, self.steps_total)
-        while self.step < last:
+        while self.step < last and not self._ends.is_stopped:
             epoch_end = (self.epoch + 1) * self.steps_per_epoch
             self._advance(min(epoch_end, last) - self.step)
             if self.step == epoch_end:
-                yield self._metrics()
+                yield self._end_epoch()
             if on_progress is not None and not on_progress(self.step):
                 return
             if stop_at is not None and time.monotonic() >= stop_at:
                 return
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """Copies of the trained arrays, by name, in the order of the network."""
-        parts = self._plan.weights.parts
-        return {name: self._sandbox.array(node).copy() for name, node in parts.items()}
+        """Copies of the trained arrays, by name, in the order of the network: of the best epoch,
+        where training is to stop early, else as they are."""
+        block = self._plan.weights
+        flat = self._sandbox.array(block.whole) if self._ends.best is None else self._ends.best
+        ends = np.cumsum([part.elements for part in block.parts.values()])[:-1]
+        split = zip(block.parts.items(), np.split(flat, ends), strict=True)
+        return {name: array.reshape(part.shape or ()).copy() for (name, part), array in split}
 
     def weights_sha256(self) -> str:
         """SHA-256 of names, shapes and bits of the weights: equal if and only if the runs are."""
@@ -190,18 +156,19 @@ class Trainer:
 
     def checkpoint(self) -> bytes:
         """All that must survive, as safetensors. The same state gives the same bytes."""
-        arrays = {node.name: self._sandbox.array(node) for node in self._state()}
-        return modelfile.write(
-            arrays, {"checkpoint": json.dumps(self._identity() | {"step": self.step})}
-        )
+        kept = {node.name: self._sandbox.array(node) for node in self._state()}
+        if self._ends.best is not None:
+            kept["best"] = self._ends.best
+        stated = self._identity() | {"step": self.step, "epochs": self._ends.state()}
+        return tensors.write(kept, {"checkpoint": json.dumps(stated)})
 
     def restore(self, blob: bytes) -> None:
         """Continue where a checkpoint of the same run stood.
 
         Raises CheckpointRefused, or ModelRefused where the bytes are no safetensors.
         """
-        arrays, metadata = modelfile.read(blob)
-        stated = modelfile.parse_json(metadata.get("checkpoint", "{}"), "checkpoint")
+        kept, metadata = tensors.read(blob)
+        stated = tensors.parse_json(metadata.get("checkpoint", "{}"), "checkpoint")
         for key, value in self._identity().items():
             if stated.get(key) != value:
                 raise CheckpointRefused(f"{key}: the checkpoint has {stated.get(key)}, not {value}")
@@ -209,11 +176,12 @@ class Trainer:
         if type(step) is not int or not 0 <= step <= self.steps_total:
             raise CheckpointRefused(f"step: must be from 0 to {self.steps_total}, not {step}")
         for node in self._state():
-            found = arrays.get(node.name)
+            found = kept.get(node.name)
             if found is None or found.shape != node.shape:
                 raise CheckpointRefused(f"{node.name}: must be there, of shape {node.shape}")
             self._sandbox.array(node)[...] = found
         self.step = step
+        self._ends.restore(stated["epochs"], kept.get("best"))
 
     def adopt(self, model: modelfile.Model) -> None:
         """Begin at a model's weights and standardisation instead of drawn and measured ones.
@@ -221,15 +189,14 @@ class Trainer:
         The optimiser's moments and the step are left alone: in a fresh run they are zero. Raises
         CheckpointRefused where the model has another configuration.
         """
-        if model.config.digest() != self.config.digest():
+        if model.config is None or model.config.digest() != self.config.digest():
             raise CheckpointRefused("config: the model to begin at has another configuration")
-        for name, node in self._plan.weights.parts.items():
-            self._sandbox.array(node)[...] = model.weights[name]
-        self._sandbox.array(self._plan.columns.mean)[...] = model.mean
-        self._sandbox.array(self._plan.columns.scale)[...] = model.scale
+        for name, node in {**self._plan.weights.parts, **self._measured()}.items():
+            if name in model.arrays:
+                self._sandbox.array(node)[...] = model.arrays[name]
 
     def validate(self) -> tuple[float | None, float | None]:
-        """Loss and accuracy on all validation rows, None where there are none."""
+        """Loss and metric on all validation rows, None where there are none."""
         loss, correct, rows = 0.0, 0.0, 0
         for name, measured in self._plan.evaluations.items():
             if self._sandbox.run(name, 0, measured.steps) < measured.steps:
@@ -240,7 +207,8 @@ class Trainer:
             loss += exact_sum(losses) * measured.rows_per_step
             correct += exact_sum(corrects)
             rows += measured.rows_per_step * measured.steps
-        return (loss / rows, correct / rows) if rows else (None, None)
+        times = rows * self._plan.objective.measured_per_row
+        return (loss / rows, correct / times) if rows else (None, None)
 
     def export(self, signature: modelfile.Signature, provenance: dict[str, Any]) -> bytes:
         """The model file: weights, standardisation, configuration, signature, provenance.
@@ -250,14 +218,16 @@ class Trainer:
         weights = self.weights()
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise NonFinite(self.step, "a weight")
-        columns = self._plan.columns
+        unit = self._plan.objective.answer(1)
+        measured = {
+            name: self._sandbox.array(node).copy() for name, node in self._measured().items()
+        }
         model = modelfile.Model(
-            config=self.config,
+            graph=forward.to_json(unit),
             signature=signature,
-            weights=weights,
-            mean=self._sandbox.array(columns.mean).copy(),
-            scale=self._sandbox.array(columns.scale).copy(),
+            arrays={n: array for n, array in (weights | measured).items() if n in unit.parameters},
             provenance=self.provenance() | provenance,
+            config=self.config,
         )
         return modelfile.dump(model)
 
@@ -272,26 +242,39 @@ class Trainer:
         if done < asked:
             raise NonFinite(self.step, "the loss")
 
+    def _end_epoch(self) -> EpochMetrics:
+        point = self._metrics()
+        self._ends.end(point.validation_loss, self._sandbox.array(self._plan.weights.whole))
+        self._sandbox.array(self._plan.moves.factor)[...] = self._ends.factor
+        return point
+
     def _metrics(self) -> EpochMetrics:
-        training = self._plan.training
-        losses, corrects = (self._sandbox.array(n) for n in (training.losses, training.corrects))
-        loss, accuracy = self.validate()
+        first = self._plan.training[0]
+        losses = [exact_sum(self._sandbox.array(of.losses)) for of in self._plan.training]
+        measured = first.rows_per_step * first.steps * self._plan.objective.measured_per_row
+        loss, metric = self.validate()
         return EpochMetrics(
             epoch=self.epoch,
             step=self.step,
-            train_loss=exact_sum(losses) / training.steps,
-            train_accuracy=exact_sum(corrects) / (training.rows_per_step * training.steps),
+            train_loss=sum(losses) / first.steps,
+            train_metric=exact_sum(self._sandbox.array(first.corrects)) / measured,
             validation_loss=loss,
-            validation_accuracy=accuracy,
-            learning_rate=self.config.learning_rate,
+            validation_metric=metric,
+            learning_rate=float(self._sandbox.array(self._plan.moves.rate)[0]),
+            metric=self._plan.objective.metric,
         )
 
     def _state(self) -> list[Node]:
         """What a step changes, what `adopt` may have set, and the measurements of the epoch that
         is under way."""
         plan = self._plan
-        measured = [plan.training.losses, plan.training.corrects]
-        return [plan.weights.whole, *plan.moments, plan.columns.mean, plan.columns.scale, *measured]
+        measured = [node for of in plan.training for node in (of.losses, of.corrects)]
+        return [plan.weights.whole, *plan.moves.state, *self._measured().values(), *measured]
+
+    def _measured(self) -> dict[str, Node]:
+        """Mean and scale of inputs and targets, by the names they have in the model."""
+        found = self._plan.columns.values()
+        return {node.name: node for columns in found for node in (columns.mean, columns.scale)}
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -311,26 +294,7 @@ def exact_sum(values: NDArray[np.float32]) -> float:
 def digest_of_data(data: TrainingData) -> str:
     """SHA-256 of names, shapes and bits of the arrays as they are trained on."""
     digest = hashlib.sha256()
-    for name in vars(data):
-        array = np.ascontiguousarray(getattr(data, name), "<f4" if "rows" in name else "<i4")
+    for name, array in arrays(data).items():
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def check_data(config: NetworkConfig, data: TrainingData) -> None:
-    if not len(data.train_rows):
-        raise DataError("train_rows: there are none")
-    for part in ("train", "validation"):
-        rows, labels = getattr(data, f"{part}_rows"), getattr(data, f"{part}_labels")
-        if rows.ndim != 2 or rows.shape[1] != config.features:
-            raise DataError(f"{part}_rows: must be (n, {config.features}), not {rows.shape}")
-        if labels.shape != (len(rows),):
-            raise DataError(f"{part}_labels: must be ({len(rows)},), not {labels.shape}")
-        if labels.dtype.kind not in "iu":
-            raise DataError(f"{part}_labels: must be whole numbers, not {labels.dtype}")
-        if not np.isfinite(rows).all():
-            row = int(np.argwhere(~np.isfinite(rows))[0][0])
-            raise DataError(f"{part}_rows: row {row} holds a number that is not finite")
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < config.classes:
-            raise DataError(f"{part}_labels: must be from 0 to {config.classes - 1}")

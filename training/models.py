@@ -21,6 +21,7 @@ from django.urls import reverse
 
 from billing.models import Hold
 from governance.models import User
+from kernels.data import DataShape
 
 
 class Tier(models.TextChoices):
@@ -116,6 +117,11 @@ class Dataset(Work):
 
     def get_absolute_url(self) -> str:
         return reverse("training:dataset", args=[self.slug])
+
+    @property
+    def data_shape(self) -> DataShape:
+        """What an example is, and what is asked of it, as networks know it."""
+        return DataShape.table(self.columns, len(self.classes))
 
 
 class JobQuerySet(models.QuerySet["Job"]):

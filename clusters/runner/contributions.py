@@ -148,7 +148,7 @@ def local_steps(work: Contribution, *, shard: int) -> Found:
         content=export(work, run, made_from),
         received_bytes=len(base),
         loss=metrics[-1].train_loss,
-        accuracy=metrics[-1].train_accuracy,
+        accuracy=metrics[-1].train_metric,
     )
 
 
@@ -165,7 +165,7 @@ def average(work: Contribution) -> Found:
     weights = mean([modelfile.load(training.load_blob(part.sha256)).weights for part in parts])
     run = trainer(work, seed=session.job.seed)
     base = modelfile.load(training.load_blob(round.base_sha256))
-    run.adopt(replace(base, weights=weights))
+    run.adopt(replace(base, arrays={**base.arrays, **weights}))
     loss, accuracy = run.validate()
     made_from = {
         "base": round.base_sha256,

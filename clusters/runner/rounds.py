@@ -201,9 +201,10 @@ def progress_after(round: Round) -> training.Progress:
         epoch=round.number * session.job.epochs // session.rounds_total,
         step=steps,
         train_loss=sum(part.loss or 0.0 for part in parts) / len(parts),
-        train_accuracy=sum(part.accuracy or 0.0 for part in parts) / len(parts),
+        train_metric=sum(part.accuracy or 0.0 for part in parts) / len(parts),
         validation_loss=round.validation_loss,
-        validation_accuracy=round.validation_accuracy,
+        validation_metric=round.validation_accuracy,
+        metric="accuracy",
         learning_rate=session.job.config["training"]["learning_rate"],
     )
     return training.Progress(

@@ -9,7 +9,8 @@ from kernels import build, config
 from kernels.bench import torch_steps
 from kernels.bench.turns import Turn, in_turns, repeated
 from kernels.bench.workloads import WORKLOADS, Workload
-from kernels.trainer import Trainer, TrainingData
+from kernels.data import DataShape, TrainingData
+from kernels.trainer import Trainer
 
 ROUNDS = 7
 TURN_SECONDS = 0.1
@@ -58,7 +59,7 @@ def random_data(workload: Workload) -> TrainingData:
 
 
 def our_turn(workload: Workload, data: TrainingData) -> Turn:
-    settings = config.parse(workload.raw, features=workload.features, classes=workload.classes)
+    settings = config.parse(workload.raw, DataShape.table(workload.features, workload.classes))
     trainer = Trainer(settings, data, seed=1, module=build.module())
 
     def work(steps: int) -> None:

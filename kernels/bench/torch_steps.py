@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.trainer import TrainingData
+from kernels.data import TrainingData
 
 
 def step(network: str, batch_rows: int, data: TrainingData) -> Callable[[], None]:
@@ -18,7 +18,7 @@ def step(network: str, batch_rows: int, data: TrainingData) -> Callable[[], None
     torch.set_num_threads(1)
     torch.manual_seed(1)
     rows = torch.from_numpy(data.train_rows)
-    labels = torch.from_numpy(data.train_labels.astype(np.int64))
+    labels = torch.from_numpy(data.train_targets.astype(np.int64))
     model = NETWORKS[network](torch)
     criterion = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)

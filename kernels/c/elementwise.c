@@ -80,12 +80,31 @@ void op_sum_rows(float *out, const float *x, u32 m, u32 n) {
     }
 }
 
-// out (m, n) = (x (m, n) - mean (n)) / scale (n)
-void op_standardise(float *out, const float *x, const float *mean, const float *scale, u32 m, u32 n) {
-    for (u32 row = 0; row < m; row++, out += n, x += n) {
-        u32 i = 0;
-        for (; i + LANES <= n; i += LANES)
-            store(out + i, divide(sub(load(x + i), load(mean + i)), load(scale + i)));
-        for (; i < n; i++) out[i] = (x[i] - mean[i]) / scale[i];
+INLINE f32x4 standardise4(f32x4 x, f32x4 mean, f32x4 scale) { return divide(sub(x, mean), scale); }
+INLINE f32x4 unstandardise4(f32x4 x, f32x4 mean, f32x4 scale) { return add(mul(x, scale), mean); }
+
+// Each row of x (m, n) with two numbers of its column.
+#define COLUMNS(name) \
+    void op_##name(float *out, const float *x, const float *mean, const float *scale, u32 m, \
+                   u32 n) { \
+        for (u32 row = 0; row < m; row++, out += n, x += n) { \
+            u32 i = 0; \
+            for (; i + LANES <= n; i += LANES) \
+                store(out + i, name##4(load(x + i), load(mean + i), load(scale + i))); \
+            if (i < n) \
+                store_tail(out + i, name##4(load_tail(x + i, n - i), load_tail(mean + i, n - i), \
+                                            load_tail(scale + i, n - i)), n - i); \
+        } \
     }
+
+COLUMNS(standardise)    // out (m, n) = (x (m, n) - mean (n)) / scale (n)
+COLUMNS(unstandardise)  // out (m, n) = x (m, n) * scale (n) + mean (n)
+
+// out (m, n) = x (m, n) times, or through, the number of its column
+void op_column_product(float *out, const float *x, const float *scale, u32 m, u32 n) {
+    for (u32 row = 0; row < m; row++) map2(out + row * n, x + row * n, scale, n, product4);
+}
+
+void op_column_quotient(float *out, const float *x, const float *scale, u32 m, u32 n) {
+    for (u32 row = 0; row < m; row++) map2(out + row * n, x + row * n, scale, n, quotient4);
 }

@@ -4,12 +4,13 @@
 #include "kernels.h"
 #include "philox.h"
 
-// out (n), each between -bound and bound. Fresh numbers come in fours, one draw each.
-void op_uniform(float *out, u32 n, float bound, Stream stream) {
+// out (n), each within bound of center. Fresh numbers come in fours, one draw each.
+void op_uniform(float *out, u32 n, float bound, float center, Stream stream) {
     for (u32 i = 0; i < n; i += LANES) {
         Block block = draw(stream, 0, i / LANES);
         for (u32 lane = 0; lane < LANES && i + lane < n; lane++)
-            out[i + lane] = ((float)upper24(block.word[lane]) * 0x1p-23f - 1.0f) * bound;
+            out[i + lane] =
+                ((float)upper24(block.word[lane]) * 0x1p-23f - 1.0f) * bound + center;
     }
 }
 

@@ -10,7 +10,8 @@ from kernels.signature import Signature
 
 def uniform(node: Node, step: int) -> Array:
     words = philox.words24(node.attributes, 0, node.sizes["count"]).astype(np.float32)
-    return (words * np.float32(2.0**-23) - np.float32(1)) * np.float32(node.attributes["bound"])
+    spread = (words * np.float32(2.0**-23) - np.float32(1)) * np.float32(node.attributes["bound"])
+    return np.asarray(spread + np.float32(node.attributes["center"]))
 
 
 def dropout(node: Node, step: int, x: Array) -> Array:
@@ -34,7 +35,12 @@ STREAM: dict[str, type] = {"seed_low": int, "seed_high": int, "purpose": int}
 
 
 ROWS: dict[str, Op] = {
-    "uniform": Op(Signature("->(...)"), uniform, attributes={"bound": float} | STREAM, flops=30),
+    "uniform": Op(
+        Signature("->(...)"),
+        uniform,
+        attributes={"bound": float, "center": float} | STREAM,
+        flops=30,
+    ),
     "dropout": Op(
         Signature("(...)->(...)"),
         dropout,

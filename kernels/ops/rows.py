@@ -4,7 +4,7 @@ import numpy as np
 
 from kernels.graph import Node
 from kernels.ops.elementwise import column_sums
-from kernels.ops.table import Array, Op
+from kernels.ops.table import Array, Op, apply
 from kernels.signature import Signature
 
 
@@ -50,9 +50,27 @@ ROWS: dict[str, Op] = {
         Signature("(b,c),(n,c)->"), put_rows, attributes={"first": int}, flops=0, counts_steps=True
     ),
     "measure_columns": Op(Signature("(n,c),(c),(c)->"), measure_columns, flops=5),
+    "unstandardise": Op(
+        Signature("(m,n),(n),(n)->(m,n)"),
+        lambda n, s, x, mean, scale: x * scale + mean,
+        lambda n, g: (apply("column_product", g, n.sources[2]), None, None),
+        flops=2,
+        in_place=True,
+    ),
+    "column_product": Op(
+        Signature("(m,n),(n)->(m,n)"),
+        lambda n, s, x, scale: x * scale,
+        in_place=True,
+    ),
+    "column_quotient": Op(
+        Signature("(m,n),(n)->(m,n)"),
+        lambda n, s, x, scale: x / scale,
+        in_place=True,
+    ),
     "standardise": Op(
         Signature("(m,n),(n),(n)->(m,n)"),
         lambda n, s, x, mean, scale: (x - mean) / scale,
+        lambda n, g: (apply("column_quotient", g, n.sources[2]), None, None),
         flops=2,
         in_place=True,
     ),

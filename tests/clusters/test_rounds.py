@@ -16,6 +16,7 @@ from clusters.runner import contributions
 from governance.models import AuditEntry
 from kernels import build, modelfile, philox, trainer
 from kernels import config as kernel_config
+from kernels.data import DataShape, TrainingData
 from tests.clusters.conftest import CONFIG, until, waiting, weights, work_off
 from training import services as training
 from training.models import Model, Work
@@ -29,11 +30,11 @@ def weights_of_one_process(job, *, shards, local_epochs=1, variant="simd"):
     """Federated averaging as a textbook writes it: one loop, no rows, no tasks, no nodes."""
     rows = unpack(blobs.get(job.dataset.sha256))
     train, validation = rows.only(Part.TRAIN), rows.only(Part.VALIDATION)
-    config = kernel_config.parse(job.config, features=64, classes=10)
+    config = kernel_config.parse(job.config, DataShape.table(64, 10))
     module = build.module(variant)
 
     def run_on(chosen, seed):
-        data = trainer.TrainingData(
+        data = TrainingData(
             train.features[chosen], train.labels[chosen], validation.features, validation.labels
         )
         return trainer.Trainer(config, data, seed=seed, module=module)
@@ -48,22 +49,21 @@ def weights_of_one_process(job, *, shards, local_epochs=1, variant="simd"):
         kind="stable",
     )
     size = len(train) // shards
-    for number in range(1, config.epochs // local_epochs + 1):
+    for number in range(1, config.training.epochs // local_epochs + 1):
         found = []
         for shard in range(shards):
             text = f"{job.seed}/{number}/{shard}".encode()
             seed = int.from_bytes(hashlib.sha256(text).digest()[:8], "little")
             run = run_on(order[shard * size : (shard + 1) * size], seed)
             run.adopt(state)
-            list(run.run(steps=local_epochs * (size // config.batch_size)))
+            list(run.run(steps=local_epochs * (size // config.training.batch_size)))
             found.append(run.weights())
         means = {
             name: np.mean([one[name].astype(np.float64) for one in found], axis=0)
             for name in state.weights
         }
-        state = replace(
-            state, weights={name: value.astype(np.float32) for name, value in means.items()}
-        )
+        averaged = {name: value.astype(np.float32) for name, value in means.items()}
+        state = replace(state, arrays={**state.arrays, **averaged})
     return modelfile.weights_sha256(state.weights)
 
 
@@ -233,7 +233,7 @@ def forge(work, session):
     claimed = training.claim(Contribution, str(work.pk))
     base = modelfile.load(blobs.get(claimed.round.base_sha256))
     forged = {name: array + np.float32(0.01) for name, array in base.weights.items()}
-    content = modelfile.dump(replace(base, weights=forged))
+    content = modelfile.dump(replace(base, arrays={**base.arrays, **forged}))
     contributions.submit(claimed, contributions.Found(content=content), compute_seconds=0.001)
 
 

@@ -9,11 +9,11 @@ from sklearn.datasets import load_digits
 from kernels import build
 from kernels.build import Module
 from kernels.compiler import Program, compile_programs
+from kernels.data import TrainingData
 from kernels.graph import Node, leaf
 from kernels.limits import Limits
 from kernels.ops import Array
 from kernels.runtime import Sandbox
-from kernels.trainer import TrainingData
 
 Compute = Callable[..., Array]
 

@@ -32,7 +32,7 @@ def test_run_trains_and_writes_a_model_that_loads(flowers, tmp_path, capsys):
     found = json.loads(out)
     assert status == 0
     assert [point["epoch"] for point in found["points"]] == list(range(1, 21))
-    assert found["points"][-1]["validation_accuracy"] > 0.8
+    assert found["points"][-1]["validation_metric"] > 0.8
     model = modelfile.load(target.read_bytes())
     assert model.signature.features == ("width", "height")
     assert model.signature.classes == ("short", "tall")
@@ -86,10 +86,10 @@ def test_a_file_that_cannot_be_read_is_answered_in_a_sentence(
 
 def test_a_config_that_is_wrong_is_answered_by_path(flowers, tmp_path, capsys):
     path = tmp_path / "config.json"
-    path.write_text('{"architecture": {"type": "gan", "layers": [{}]}, "training": {}}')
+    path.write_text('{"architecture": {"type": "gain", "layers": [{}]}, "training": {}}')
     status, _, err = said(capsys, "run", str(flowers), "--config", str(path))
     assert status == 1
-    assert "architecture.type: 'gan' cannot be trained here yet" in err
+    assert "architecture.type: 'gain' is not known; did you mean 'gan'?" in err
     assert "training.epochs: is required" in err
     path.write_text("{")
     assert "must be JSON" in said(capsys, "run", str(flowers), "--config", str(path))[2]

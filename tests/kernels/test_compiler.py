@@ -7,6 +7,7 @@ import pytest
 
 from kernels import config, ops
 from kernels.compiler import Program, compile_programs
+from kernels.data import DataShape
 from kernels.graph import in_order, leaf, view
 from kernels.limits import Limits
 from kernels.ops import apply
@@ -26,7 +27,7 @@ def deep_network(layers, optimizer="adam"):
             "epochs": 1, "batch_size": 16, "learning_rate": 0.01, "optimizer": optimizer,
         },
     }  # fmt: skip
-    settings = config.parse(raw, features=20, classes=4)
+    settings = config.parse(raw, DataShape.table(20, 4))
     return training_plan(settings, rows=64, validation_rows=40, seed=1)
 
 

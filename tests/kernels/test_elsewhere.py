@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from kernels import config
+from kernels.data import DataShape
 from kernels.trainer import Trainer
 
 NODE = shutil.which("node")
@@ -38,7 +39,7 @@ def test_another_engine_trains_the_same_weights(digits, simd, tmp_path):
         "training": {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"},
         "divergent": {"enabled": True, "pattern": "lateral", "factor": 0.3},
     }
-    settings = config.parse(raw, features=64, classes=10)
+    settings = config.parse(raw, DataShape.table(64, 10))
     trainer = Trainer(settings, digits, seed=7, module=simd)
     instance, plan = trainer._sandbox._live(), trainer._plan.plan
     image = tmp_path / "memory"

@@ -9,31 +9,33 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import config, modelfile
-from kernels.modelfile import Model, ModelRefused, Signature, dump, load
-from kernels.network import parameters
+from kernels import config, forward, modelfile, tensors
+from kernels.data import DataShape
+from kernels.modelfile import Model, Signature, dump, load
+from kernels.objectives import objective_of
+from kernels.tensors import ModelRefused
 
 CONFIG = config.parse(
     {
         "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 4}]},
         "training": {"epochs": 1, "batch_size": 2, "learning_rate": 0.1, "optimizer": "sgd"},
     },
-    features=6,
-    classes=3,
+    DataShape.table(6, 3),
 )
 SIGNATURE = Signature(tuple("abcdef"), ("yes", "no", "<script>"), (2, 3))
 
 
-def model(**changes):
+def model(arrays=(), **changes):
     rng = np.random.default_rng(1)
     parts = {
         "config": CONFIG,
         "signature": SIGNATURE,
-        "weights": {
-            p.name: rng.standard_normal(p.shape).astype(np.float32) for p in parameters(CONFIG)
-        },
-        "mean": np.zeros(6, np.float32),
-        "scale": np.ones(6, np.float32),
+        "graph": forward.to_json(objective_of(CONFIG).answer(1)),
+        "arrays": {
+            p.name: rng.standard_normal(p.shape).astype(np.float32) for p in CONFIG.parameters
+        }
+        | {"input.mean": np.zeros(6, np.float32), "input.scale": np.ones(6, np.float32)}
+        | dict(arrays),
         "provenance": {"seed": 7, "kernel_hash": "ab"},
     }
     return Model(**(parts | changes))
@@ -57,7 +59,7 @@ def test_a_model_comes_back_as_it_was():
     assert again.provenance == {"seed": 7, "kernel_hash": "ab"}
     for name, array in model().weights.items():
         np.testing.assert_array_equal(again.weights[name], array)
-    assert list(again.weights) == [parameter.name for parameter in parameters(CONFIG)]
+    assert sorted(again.weights) == sorted(parameter.name for parameter in CONFIG.parameters)
     assert dump(again) == blob
 
 
@@ -85,10 +87,16 @@ def test_the_hash_of_weights_sees_a_bit_a_name_and_a_shape():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"mean": np.zeros(5, np.float32)}, r"input.mean: must be float32 \(6,\)"),
-        ({"scale": np.zeros(6, np.float32)}, "input.scale: must be greater than zero"),
-        ({"scale": np.full(6, np.nan, np.float32)}, "input.scale: holds numbers"),
-        ({"mean": np.zeros(6)}, "input.mean: must be float32"),
+        (
+            {"arrays": {"input.mean": np.zeros(5, "f4")}},
+            r"input.mean: must be float32 \(6,\)",
+        ),
+        (
+            {"arrays": {"input.scale": np.zeros(6, "f4")}},
+            "input.scale: must be greater than zero",
+        ),
+        ({"arrays": {"input.scale": np.full(6, np.nan, np.float32)}}, "input.scale: holds numbers"),
+        ({"arrays": {"input.mean": np.zeros(6)}}, "input.mean: must be float32"),
         ({"signature": Signature(tuple("abcde"), ("x", "y", "z"))}, "features: must be 6 names"),
         ({"signature": Signature(tuple("abcdef"), ("x", "y"))}, "classes: must be 3 names"),
     ],
@@ -108,21 +116,27 @@ def texts_changed(key, value):
     return header_changed(lambda header: header["__metadata__"].update({key: value}))
 
 
+def graph_changed(change):
+    graph = json.loads(json.dumps(model().graph))
+    change(graph)
+    return texts_changed("graph", json.dumps(graph))
+
+
 def with_weight(value):
     weights = model().weights | {"dense0.bias": np.full(4, value, np.float32)}
-    arrays, texts = modelfile.read(dump(model()))
-    return modelfile.write(arrays | weights, texts)
+    arrays, texts = tensors.read(dump(model()))
+    return tensors.write(arrays | weights, texts)
 
 
 def without(name):
-    arrays, texts = modelfile.read(dump(model()))
+    arrays, texts = tensors.read(dump(model()))
     arrays.pop(name)
-    return modelfile.write(arrays, texts)
+    return tensors.write(arrays, texts)
 
 
 def swapped(name, array):
-    arrays, texts = modelfile.read(dump(model()))
-    return modelfile.write(arrays | {name: array}, texts)
+    arrays, texts = tensors.read(dump(model()))
+    return tensors.write(arrays | {name: array}, texts)
 
 
 BLOB = dump(model())
@@ -134,7 +148,7 @@ MANY = HEADER | {f"t{i}": EMPTY for i in range(2_049)}
 HOSTILE = {
     "nothing": (b"", "0 bytes are no safetensors"),
     "a header longer than the file": (struct.pack("<Q", 2**63) + b"{}" * 8, "header: 9,223"),
-    "a header of 300 KiB": (assembled(b"{" + b" " * 300_000 + b"}", b""), "at most 262,144"),
+    "a header of 2 MB": (assembled(b"{" + b" " * 2_000_000 + b"}", b""), "at most 1,048,576"),
     "a pickle": (b"\x80\x04\x95" + b"\x00" * 40, "header"),
     "no object": (assembled(b"[1, 2, 3]", b""), "must begin with '{'"),
     "no JSON": (assembled(b"{not json}", b""), "header: must be JSON"),
@@ -189,7 +203,20 @@ HOSTILE = {
         texts_changed("signature", '{"features":["a"],"classes":["b"],"image_shape":[2,2]}'),
         "has not 1 pixels",
     ),
-    "a broken config": (texts_changed("config", "{}"), "config: architecture: is required"),
+    "a broken config": (texts_changed("config", "{}"), "config: must be an object with data"),
+    "a config without layers": (
+        texts_changed("config", '{"data":{"input":[6],"target":"classes","size":3}}'),
+        "config: architecture: is required",
+    ),
+    "no graph": (texts_changed("graph", "[]"), "graph: graph: must be an object"),
+    "a graph that counts steps": (
+        graph_changed(lambda g: g["nodes"][0].update(op="dropout")),
+        "counts steps or draws random numbers",
+    ),
+    "a graph that reads ahead": (
+        graph_changed(lambda g: g["nodes"][0].update(sources=[99, 1, 2])),
+        "is no node before it",
+    ),
     "a config key twice": (texts_changed("config", '{"a":1,"a":2}'), "config: a key stands twice"),
     "a provenance that is a list": (texts_changed("provenance", "[]"), "provenance: must be"),
     "a missing tensor": (without("dense1.bias"), "missing or not of this network: dense1.bias"),

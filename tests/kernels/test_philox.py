@@ -33,7 +33,9 @@ def test_module_draws_what_numpy_draws(module, compute):
     """Through `uniform`, whose floats hold 24 bits of each word exactly."""
     for seed, purpose, count in [(0, 0, 1), (2**64 - 1, 2**32 - 1, 1_001), (7, 65_536, 4_099)]:
         draws = stream(seed, purpose)
-        node = apply("uniform", sizes={"count": count}, attributes={"bound": 1.0} | draws)
+        node = apply(
+            "uniform", sizes={"count": count}, attributes={"bound": 1.0, "center": 0.0} | draws
+        )
         found = compute(module, node, {})
         expected = philox.words24(draws, 0, count).astype(np.float32) * np.float32(2**-23) - 1
         np.testing.assert_array_equal(found, expected)

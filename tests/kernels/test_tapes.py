@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kernels import build, config
 from kernels.compiler import Plan, Program, compile_programs
+from kernels.data import DataShape
 from kernels.graph import leaf
 from kernels.limits import Limits, OutOfMemory, SandboxError, TapeRefused, Trapped
 from kernels.ops import OPCODES, TABLE, apply
@@ -26,7 +27,7 @@ NETWORK = {
 
 
 def training_tape():
-    settings = config.parse(NETWORK, features=5, classes=3)
+    settings = config.parse(NETWORK, DataShape.table(5, 3))
     return training_plan(settings, rows=20, validation_rows=7, seed=1).plan
 
 

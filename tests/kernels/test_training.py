@@ -5,19 +5,14 @@ import threading
 import numpy as np
 import pytest
 
-from kernels import config, modelfile, reference
+from kernels import config, modelfile, reference, tensors
 from kernels.build import module as built
+from kernels.data import DataError, DataShape, TrainingData
+from kernels.estimate import estimate
 from kernels.limits import Limits
-from kernels.modelfile import ModelRefused
 from kernels.programs import training_plan
-from kernels.trainer import (
-    CheckpointRefused,
-    DataError,
-    NonFinite,
-    Trainer,
-    TrainingData,
-    estimate,
-)
+from kernels.tensors import ModelRefused
+from kernels.trainer import CheckpointRefused, NonFinite, Trainer
 
 PLAIN = [{"type": "dense", "units": 24, "activation": "relu"}]
 RICH = [
@@ -30,7 +25,7 @@ RICH = [
 ]
 
 
-def network(layers=None, *, features=64, classes=10, divergent=None, **training):
+def network(layers=None, *, divergent=None, **training):
     raw = {
         "architecture": {"type": "feedforward", "layers": PLAIN if layers is None else layers},
         "training": {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"}
@@ -38,7 +33,7 @@ def network(layers=None, *, features=64, classes=10, divergent=None, **training)
     }
     if divergent:
         raw["divergent"] = {"enabled": True, "pattern": "lateral", "factor": divergent}
-    return config.parse(raw, features=features, classes=classes)
+    return config.parse(raw, DataShape.table(64, 10))
 
 
 def trainer(data, settings=None, *, seed=7, variant="simd", limits=None):
@@ -55,9 +50,9 @@ def few(digits):
     """Few enough that a run takes milliseconds, and no multiple of the batch."""
     return TrainingData(
         digits.train_rows[:203],
-        digits.train_labels[:203],
+        digits.train_targets[:203],
         digits.validation_rows[:70],
-        digits.validation_labels[:70],
+        digits.validation_targets[:70],
     )
 
 
@@ -66,7 +61,7 @@ def test_digits_are_read_with_96_of_100_right(digits):
     run = trainer(digits, network(layers, epochs=30, learning_rate=0.001))
     points = list(run.run())
     assert [point.epoch for point in points] == list(range(1, 31))
-    assert points[-1].validation_accuracy >= 0.96
+    assert points[-1].validation_metric >= 0.96
     assert points[-1].train_loss < 0.05 < points[0].train_loss
     assert run.is_over
 
@@ -99,6 +94,7 @@ def test_a_step_does_what_numpy_says_it_does(few):
     }
     for name, node in plan.data.items():
         memory[node][...] = getattr(few, name).reshape(node.shape)
+    memory[plan.moves.factor][...] = 1
     for name in ("measure", "initialise"):
         play(plan.plan.source[name], memory, 0)
     for step in range(12):
@@ -107,8 +103,8 @@ def test_a_step_does_what_numpy_says_it_does(few):
     for name, place in plan.weights.parts.items():
         reference.run([place], memory)
         np.testing.assert_allclose(run.weights()[name], memory[place], atol=2e-4, err_msg=name)
-    play(plan.plan.source["evaluate_rest"], memory, 0)
-    sums = plan.evaluations["evaluate_rest"]
+    play(plan.plan.source["evaluate"], memory, 0)
+    sums = plan.evaluations["evaluate"]
     assert points[0].validation_loss == pytest.approx(float(memory[sums.losses][0]), abs=0.05)
 
 
@@ -216,7 +212,7 @@ def test_a_chunk_ends_when_its_seconds_are_over(few):
 
 def test_training_without_validation_rows_measures_none(few):
     bare = TrainingData(
-        few.train_rows, few.train_labels, few.validation_rows[:0], few.validation_labels[:0]
+        few.train_rows, few.train_targets, few.validation_rows[:0], few.validation_targets[:0]
     )
     points = list(trainer(bare).run())
     assert [point.validation_loss for point in points] == [None] * 3
@@ -232,9 +228,9 @@ def test_validation_is_the_mean_over_all_rows_in_blocks_and_rest(digits):
     x = (digits.validation_rows - mean) / np.where(scale > 0, scale, 1)
     x = np.maximum(x @ weights["dense0.weight"] + weights["dense0.bias"], 0)
     logits = x @ weights["dense1.weight"] + weights["dense1.bias"]
-    right = logits.argmax(axis=1) == digits.validation_labels
-    logs = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(540), digits.validation_labels]
-    assert point.validation_accuracy == right.mean()
+    right = logits.argmax(axis=1) == digits.validation_targets
+    logs = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(540), digits.validation_targets]
+    assert point.validation_metric == right.mean()
     assert point.validation_loss == pytest.approx(logs.mean(), rel=1e-5)
 
 
@@ -253,11 +249,11 @@ def test_the_estimate_is_what_the_run_then_takes(few):
     ("change", "message"),
     [
         ({"train_rows": np.zeros((0, 64), np.float32)}, "train_rows: there are none"),
-        ({"train_rows": np.zeros((203, 63), np.float32)}, r"train_rows: must be \(n, 64\)"),
-        ({"train_labels": np.zeros(202, np.int32)}, r"train_labels: must be \(203,\)"),
-        ({"train_labels": np.full(203, 10, np.int32)}, "train_labels: must be from 0 to 9"),
-        ({"validation_labels": np.full(70, -1, np.int32)}, "validation_labels: must be from 0"),
-        ({"train_labels": np.zeros(203)}, "train_labels: must be whole numbers, not float64"),
+        ({"train_rows": np.zeros((203, 63), np.float32)}, r"train_rows: must be \(203, 64\)"),
+        ({"train_targets": np.zeros(202, np.int32)}, r"train_targets: must be \(203,\)"),
+        ({"train_targets": np.full(203, 10, np.int32)}, "train_targets: must be from 0 to 9"),
+        ({"validation_targets": np.full(70, -1, np.int32)}, "validation_targets: must be from 0"),
+        ({"train_targets": np.zeros(203)}, "train_targets: must be whole numbers, not float64"),
         ({"train_rows": np.full((203, 64), np.nan, np.float32)}, "row 0 holds a number that is"),
     ],
 )
@@ -273,14 +269,14 @@ def test_a_checkpoint_of_another_run_is_refused(few):
     for other in (trainer(few, seed=8), trainer(few, network(RICH))):
         with pytest.raises(CheckpointRefused):
             other.restore(blob)
-    arrays, texts = modelfile.read(blob)
+    arrays, texts = tensors.read(blob)
     for wrong in ("19", "-1", "3.0", "null"):
         stated = texts["checkpoint"].replace('"step": 3', f'"step": {wrong}')
         with pytest.raises(CheckpointRefused, match="step: must be from 0 to 18"):
-            trainer(few).restore(modelfile.write(arrays, {"checkpoint": stated}))
+            trainer(few).restore(tensors.write(arrays, {"checkpoint": stated}))
     arrays.pop("first_moment")
     with pytest.raises(CheckpointRefused, match="first_moment: must be there"):
-        trainer(few).restore(modelfile.write(arrays, texts))
+        trainer(few).restore(tensors.write(arrays, texts))
     with pytest.raises(ModelRefused):
         trainer(few).restore(blob[:-1])
 

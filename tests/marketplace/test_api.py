@@ -92,18 +92,15 @@ def marketplace_template(template_id):
 
 
 def test_a_bad_config_names_path_and_reason(api, alice, digits):
-    layers = [
-        {"type": "embedding", "params": {"vocab_size": 10000, "embed_dim": 100}},
-        {"type": "attention", "params": {"heads": 8, "dropout": 0.1}},
-    ]
-    config = SMALL | {"architecture": {"type": "transformer", "layers": layers}}
+    layers = [{"type": "dense", "units": 5}, {"type": "dense", "units": 0}]
+    config = SMALL | {"architecture": {"type": "feedforward", "layers": layers}}
     answer = api(alice)("POST", "/api/v1/training-jobs", {"config": config})
     assert answer.status_code == 422
     assert answer["Content-Type"] == "application/problem+json"
     problem = answer.json()
     assert problem["code"] == "invalid_config"
     fields = {entry["field"]: entry["reason"] for entry in problem["invalid_parameters"]}
-    assert fields["architecture.layers[1].params.heads"].startswith("must divide embed_dim")
+    assert fields["architecture.layers[1].units"].startswith("must be from 1")
     assert not Job.objects.exists()
 
 

@@ -11,6 +11,7 @@ from governance.models import AuditEntry
 from governance.services import Refusal
 from kernels import build, trainer
 from kernels import config as kernel_config
+from kernels.data import DataShape, TrainingData
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Job, Model, Tier, Work
@@ -22,10 +23,8 @@ def weights_of_one_run(job):
     """The same run in one piece, without jobs, chunks or checkpoints: what it must come to."""
     rows = unpack(blobs.get(job.dataset.sha256))
     train, validation = rows.only(Part.TRAIN), rows.only(Part.VALIDATION)
-    config = kernel_config.parse(job.config, features=64, classes=10)
-    data = trainer.TrainingData(
-        train.features, train.labels, validation.features, validation.labels
-    )
+    config = kernel_config.parse(job.config, DataShape.table(64, 10))
+    data = TrainingData(train.features, train.labels, validation.features, validation.labels)
     run = trainer.Trainer(config, data, seed=job.seed, module=build.module())
     for _ in run.run():
         pass
@@ -162,15 +161,12 @@ def test_a_config_that_makes_no_sense_is_refused_by_path(alice, digits, change, 
     assert not Job.objects.exists()
 
 
-def test_heads_that_do_not_divide_the_embedding_are_named(alice, digits):
-    layers = [
-        {"type": "embedding", "params": {"vocab_size": 10_000, "embed_dim": 100}},
-        {"type": "attention", "params": {"heads": 8, "dropout": 0.1}},
-    ]
-    config = SMALL | {"architecture": {"type": "transformer", "layers": layers}}
+def test_a_layer_that_is_unknown_is_named_by_its_path(alice, digits):
+    layers = [{"type": "dense", "units": 5}, {"type": "dens", "units": 5}]
+    config = SMALL | {"architecture": {"type": "feedforward", "layers": layers}}
     with pytest.raises(training.InvalidConfig) as refusal:
         training.quote_job(dataset=digits, config=config, tier=Tier.NANO)
-    assert "architecture.layers[1].params.heads: must divide embed_dim" in str(refusal.value)
+    assert "architecture.layers[1].type: 'dens' is not known; did you mean" in str(refusal.value)
 
 
 def test_a_job_too_large_for_its_tier_is_told_which_would_do(alice, digits):

@@ -5,7 +5,6 @@ curves and the money. A worker may die at any instruction: before that transacti
 repeats the chunk and gets the same bits; after it, the chunk is done.
 """
 
-import dataclasses
 import hashlib
 import re
 import time
@@ -20,6 +19,7 @@ from billing import services as billing
 from governance import services as governance
 from kernels import build, modelfile, trainer
 from kernels import config as kernel_config
+from kernels.data import DataError, TrainingData
 from kernels.limits import Limits, SandboxError
 from kernels.modelfile import Signature
 from training.models import Checkpoint, Dataset, Event, Job, Model, Point, Tier, Validation, Work
@@ -45,7 +45,7 @@ FAULTS = (
     JobFault,
     SandboxError,
     trainer.NonFinite,
-    trainer.DataError,
+    DataError,
     trainer.CheckpointRefused,
 )
 
@@ -122,16 +122,14 @@ def make_trainer(
 ) -> trainer.Trainer:
     """A fresh run on the rows of `train`, validated on the validation part of `rows`."""
     validation = rows.only(Part.VALIDATION)
-    config = kernel_config.parse(
-        job.config, features=job.dataset.columns, classes=len(job.dataset.classes)
-    )
+    config = kernel_config.parse(job.config, job.dataset.data_shape)
     return trainer.Trainer(
         config,
-        trainer.TrainingData(
+        TrainingData(
             train_rows=train.features,
-            train_labels=train.labels,
+            train_targets=train.labels,
             validation_rows=validation.features,
-            validation_labels=validation.labels,
+            validation_targets=validation.labels,
         ),
         seed=seed,
         limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
@@ -156,7 +154,20 @@ def heartbeat(job: Job) -> Callable[[int], bool]:
 def record_points(job: Job, points: list[trainer.EpochMetrics]) -> None:
     """Curves are a function of the job, so a repeated chunk brings the same points again."""
     Point.objects.bulk_create(
-        [Point(job=job, **dataclasses.asdict(point)) for point in points], ignore_conflicts=True
+        [
+            Point(
+                job=job,
+                epoch=point.epoch,
+                step=point.step,
+                train_loss=point.train_loss,
+                train_accuracy=point.train_metric,
+                validation_loss=point.validation_loss,
+                validation_accuracy=point.validation_metric,
+                learning_rate=point.learning_rate,
+            )
+            for point in points
+        ],
+        ignore_conflicts=True,
     )
 
 

@@ -47,9 +47,9 @@ def divide(
 ) -> Division:
     """Cut a job into shards of ⌊rows / shards⌋ rows, and rounds of `local_epochs` over them."""
     network = parse_config(config, dataset)
-    if not 1 <= local_epochs <= network.epochs or network.epochs % local_epochs:
+    if not 1 <= local_epochs <= network.training.epochs or network.training.epochs % local_epochs:
         raise InvalidConfig(
-            f"local_epochs: {local_epochs} does not divide the {network.epochs} epochs; "
+            f"local_epochs: {local_epochs} does not divide the {network.training.epochs} epochs; "
             "each round is that many passes over a shard."
         )
     rows = dataset.train_rows // shards
@@ -60,7 +60,7 @@ def divide(
     return Division(
         shards=shards,
         local_steps=local_epochs * programs.steps_per_epoch(network, rows),
-        rounds=network.epochs // local_epochs,
+        rounds=network.training.epochs // local_epochs,
     )
 
 

@@ -14,7 +14,7 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from kernels import config as kernel_config
-from kernels import trainer
+from kernels import estimate as kernel_estimate
 from training.models import Dataset, Event, Job, Tier, Work
 from training.runner import tiers
 from training.runner.hints import hint
@@ -85,7 +85,7 @@ def faults_named() -> Iterator[None]:
 
 def parse_config(raw: object, dataset: Dataset) -> kernel_config.NetworkConfig:
     with faults_named():
-        return kernel_config.parse(raw, features=dataset.columns, classes=len(dataset.classes))
+        return kernel_config.parse(raw, dataset.data_shape)
 
 
 def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quote:
@@ -94,7 +94,7 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
     network = parse_config(config, dataset)
     with faults_named():
-        estimate = trainer.estimate(
+        estimate = kernel_estimate.estimate(
             network, rows=dataset.train_rows, validation_rows=dataset.validation_rows
         )
     flops = estimate.flops_per_step * estimate.steps
@@ -116,7 +116,7 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         config=dict(config),
         tier=tier,
         parameters=estimate.parameters,
-        epochs=network.epochs,
+        epochs=network.training.epochs,
         steps=estimate.steps,
         flops=flops,
         memory_bytes=estimate.memory_bytes,

@@ -7,7 +7,9 @@ DRAWS = stream(0x1234_5678_9ABC_DEF0, 77)
 
 
 def uniform(x, a, b, c):
-    return apply("uniform", sizes={"count": a * b}, attributes={"bound": 0.3} | DRAWS)
+    return apply(
+        "uniform", sizes={"count": a * b}, attributes={"bound": 0.3, "center": 1.5} | DRAWS
+    )
 
 
 def dropout(x, a, b, c):

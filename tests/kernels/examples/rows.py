@@ -24,6 +24,11 @@ EXAMPLES = {
     "measure_columns": lambda x, a, b, c: apply(
         "measure_columns", x.floats(a, b), x.floats(b), x.floats(b)
     ),
+    "unstandardise": lambda x, a, b, c: apply(
+        "unstandardise", x.floats(a, b), x.floats(b), x.positive(b)
+    ),
+    "column_product": lambda x, a, b, c: apply("column_product", x.floats(a, b), x.floats(b)),
+    "column_quotient": lambda x, a, b, c: apply("column_quotient", x.floats(a, b), x.positive(b)),
     "standardise": lambda x, a, b, c: apply(
         "standardise", x.floats(a, b), x.floats(b), x.positive(b)
     ),

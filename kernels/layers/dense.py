@@ -1,0 +1,116 @@
+"""Dense layers, and what stands between them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kernels import ops
+from kernels.fields import Choice, Real, Whole
+from kernels.graph import Node, Shape, reshape
+from kernels.layers.layer import Chance, Layer, Misfit, Parameter, Word, glorot, he
+
+RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu")
+ACTIVATIONS = (*RECTIFIERS, "sigmoid", "tanh", "linear")
+UNITS = Whole(1, 65_536)
+RATE = Real(0.0, 0.95)
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """y = activation(x W + b), along the last axis. The softmax of a last layer belongs to its loss
+    and to its use: what is built are its logits.
+    """
+
+    word: ClassVar[str] = "dense"
+    units: int
+    activation: str
+
+    def output(self, shape: Shape) -> Shape:
+        if len(shape) > 2:
+            raise Misfit(f"takes rows or sequences; put 'flatten' before it ({shape} came)")
+        return (*shape[:-1], self.units)
+
+    def parameters(self, shape: Shape) -> Sequence[Parameter]:
+        """Weights start after He et al. before a rectifier, after Glorot and Bengio elsewhere."""
+        width = shape[-1]
+        bound = he(width) if self.activation in RECTIFIERS else glorot((width, self.units))
+        return (
+            Parameter("weight", (width, self.units), bound),
+            Parameter("bias", (self.units,)),
+        )
+
+    def build(self, x: Node, weights: Mapping[str, Node], chance: Chance | None) -> Node:
+        shape = x.shape or ()
+        flat = reshape(x, (x.elements // shape[-1], shape[-1]))
+        y = ops.apply("bias", ops.apply("matmul_nn", flat, weights["weight"]), weights["bias"])
+        return reshape(activate(y, self.activation), (*shape[:-1], self.units))
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Each value is dropped with probability `rate` while training, and the others scaled by
+    1 / (1 - rate).
+    """
+
+    word: ClassVar[str] = "dropout"
+    rate: float
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def build(self, x: Node, weights: Mapping[str, Node], chance: Chance | None) -> Node:
+        return drop(x, self.rate, chance)
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """A function of each number, where no dense layer brings one."""
+
+    word: ClassVar[str] = "activation"
+    function: str
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def build(self, x: Node, weights: Mapping[str, Node], chance: Chance | None) -> Node:
+        return activate(x, self.function)
+
+
+def activate(x: Node, function: str) -> Node:
+    return x if function in ("linear", "softmax") else ops.apply(function, x)
+
+
+def drop(x: Node, rate: float, chance: Chance | None) -> Node:
+    """Dropout, as other layers use it too."""
+    if chance is None or rate == 0:
+        return x
+    attributes = {"drop_below": round(rate * 2**24), "scale": 1 / (1 - rate)} | chance.stream()
+    return ops.apply("dropout", x, attributes=attributes)
+
+
+def feedforward(hidden_dim: int, dropout: float) -> Sequence[Layer]:
+    dropped = [Dropout(dropout)] if dropout else []
+    return [Dense(hidden_dim, "relu"), *dropped]
+
+
+HIDDEN = Choice((*ACTIVATIONS, "softmax"))
+WORDS: dict[str, Word] = {
+    "dense": Word(
+        {"units": UNITS, "activation": HIDDEN},
+        lambda units, activation: [Dense(units, activation)],
+        {"activation": "relu"},
+    ),
+    "hidden": Word(
+        {"size": UNITS, "activation": HIDDEN},
+        lambda size, activation: [Dense(size, activation)],
+        {"activation": "relu"},
+    ),
+    "output": Word(
+        {"size": UNITS, "activation": HIDDEN},
+        lambda size, activation: [Dense(size, activation)],
+        {"activation": ""},  # what the objective wants
+    ),
+    "dropout": Word({"rate": RATE}, lambda rate: [Dropout(rate)]),
+    "activation": Word({"function": Choice(ACTIVATIONS)}, lambda function: [Activation(function)]),
+    "feedforward": Word({"hidden_dim": UNITS, "dropout": RATE}, feedforward, {"dropout": 0.0}),
+}

@@ -1,0 +1,160 @@
+"""How a network is trained: what may be said, and what is meant where nothing is said."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kernels.data import DataShape, Target
+from kernels.fields import Choice, Field, Reader, Real, Whole, shown
+
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("constant", "step", "cosine", "plateau")
+AVAILABLE_PATTERNS = ("lateral",)
+PATTERNS = ("lateral", "quantum", "chaotic", "associative", "evolutionary")
+BATCH_LIMIT = 4_096
+LOSSES: Mapping[str, tuple[str, ...]] = {
+    Target.CLASSES: ("cross_entropy",),
+    Target.STEP_CLASSES: ("cross_entropy",),
+    Target.NEXT: ("cross_entropy",),
+    Target.VALUES: ("mse", "mae", "huber", "quantile"),
+    Target.ACTIONS: ("reinforce", "dqn"),
+    "autoencoder": ("mse", "mae", "huber"),
+    "gan": ("bce",),
+}
+FIELDS: dict[str, Field] = {
+    "epochs": Whole(1, 10_000),
+    "batch_size": Whole(1, BATCH_LIMIT),
+    "learning_rate": Real(1e-8, 10.0),
+    "optimizer": Choice(OPTIMIZERS),
+    "momentum": Real(0.0, 0.999),
+}
+REQUIRED = ("epochs", "batch_size", "learning_rate", "optimizer")
+SCHEDULE: dict[str, Field] = {
+    "kind": Choice(SCHEDULES),
+    "warmup_steps": Whole(0, 1_000_000),
+    "every_epochs": Whole(1, 10_000),
+    "factor": Real(1e-4, 1.0),
+    "patience": Whole(1, 10_000),
+}
+DIVERGENT: dict[str, Field] = {"pattern": Choice(PATTERNS), "factor": Real(0.0, 1.0)}
+# what a setting belongs to: the optimisers or losses that know it
+BELONGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "momentum": ("optimizer", ("sgd", "rmsprop")),
+    "nesterov": ("optimizer", ("sgd",)),
+    "weight_decay": ("optimizer", ("adamw",)),
+    "label_smoothing": ("loss", ("cross_entropy",)),
+    "class_weights": ("loss", ("cross_entropy",)),
+    "delta": ("loss", ("huber", "dqn")),
+    "quantile": ("loss", ("quantile",)),
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate moves: it rises over `warmup_steps`; then it stays, falls by `factor`
+    every so many epochs, along a half cosine to zero, or by `factor` when `patience` epochs brought
+    no better validation loss.
+    """
+
+    kind: str = "constant"
+    warmup_steps: int = 0
+    every_epochs: int = 10
+    factor: float = 0.1
+    patience: int = 5
+
+
+@dataclass(frozen=True)
+class Divergent:
+    """Seeded exploration on top of gradient descent, of strength `factor` from 0 to 1."""
+
+    pattern: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A training without mistakes. `patience` is early stopping's, in epochs; 0 means none.
+    `dynamic_batch` is how many batches a step may gather at most.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    optimizer: str
+    loss: str
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    clip_norm: float = 0.0
+    clip_value: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()
+    delta: float = 1.0
+    quantile: float = 0.5
+    patience: int = 0
+    dynamic_batch: int = 1
+    shards: int = 1
+    schedule: Schedule = Schedule()
+
+    def to_json(self) -> dict[str, Any]:
+        """What a person would write: the required settings, and those that are not as usual."""
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        found = {k: v for k, v in vars(self).items() if k in (*REQUIRED, "loss") or v != usual[k]}
+        if "class_weights" in found:
+            found["class_weights"] = list(self.class_weights)
+        if "schedule" in found:
+            found["schedule"] = vars(self.schedule)
+        return found
+
+
+def read_settings(reader: Reader, raw: Any, kind: str, data: DataShape) -> Settings | None:
+    """The settings of a training, or None where something is wrong."""
+    losses = LOSSES.get(kind) or LOSSES[data.target]
+    fields = FIELDS | {"loss": Choice(losses)}
+    optional = ("loss", *(key for key in FIELDS if key not in REQUIRED))
+    before = len(reader.problems)
+    section = reader.section(raw, "training", REQUIRED, optional)
+    values = reader.fields(section, "training", fields)
+    schedule = read_schedule(reader, section.get("schedule"))
+    values.setdefault("loss", losses[0])
+    for key, (what, known) in BELONGS.items():
+        chosen = values.get(what)
+        if key in section and chosen is not None and chosen not in known:
+            reader.refuse(f"training.{key}", f"belongs to '{known[0]}', not to '{chosen}'")
+    weights = values.get("class_weights")
+    if weights is not None and len(weights) != data.size:
+        reason = f"must be {data.size} numbers, one for each class, not {len(weights)}"
+        reader.refuse("training.class_weights", reason)
+    if len(reader.problems) > before:
+        return None
+    values["class_weights"] = tuple(map(float, weights or ()))
+    return Settings(**values, schedule=schedule or Schedule())
+
+
+def read_schedule(reader: Reader, raw: Any) -> Schedule | None:
+    if raw is None:
+        return None
+    section = reader.section(raw, "training.schedule", ("kind",), tuple(SCHEDULE)[1:])
+    values = reader.fields(section, "training.schedule", SCHEDULE)
+    return Schedule(**values)
+
+
+def read_divergent(reader: Reader, raw: Any) -> Divergent | None:
+    divergent = reader.section(raw, "divergent", ("enabled",), tuple(DIVERGENT))
+    enabled = divergent.get("enabled", False)
+    if not isinstance(enabled, bool):
+        reader.refuse("divergent.enabled", f"must be true or false, not {shown(enabled)}")
+    values = reader.fields(divergent, "divergent", DIVERGENT)
+    if enabled is not True:
+        return None
+    pattern = values.get("pattern")
+    if pattern is not None and pattern not in AVAILABLE_PATTERNS:
+        can = "', '".join(AVAILABLE_PATTERNS)
+        reader.refuse("divergent.pattern", f"'{pattern}' is not available here yet; '{can}' is")
+    for key in DIVERGENT:
+        if key not in divergent:
+            reader.refuse(f"divergent.{key}", "is required when enabled is true")
+    return Divergent(values.get("pattern", ""), values.get("factor", 0.0))
