@@ -42,12 +42,6 @@ INLINE u32 seen(Plan plan, Span span, u32 r) {
     return plan.causal ? span.first + r + 1 : plan.t;
 }
 
-INLINE float logarithm(float x) {
-    float logs[LANES];
-    store(logs, log4(splat(x)));
-    return logs[0];
-}
-
 // scores (rows, keys) = the queries of the block times all keys, not scaled yet
 static void score(Plan plan, Head head, Span span) {
     u32 step = 3 * plan.d;
@@ -55,15 +49,22 @@ static void score(Plan plan, Head head, Span span) {
             (Matrix){head.k, step, 1}, plan.packed, span.rows, width_of(plan), span.keys, 0);
 }
 
-// A row of scores becomes exponentials, those of keys not seen zero; `sum` is theirs. Answers the
-// logarithm of the sum of the exponentials of the scores themselves.
-INLINE float soften(Plan plan, Span span, u32 r, float *sum) {
-    u32 n = seen(plan, span, r);
-    float *row = plan.scores + r * span.keys, scale = scale_of(plan);
-    float peak = largest(row, n) * scale;
-    *sum = exponentials(row, row, scale, peak, n);
-    for (u32 i = n; i < span.keys; i++) row[i] = 0.0f;
-    return peak + logarithm(*sum);
+// Rows of scores become exponentials, those of keys not seen zero; sums are theirs, and logs the
+// logarithms of the sums of the exponentials of the scores themselves. In three passes, so that
+// what is to be waited for within one row is waited for in many at once.
+static void soften(Plan plan, Span span, float *sums, float *logs) {
+    float *row = plan.scores, scale = scale_of(plan), peaks[QUERIES];
+    for (u32 r = 0; r < span.rows; r++)
+        peaks[r] = largest(row + r * span.keys, seen(plan, span, r)) * scale;
+    for (u32 r = 0; r < span.rows; r++, row += span.keys) {
+        u32 n = seen(plan, span, r);
+        sums[r] = exponentials(row, row, scale, peaks[r], n);
+        for (u32 i = n; i < span.keys; i++) row[i] = 0.0f;
+    }
+    for (u32 r = 0; r < span.rows; r += LANES) {
+        u32 n = smaller(LANES, span.rows - r);
+        store_tail(logs + r, add(load_tail(peaks + r, n), log4(load_tail(sums + r, n))), n);
+    }
 }
 
 // out (b, t, d) = softmax(q kT / sqrt(d / h)) v of each head; logs (b, h, t) = the logarithm of the
@@ -78,8 +79,7 @@ void op_attention(float *out, float *logs, const float *qkv, float *scratch, u32
             Span span = span_at(plan, first);
             float sums[QUERIES], *place = out + (at / h * t + first) * d + at % h * width;
             score(plan, head, span);
-            for (u32 r = 0; r < span.rows; r++)
-                logs[at * t + first + r] = soften(plan, span, r, sums + r);
+            soften(plan, span, sums, logs + at * t + first);
             product(place, d, (Matrix){plan.scores, span.keys, 0}, (Matrix){head.v, 3 * d, 0},
                     plan.packed, span.rows, span.keys, width, 0);
             for (u32 r = 0; r < span.rows; r++, place += d) {
@@ -99,13 +99,12 @@ void op_attention_weights(float *out, const float *qkv, float *scratch, u32 b, u
     for (u32 at = 0; at < b * h; at++)
         for (u32 first = 0; first < t; first += QUERIES) {
             Span span = span_at(plan, first);
+            float sums[QUERIES], logs[QUERIES], *place = out + (at * t + first) * t;
             score(plan, head_at(qkv, plan, at / h, at % h), span);
-            for (u32 r = 0; r < span.rows; r++) {
-                float sum, *place = out + (at * t + first + r) * t;
-                soften(plan, span, r, &sum);
+            soften(plan, span, sums, logs);
+            for (u32 r = 0; r < span.rows; r++, place += t)
                 for (u32 i = 0; i < t; i++)
-                    place[i] = i < span.keys ? plan.scores[r * span.keys + i] / sum : 0.0f;
-            }
+                    place[i] = i < span.keys ? plan.scores[r * span.keys + i] / sums[r] : 0.0f;
         }
 }
 

@@ -36,9 +36,8 @@ INLINE f32x4 absolute(f32x4 a) { return wasm_f32x4_abs(a); }
 INLINE f32x4 negative(f32x4 a) { return wasm_f32x4_neg(a); }
 // All ones where a < b, else all zeros; where either is NaN: zeros.
 INLINE i32x4 less(f32x4 a, f32x4 b) { return wasm_f32x4_lt(a, b); }
-// b where a < b, else a, so a NaN in a stays.
+// The other one only where it is larger, or smaller, than a: so a NaN in a stays.
 INLINE f32x4 larger(f32x4 a, f32x4 b) { return wasm_f32x4_pmax(a, b); }
-// b where b < a, else a, so a NaN in a stays.
 INLINE f32x4 lesser(f32x4 a, f32x4 b) { return wasm_f32x4_pmin(a, b); }
 INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) { return wasm_v128_bitselect(yes, no, mask); }
 INLINE i32x4 bits_of(f32x4 a) { return a; }

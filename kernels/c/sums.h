@@ -57,20 +57,23 @@ INLINE float squares_from(const float *x, float mean, u32 n) {
     return total;
 }
 
+// e^x of a softmax, where no x lies far above zero: zero where it would be subnormal.
+INLINE f32x4 share4(f32x4 x) { return moderate_exp4(larger(x, splat(-88.0f))); }
+
 // out (n) = exp(x * scale - peak), and their sum: four running sums over whole vectors, added up in
 // pairs, then the ragged end.
 INLINE float exponentials(float *out, const float *x, float scale, float peak, u32 n) {
     f32x4 sums = splat(0.0f);
     u32 i = 0;
     for (; i + LANES <= n; i += LANES) {
-        f32x4 e = exp4(sub(mul(load(x + i), splat(scale)), splat(peak)));
+        f32x4 e = share4(sub(mul(load(x + i), splat(scale)), splat(peak)));
         store(out + i, e);
         sums = add(sums, e);
     }
     float total = sum_lanes(sums);
     if (i < n) {
         f32x4 last = mul(load_tail(x + i, n - i), splat(scale));
-        store_tail(out + i, exp4(sub(last, splat(peak))), n - i);
+        store_tail(out + i, share4(sub(last, splat(peak))), n - i);
         for (; i < n; i++) total += out[i];
     }
     return total;
