@@ -80,11 +80,14 @@ INLINE f32x4 log4(f32x4 x) {
     return select(less(x, splat(__builtin_inff())), y, x);  // infinity and NaN pass through
 }
 
-// Below -88 it stays at 6e-39.
-INLINE f32x4 sigmoid4(f32x4 x) {
-    f32x4 e = moderate_exp4(larger(lesser(negative(x), splat(88.0f)), splat(-87.3f)));
+// 1 / (1 + e^-x), for x from `low` on; below it stays at what it is there.
+INLINE f32x4 sigmoid_from4(float low, f32x4 x) {
+    f32x4 e = moderate_exp4(larger(lesser(negative(x), splat(-low)), splat(-87.3f)));
     return divide(splat(1.0f), add(splat(1.0f), e));
 }
+
+// Below -87.3 it stays at 1.2e-38, the least number that processors are quick with.
+INLINE f32x4 sigmoid4(f32x4 x) { return sigmoid_from4(-87.3f, x); }
 
 INLINE f32x4 tanh4(f32x4 x) {
     f32x4 size = absolute(x);
