@@ -81,6 +81,8 @@ CASES = {
     "action_value": Case({"m": 1_024, "n": 16}, whole="n"),
     "action_value_gradient": Case({"m": 1_024, "n": 16}, whole="n"),
     "expected_return": Case({"m": 1_024, "n": 16}),
+    "take_step": Case({"t": 24, "h": 128}, {"at": 23}),
+    "place_step": Case({"t": 24, "h": 128}, {"at": 23}),
     "join": Case(JOINED),
     "take_columns": Case({"m": 256, "n": 128, "p": 48}, {"first": 32}),
     "place_columns": Case({"m": 256, "n": 128, "p": 48}, {"first": 32}),

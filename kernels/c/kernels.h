@@ -14,12 +14,18 @@ INLINE u32 smaller(u32 a, u32 b) { return a < b ? a : b; }
 
 INLINE void copy_row(float *out, const float *in, u32 n) {
     u32 i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = 0; v < 4; v++) store(out + i + v * LANES, load(in + i + v * LANES));
     for (; i + LANES <= n; i += LANES) store(out + i, load(in + i));
     for (; i < n; i++) out[i] = in[i];
 }
 
 INLINE void clear_row(float *out, u32 n) {
     u32 i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = 0; v < 4; v++) store(out + i + v * LANES, splat(0.0f));
     for (; i + LANES <= n; i += LANES) store(out + i, splat(0.0f));
     for (; i < n; i++) out[i] = 0.0f;
 }

@@ -22,12 +22,6 @@ INLINE void store_up_to(float *p, f32x4 a, u32 n) {
     else store_tail(p, a, n);
 }
 
-INLINE void zero(float *p, u32 n) {
-    u32 i = 0;
-    for (; i + LANES <= n; i += LANES) store(p + i, splat(0.0f));
-    for (; i < n; i++) p[i] = 0.0f;
-}
-
 // A block of rows on its way through the steps. left: its factors, strip after strip of ROWS rows;
 // sums (rows, n) = left times the packed weights (k, n); carried (rows, h) is what the next step
 // needs beside them.
@@ -111,8 +105,8 @@ void op_lstm(float *hidden, float *saved, const float *gates, const float *recur
     u32 block = h <= NARROW ? ROWS : BLOCK;
     for (u32 first = 0; first < b; first += block) {
         u32 rows = smaller(block, b - first);
-        zero(loop.sums, rows * GATES * h);
-        zero(loop.carried, rows * h);
+        clear_row(loop.sums, rows * GATES * h);
+        clear_row(loop.carried, rows * h);
         for (u32 turn = 0; turn < t; turn++) {
             if (turn) multiply(loop, rows);
             for (u32 row = 0; row < rows; row++) {
@@ -175,8 +169,8 @@ void op_lstm_gradient(float *out, const float *g, const float *saved, const floa
     u32 block = h <= NARROW ? ROWS : BLOCK;
     for (u32 first = 0; first < b; first += block) {
         u32 rows = smaller(block, b - first);
-        zero(loop.sums, rows * h);
-        zero(loop.carried, rows * h);
+        clear_row(loop.sums, rows * h);
+        clear_row(loop.carried, rows * h);
         for (u32 turn = t; turn--;) {
             if (turn + 1 < t) multiply(loop, rows);
             for (u32 row = 0; row < rows; row++) {
@@ -203,7 +197,7 @@ void op_lstm_gradient(float *out, const float *g, const float *saved, const floa
 void op_previous(float *out, const float *x, u32 b, u32 t, u32 h, u32 reverse) {
     for (u32 row = 0; row < b; row++, out += t * h, x += t * h) {
         copy_row(out + (reverse ? 0 : h), x + (reverse ? h : 0), (t - 1) * h);
-        zero(out + (reverse ? (t - 1) * h : 0), h);
+        clear_row(out + (reverse ? (t - 1) * h : 0), h);
     }
 }
 
@@ -214,7 +208,7 @@ void op_take_step(float *out, const float *x, u32 b, u32 t, u32 h, u32 at) {
 
 // out (b, t, h) = x (b, h) at step `at`, zeros elsewhere
 void op_place_step(float *out, const float *x, u32 b, u32 h, u32 t, u32 at) {
-    zero(out, b * t * h);
+    clear_row(out, b * t * h);
     for (u32 row = 0; row < b; row++) copy_row(out + (row * t + at) * h, x + row * h, h);
 }
 
@@ -233,6 +227,6 @@ void op_take_columns(float *out, const float *x, u32 m, u32 n, u32 p, u32 first)
 
 // out (m, n) = x (m, p) in the columns from `first` on, zeros elsewhere
 void op_place_columns(float *out, const float *x, u32 m, u32 p, u32 n, u32 first) {
-    zero(out, m * n);
+    clear_row(out, m * n);
     for (u32 row = 0; row < m; row++) copy_row(out + row * n + first, x + row * p, p);
 }
