@@ -8,15 +8,19 @@ from kernels.ops.table import Gradient
 from kernels.signature import ShapeError
 
 
-def gradients(loss: Node, of: Iterable[Node]) -> dict[Node, Node]:
-    """The gradient of a loss in each of the given leaves or views: for each a node of its own."""
+def gradients(loss: Node, of: Iterable[Node], weights: Node | None = None) -> dict[Node, Node]:
+    """The gradient of a loss in each of the given leaves or views: for each a node of its own.
+
+    With `weights`, of the loss's shape, it is that of the sum of weights · loss: so anything can be
+    differentiated that is not a loss.
+    """
     wanted = list(of)
     path = [node for node in in_order([loss]) if node.op not in ("leaf", "view")]
     leads_to_wanted = dict.fromkeys(wanted)
     for node in path:  # only what depends on a wanted node needs a gradient
         if any(source in leads_to_wanted for source in node.sources):
             leads_to_wanted[node] = None
-    found: dict[Node, Node] = {loss: loss}
+    found = {loss: weights or loss}
     for node in reversed(path):
         if node not in found or node not in leads_to_wanted:
             continue

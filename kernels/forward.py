@@ -112,6 +112,16 @@ def dependent(forward: Forward) -> Sequence[Node]:
     return list(found)
 
 
+def rebuilt(node: Node, sources: Sequence[Node]) -> Node:
+    """The same node over other sources; its shape is inferred anew. Raises ShapeError."""
+    if node.op == "reshape":
+        return reshape(sources[0], node.shape or ())
+    if node.op == "part":
+        return ops.part(sources[0], int(node.attributes["number"]))
+    hidden = {name: node.sizes[name] for name in unseen(ops.TABLE[node.op])}
+    return ops.apply(node.op, *sources, sizes=hidden, attributes=node.attributes)
+
+
 # ------------------------------------------------------------------------------------ to JSON
 
 

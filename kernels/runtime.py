@@ -114,6 +114,10 @@ class Sandbox:
         self._paces.setdefault(program, _Pace()).learn(steps, seconds)
         return done
 
+    def discard(self) -> None:
+        """Let go of it: it was one of several, of which another had a fault."""
+        self._instance = None
+
     def _live(self) -> "_Instance":
         if self._instance is None:
             raise SandboxError("this sandbox was discarded after a fault; make a new one")

@@ -28,12 +28,14 @@ def sandbox():
         weights,
         slopes,
         leaf("velocity", (128,)),
-        attributes={"learning_rate": 0.1, "momentum": 0.9},
+        rate := leaf("rate", (1,)),
+        attributes={"momentum": 0.9, "nesterov": 0},
     )
     record = ops.apply("record", loss, losses, corrects)
     plan = compile_programs({"train": Program([record, *found, move], found)})
     made = Sandbox(build.module(), plan, Limits())
     rng = np.random.default_rng(3)
+    made.array(rate)[...] = 0.1
     made.array(rows)[...] = rng.standard_normal((16, 12))
     made.array(weights)[...] = rng.standard_normal(128)
     made.array(labels)[...] = rng.integers(0, 4, (16, 1))
