@@ -164,8 +164,11 @@ if STORAGE_URL:  # s3://bucket?endpoint_url=…
 # Work. Late acknowledgement and short tasks: a worker may die at any instruction.
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", embedded.broker_url(DATA_DIR))
+# Above the longest task, a validation with its two minutes of measuring: what is given out again
+# while somebody does it is only noise. A message whose worker died does not wait for it, since the
+# sweeps below hint anew.
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": 120, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
+    {"visibility_timeout": 600, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
     if CELERY_BROKER_URL.startswith("redis")
     else {}
 )

@@ -24,7 +24,6 @@ from kernels.trainer import Trainer
 from training import services as training
 from training.models import Work
 
-RENEW_SECONDS = 1.0
 Float = NDArray[np.float32]
 
 log = structlog.get_logger()
@@ -51,8 +50,9 @@ def contribute(contribution_id: str) -> None:
         return
     started_at = time.monotonic()
     try:
-        found = DO[Contribution.Kind(work.kind)](work)
-        submit(work, found, compute_seconds=time.monotonic() - started_at)
+        with training.noted(work):
+            found = DO[Contribution.Kind(work.kind)](work)
+            submit(work, found, compute_seconds=time.monotonic() - started_at)
     except training.LeaseLost as lost:
         # Somebody else has it, or the job was cancelled: what we computed counts for nothing.
         log.info("contribution_dropped", contribution=work.pk, reason=str(lost))
@@ -161,8 +161,13 @@ def local_seed(seed: int, round: int, shard: int) -> int:
 def average(work: Contribution) -> Found:
     """The mean of what was accepted: federated averaging (McMahan et al. 2017), equal shards."""
     round, session = work.round, work.round.session
+    beat = heartbeat(work)
     parts = rounds.accepted(round)
-    weights = mean([modelfile.load(training.load_blob(part.sha256)).weights for part in parts])
+    states = []
+    for part in parts:
+        states.append(modelfile.load(training.load_blob(part.sha256)).weights)
+        beat(part.part)
+    weights = mean(states)
     run = trainer(work, seed=session.job.seed)
     base = modelfile.load(training.load_blob(round.base_sha256))
     run.adopt(replace(base, arrays={**base.arrays, **weights}))
@@ -202,18 +207,9 @@ def export(work: Contribution, run: Trainer, made_from: Mapping[str, Any]) -> by
 
 
 def heartbeat(work: Contribution) -> Callable[[int], bool]:
-    """Renews the lease about once a second; raises `LeaseLost` when the work is no longer ours."""
-    renewed_at = time.monotonic()
-
-    def beat(step: int) -> bool:
-        nonlocal renewed_at
-        if time.monotonic() - renewed_at >= RENEW_SECONDS:
-            training.renew(work)
-            Node.objects.filter(pk=work.node_id).update(heartbeat_at=Now())
-            renewed_at = time.monotonic()
-        return True
-
-    return beat
+    """Keeps the lease, and shows that the node is alive."""
+    node = Node.objects.filter(pk=work.node_id)
+    return training.heartbeat(work, on_renewal=lambda: node.update(heartbeat_at=Now()))
 
 
 DO: dict[Contribution.Kind, Callable[[Contribution], Found]] = {

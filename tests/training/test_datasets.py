@@ -1,15 +1,17 @@
 """Data as it is stored, split and looked at."""
 
 import hashlib
+from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from sklearn.datasets import load_digits
 
 from governance.services import Refusal
 from training import services as training
 from training.models import Dataset
-from training.runner import blobs, datasets
+from training.runner import blobs, datasets, leases
 from training.runner.rows import Part, unpack
 
 
@@ -71,3 +73,18 @@ def test_a_preview_shows_rows_of_one_part(digits):
     preview = training.preview_rows(dataset=digits, count=5, part=training.Part.TEST)
     assert [row.number for row in preview] == rows.numbers(Part.TEST)[:5].tolist()
     assert preview[0].values == rows.features[preview[0].number].tolist()
+
+
+def test_a_dataset_that_another_worker_took_meanwhile_is_left_to_it(db, monkeypatch):
+    digits = training.add_bundled_dataset(slug="digits")
+    bundle = datasets.digits()
+
+    def taken_meanwhile():
+        Dataset.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert leases.claim(Dataset, str(digits.pk)).attempt == 2
+        return bundle
+
+    monkeypatch.setitem(datasets.BUNDLES, "digits", taken_meanwhile)
+    datasets.prepare_dataset(str(digits.pk))
+    digits.refresh_from_db()
+    assert (digits.status, digits.sha256) == ("leased", "")

@@ -1,6 +1,7 @@
 """What a person may expect of a job."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -94,6 +95,7 @@ def test_a_job_that_kills_its_workers_is_quarantined(job):
     chunks.run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.status, job.error_code) == (Work.Status.QUARANTINED, "poison")
+    assert "the worker died without a word" in job.error_message
     assert job.hold.state == "closed"
 
 
@@ -251,3 +253,76 @@ def test_a_job_that_gets_on_between_losses_is_no_poison(job, settings):
         chunks.run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.status, job.lost_leases) == (Work.Status.RUNNING, 0)
+
+
+def damage(sha256):
+    """A bit of the file turns over, as on an old disk."""
+    path = Path(blobs.default_storage.path(blobs.name(sha256)))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def lose(sha256):
+    blobs.delete(sha256)
+
+
+@pytest.mark.parametrize("harm", [damage, lose])
+def test_a_checkpoint_of_no_use_costs_time_and_not_a_bit(job, settings, harm):
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    for _ in range(3):
+        chunks.run_job(str(job.pk))
+    newest, older = job.checkpoints.all()[:2]
+    harm(newest.sha256)
+    chunks.run_job(str(job.pk))
+    assert job.events.filter(message__contains=f"at step {newest.step} is of no use").exists()
+    assert blobs.get(newest.sha256)  # made anew, to the same bits
+    for checkpoint in job.checkpoints.all():
+        harm(checkpoint.sha256)
+    settings.TRAINING_CHUNK_SECONDS = 60.0
+    chunks.run_job(str(job.pk))
+    assert Model.objects.get(job=job).weights_sha256 == weights_of_one_run(job)
+    assert billing.ledger_faults() == []
+
+
+@pytest.mark.parametrize(("harm", "code"), [(damage, "blob_damaged"), (lose, "blob_missing")])
+def test_a_job_whose_data_are_lost_says_so_and_costs_nothing(job, alice, harm, code):
+    before = billing.available_microcredits(alice) + job.quote_microcredits
+    content = blobs.get(job.dataset.sha256)
+    harm(job.dataset.sha256)
+    try:
+        chunks.run_job(str(job.pk))
+    finally:
+        assert blobs.put(content) == job.dataset.sha256
+    job.refresh_from_db()
+    assert (job.status, job.error_code) == (Work.Status.FAILED, code)
+    assert job.dataset.sha256 in job.error_message
+    assert billing.available_microcredits(alice) == before
+    assert blobs.get(job.dataset.sha256) == content  # storing it again mends it
+
+
+def test_a_fault_of_ours_is_told_to_the_owner(job, monkeypatch):
+    def broken(job):
+        raise OSError("no space left on this device")
+
+    monkeypatch.setattr(chunks, "start", broken)
+    for _ in range(leases.LOST_LEASES_MAX):
+        with pytest.raises(OSError, match="no space"):
+            chunks.run_job(str(job.pk))
+        job.refresh_from_db()
+        assert "no space left" in job.error_message
+        Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.status == Work.Status.QUARANTINED
+    assert "the last one so: OSError: no space left on this device" in job.error_message
+
+
+def test_what_went_wrong_once_is_forgotten_when_it_goes_well(job, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(chunks, "start", lambda job: 1 / 0)
+        chunks.run_job(str(job.pk))
+    Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.status, job.error_message) == (Work.Status.DONE, "")

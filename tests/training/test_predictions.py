@@ -9,7 +9,8 @@ import pytest
 from governance.services import Refusal
 from kernels import modelfile
 from training import services as training
-from training.runner import blobs, networks, tiers, walls
+from training.models import Work
+from training.runner import blobs, networks, tiers, validations, walls
 
 
 def test_a_model_names_the_digit_and_how_sure_it_is(model, digits):
@@ -106,3 +107,24 @@ def other_files(model, count):
         )
         for number in range(count)
     ]
+
+
+def test_a_model_whose_file_is_lost_says_so(model, alice):
+    networks.READY.drop(model.sha256)
+    content = blobs.get(model.sha256)
+    blobs.delete(model.sha256)
+    try:
+        with pytest.raises(training.ModelUnreadable, match="Nothing was charged"):
+            training.predict(model=model, rows=[[0.0] * 64])
+        validation = training.validate_model(actor=alice, model=model)
+        validations.validate_model(str(validation.pk))
+    finally:
+        blobs.put(content)
+    validation.refresh_from_db()
+    assert (validation.status, validation.error_code) == (Work.Status.FAILED, "blob_missing")
+    assert training.predict(model=model, rows=[[0.0] * 64])
+
+
+def test_a_file_that_is_no_model_says_so(model):
+    with pytest.raises(training.ModelUnreadable):
+        training.predict_with_file(sha256=blobs.put(b"no model"), rows=[[0.0] * 64])

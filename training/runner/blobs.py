@@ -14,7 +14,15 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 
 
-class BlobDamaged(Exception):
+class BlobFault(Exception):
+    """Bytes that were stored cannot be had."""
+
+
+class BlobMissing(BlobFault):
+    """Nothing is stored under this name, where something was."""
+
+
+class BlobDamaged(BlobFault):
     """The stored bytes are not those that were stored."""
 
 
@@ -23,13 +31,14 @@ def name(sha256: str) -> str:
 
 
 def put(content: bytes) -> str:
-    """Store the bytes and return their SHA-256 in hexadecimal."""
+    """Store the bytes, also over damaged ones, and return their SHA-256 in hexadecimal."""
     sha256 = hashlib.sha256(content).hexdigest()
-    if default_storage.exists(name(sha256)):
+    if default_storage.exists(name(sha256)) and is_whole(sha256):
         return sha256
     if isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]  # a LazyObject
         _put_in_folder(Path(default_storage.path(name(sha256))), content)
     else:
+        default_storage.delete(name(sha256))  # or a storage that keeps both finds another name
         default_storage.save(name(sha256), ContentFile(content))
     return sha256
 
@@ -54,12 +63,23 @@ def _put_in_folder(path: Path, content: bytes) -> None:
 
 
 def get(sha256: str) -> bytes:
-    """The bytes of this SHA-256, checked."""
-    with default_storage.open(name(sha256)) as file:
-        content: bytes = file.read()
+    """The bytes of this SHA-256, checked. Raises BlobFault."""
+    try:
+        with default_storage.open(name(sha256)) as file:
+            content: bytes = file.read()
+    except FileNotFoundError as error:
+        raise BlobMissing(f"The stored file {name(sha256)} is missing.") from error
     if hashlib.sha256(content).hexdigest() != sha256:
         raise BlobDamaged(f"The stored file {name(sha256)} does not have the content of its name.")
     return content
+
+
+def is_whole(sha256: str) -> bool:
+    try:
+        get(sha256)
+    except BlobFault:
+        return False
+    return True
 
 
 def lock(sha256: str) -> None:

@@ -8,7 +8,7 @@ repeats the chunk and gets the same bits; after it, the chunk is done.
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from billing import services as billing
 from governance import services as governance
-from kernels import build, modelfile, trainer
+from kernels import build, modelfile, tensors, trainer
 from kernels import config as kernel_config
 from kernels.data import DataError, TrainingData
 from kernels.limits import Limits, SandboxError
@@ -29,7 +29,6 @@ from training.runner.rows import Part, Rows, unpack
 from training.runner.tiers import TIERS
 
 CHECKPOINTS_KEPT = 3
-RENEW_SECONDS = 1.0
 
 
 class JobFault(Exception):
@@ -47,7 +46,11 @@ FAULTS = (
     trainer.NonFinite,
     DataError,
     trainer.CheckpointRefused,
+    tensors.ModelRefused,
+    blobs.BlobFault,
 )
+# What makes a checkpoint useless: an older one, or the beginning, leads to the same bits.
+UNREADABLE = (trainer.CheckpointRefused, tensors.ModelRefused, blobs.BlobFault)
 
 
 def run_job(job_id: str) -> None:
@@ -57,7 +60,8 @@ def run_job(job_id: str) -> None:
         return
     try:
         try:
-            train_chunk(job)
+            with leases.noted(job):
+                train_chunk(job)
         except FAULTS as error:
             give_up(job, code=fault_code(error), message=str(error))
     except leases.LeaseLost as lost:
@@ -75,7 +79,9 @@ def fault_code(error: Exception) -> str:
 def train_chunk(job: Job) -> None:
     run = start(job)
     started_at = time.monotonic()
-    points = list(run.run(seconds=settings.TRAINING_CHUNK_SECONDS, on_progress=heartbeat(job)))
+    points = list(
+        run.run(seconds=settings.TRAINING_CHUNK_SECONDS, on_progress=leases.heartbeat(job))
+    )
     seconds = job.compute_seconds + time.monotonic() - started_at
     limit = TIERS[Tier(job.tier)].compute_seconds
     if run.step < run.steps_total and seconds > limit:
@@ -87,18 +93,32 @@ def train_chunk(job: Job) -> None:
 
 
 def start(job: Job) -> trainer.Trainer:
-    """Build the trainer from the job's row and put it where the last checkpoint stands."""
+    """Build the trainer from the job's row and put it where the newest checkpoint stands."""
     module = current_module(job)
     rows = rows_of(job)
-    run = make_trainer(job, rows.only(Part.TRAIN), rows, seed=job.seed, module=module)
+    make = partial(make_trainer, job, rows.only(Part.TRAIN), rows, seed=job.seed, module=module)
     leases.write(job, status=Work.Status.RUNNING, kernel_hash=module.kernel_hash)
     job.kernel_hash = module.kernel_hash
-    checkpoint = job.checkpoints.first()
-    if checkpoint is not None:
-        run.restore(blobs.get(checkpoint.sha256))
-    elif job.attempt == 1:
+    for checkpoint in job.checkpoints.all():
+        run = make()
+        try:
+            run.restore(blobs.get(checkpoint.sha256))
+        except UNREADABLE as error:
+            give_up_checkpoint(job, checkpoint, reason=str(error))
+        else:
+            return run
+    if job.attempt == 1:
         Event.objects.create(job=job, message=f"Started on kernel {module.kernel_hash[:12]}.")
-    return run
+    return make()
+
+
+@transaction.atomic
+def give_up_checkpoint(job: Job, checkpoint: Checkpoint, *, reason: str) -> None:
+    """Its step may then be stored again. In the name of this attempt only."""
+    leases.renew(job)
+    forget(checkpoint)
+    message = f"The checkpoint at step {checkpoint.step} is of no use; going on from before it."
+    Event.objects.create(job=job, message=f"{message} {reason}")
 
 
 def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
@@ -135,20 +155,6 @@ def make_trainer(
         limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
         module=module,
     )
-
-
-def heartbeat(job: Job) -> Callable[[int], bool]:
-    """Renews the lease about once a second; raises `LeaseLost` when the work is no longer ours."""
-    renewed_at = time.monotonic()
-
-    def beat(step: int) -> bool:
-        nonlocal renewed_at
-        if time.monotonic() - renewed_at >= RENEW_SECONDS:
-            leases.renew(job)
-            renewed_at = time.monotonic()
-        return True
-
-    return beat
 
 
 def record_points(job: Job, points: list[trainer.EpochMetrics]) -> None:
@@ -296,10 +302,15 @@ def give_up(job: Job, *, code: str, message: str) -> None:
 
 
 def forget_old_checkpoints(job: Job) -> None:
-    """Keep the newest few. The row goes before its file: what is left over is only waste."""
+    """Keep the newest few."""
     for checkpoint in job.checkpoints.all()[CHECKPOINTS_KEPT:]:
-        with transaction.atomic():
-            blobs.lock(checkpoint.sha256)
-            checkpoint.delete()
-            if not Checkpoint.objects.filter(sha256=checkpoint.sha256).exists():
-                blobs.delete(checkpoint.sha256)
+        forget(checkpoint)
+
+
+@transaction.atomic
+def forget(checkpoint: Checkpoint) -> None:
+    """The row goes before its file: what is left over is only waste."""
+    blobs.lock(checkpoint.sha256)
+    checkpoint.delete()
+    if not Checkpoint.objects.filter(sha256=checkpoint.sha256).exists():
+        blobs.delete(checkpoint.sha256)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sklearn.datasets
+import structlog
 from django.db.models.functions import Now
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
@@ -16,6 +17,7 @@ from training.models import Dataset, Work
 from training.runner import blobs, leases
 from training.runner.rows import Part, Rows, pack
 
+log = structlog.get_logger()
 VALIDATION_SHARE, TEST_SHARE = 0.15, 0.15
 
 
@@ -65,8 +67,19 @@ def prepare_dataset(dataset_id: str) -> None:
     dataset = leases.claim(Dataset, dataset_id)
     if dataset is None:
         return
+    try:
+        with leases.noted(dataset):
+            prepare(dataset)
+    except leases.LeaseLost as lost:
+        log.info("dataset_dropped", dataset=dataset_id, reason=str(lost))
+
+
+def prepare(dataset: Dataset) -> None:
+    beat = leases.heartbeat(dataset)
     bundle = BUNDLES[dataset.slug]()
+    beat(0)
     parts = choose_parts(bundle.labels, seed=dataset.split_seed)
+    beat(1)
     content = pack(Rows(bundle.features, bundle.labels, parts))
     leases.write(
         dataset,

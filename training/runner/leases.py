@@ -5,7 +5,9 @@ later write names the attempt it belongs to: a worker that was thought dead and 
 nothing.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -17,6 +19,8 @@ from django.db.models.functions import Coalesce, Now
 from training.models import Work
 
 LOST_LEASES_MAX = 5
+RENEW_SECONDS = 1.0
+NOTE_LENGTH_MAX = 500
 
 AnyWork = TypeVar("AnyWork", bound=Work)
 
@@ -56,7 +60,7 @@ def claim(
             lease_until=None,
             finished_at=Now(),
             error_code="poison",
-            error_message=f"{LOST_LEASES_MAX} workers died on this; it was taken out of the queue.",
+            error_message=last_words(work),
         )
         if on_poison is not None:
             on_poison(work)
@@ -66,11 +70,35 @@ def claim(
         status=status,
         attempt=F("attempt") + 1,
         lost_leases=work.lost_leases,
+        error_message="",
         lease_until=lease_end(),
         started_at=Coalesce("started_at", Now()),
     )
     work.refresh_from_db()
     return work
+
+
+def last_words(work: Work) -> str:
+    """Why work is taken out of the queue, from what its last attempt left behind."""
+    how = work.error_message or "the worker died without a word"
+    return (
+        f"{LOST_LEASES_MAX} attempts came to no end, the last one so: {how}. "
+        "It was taken out of the queue."
+    )
+
+
+@contextmanager
+def noted(work: Work) -> Iterator[None]:
+    """Inside, a fault of ours is written to the row before it goes on its way: should no attempt
+    come further, the owner reads why.
+    """
+    try:
+        yield
+    except LeaseLost:
+        raise
+    except Exception as error:
+        write(work, error_message=f"{type(error).__name__}: {error}"[:NOTE_LENGTH_MAX])
+        raise
 
 
 def write(work: Work, **fields: Any) -> None:
@@ -85,6 +113,27 @@ def write(work: Work, **fields: Any) -> None:
 def renew(work: Work) -> None:
     """Say that this attempt is alive."""
     write(work, status=Work.Status.RUNNING, lease_until=lease_end())
+
+
+def heartbeat(
+    work: Work, *, on_renewal: Callable[[], object] | None = None
+) -> Callable[[int], bool]:
+    """To be called often: renews the lease about once a second, and says yes, go on.
+
+    Raises `LeaseLost` when the work is no longer ours.
+    """
+    renewed_at = time.monotonic()
+
+    def beat(step: int) -> bool:
+        nonlocal renewed_at
+        if time.monotonic() - renewed_at >= RENEW_SECONDS:
+            renew(work)
+            if on_renewal is not None:
+                on_renewal()
+            renewed_at = time.monotonic()
+        return True
+
+    return beat
 
 
 def fail(work: Work, *, code: str, message: str) -> None:

@@ -23,20 +23,26 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from governance import services as governance
-from kernels import build
+from kernels import build, tensors
 from kernels.limits import SandboxError
-from kernels.predictor import Predictor
+from kernels.predictor import Predictor, RowsRefused
 from training.models import Validation, Work
 from training.runner import blobs, leases, walls
+from training.runner.chunks import fault_code
 from training.runner.rows import Part, Rows, unpack
 
 log = structlog.get_logger()
 MEGABYTE = 1_000_000
 STOPWATCH_SECONDS_MAX = 120
+ROWS_AT_ONCE = 256
 
 
 class StopwatchFailed(Exception):
     """The measuring process ended without a figure; its words are the message."""
+
+
+# What makes a measurement impossible: trying again would end the same way.
+FAULTS = (SandboxError, StopwatchFailed, tensors.ModelRefused, RowsRefused, blobs.BlobFault)
 
 
 def quality(probabilities: NDArray[np.float32], rows: Rows, classes: list[str]) -> dict[str, Any]:
@@ -90,6 +96,17 @@ def speed(model: bytes, rows: Rows, *, on_wait: Callable[[], None]) -> dict[str,
                 process.kill()
 
 
+def predict(
+    predictor: Predictor, rows: Rows, *, on_progress: Callable[[int], object]
+) -> NDArray[np.float32]:
+    """Probabilities of all rows, to the same bits in parts that take no longer than a lease."""
+    found = []
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        found.append(predictor.predict(rows.features[begin : begin + ROWS_AT_ONCE]))
+        on_progress(begin)
+    return np.concatenate(found)
+
+
 def read_figures(process: subprocess.Popen[str], *, on_wait: Callable[[], None]) -> dict[str, Any]:
     for _ in range(STOPWATCH_SECONDS_MAX):
         try:
@@ -110,7 +127,8 @@ def validate_model(validation_id: str) -> None:
     if validation is None:
         return
     try:
-        measure(validation)
+        with leases.noted(validation):
+            measure(validation)
     except leases.LeaseLost as lost:
         log.info("validation_dropped", validation=validation_id, reason=str(lost))
 
@@ -119,14 +137,15 @@ def measure(validation: Validation) -> None:
     leases.write(validation, status=Work.Status.RUNNING)
     model = validation.model
     dataset = model.job.dataset
-    content = blobs.get(model.sha256)
-    test = unpack(blobs.get(dataset.sha256)).only(Part.TEST)
     try:
+        content = blobs.get(model.sha256)
+        test = unpack(blobs.get(dataset.sha256)).only(Part.TEST)
         predictor = Predictor(content, module=build.module(), limits=walls.PREDICTION)
-        found = quality(predictor.predict(test.features), test, dataset.classes)
+        answers = predict(predictor, test, on_progress=leases.heartbeat(validation))
+        found = quality(answers, test, dataset.classes)
         measured = speed(content, test, on_wait=partial(leases.renew, validation))
-    except (SandboxError, StopwatchFailed) as error:
-        leases.fail(validation, code="measurement_failed", message=str(error))
+    except FAULTS as error:
+        leases.fail(validation, code=fault_code(error), message=str(error))
         return
     report = found.pop("report") | {
         name: measured.pop(name) for name in ("histogram", "environment", "sandbox_memory_mb")

@@ -3,7 +3,7 @@
 from training.runner.blobs import get as load_blob
 from training.runner.blobs import put as store_blob
 from training.runner.chunks import fault_code
-from training.runner.leases import LeaseLost, claim, renew, write
+from training.runner.leases import LeaseLost, claim, heartbeat, noted, write
 from training.runner.rows import Part
 from training.runner.sweeps import hint_again
 from training.services.datasets import (
@@ -40,6 +40,7 @@ from training.services.jobs import (
 from training.services.predictions import (
     COMPUTE_PRICE_MICROCREDITS,
     InvalidRows,
+    ModelUnreadable,
     Prediction,
     predict,
     predict_with_file,
@@ -54,6 +55,7 @@ __all__ = [
     "InvalidConfig",
     "InvalidRows",
     "LeaseLost",
+    "ModelUnreadable",
     "NotOwner",
     "NotReady",
     "Part",
@@ -71,17 +73,18 @@ __all__ = [
     "fail_job",
     "fault_code",
     "finish_job",
+    "heartbeat",
     "highest_value",
     "hint_again",
     "load_blob",
     "model_origin",
     "model_signature",
     "node_trainer",
+    "noted",
     "predict",
     "predict_with_file",
     "preview_rows",
     "quote_job",
-    "renew",
     "row_values",
     "store_blob",
     "submit_distributed_job",

@@ -4,14 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from governance.services import Refusal
 from kernels.fields import shown
 from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
+from kernels.tensors import ModelRefused
 from training.models import Model
 from training.runner import networks
+from training.runner.blobs import BlobFault
+
+log = structlog.get_logger()
 
 # What a row costs where no author asks for more: the sandbox's time.
 COMPUTE_PRICE_MICROCREDITS = 100
@@ -25,11 +30,30 @@ class InvalidRows(Refusal):
     status = 422
 
 
+class ModelUnreadable(Refusal):
+    """The model's file is missing or damaged on our side; nothing is charged."""
+
+    status = 503
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     label: str
     confidence: float
     probabilities: dict[str, float]
+
+
+def ready(sha256: str) -> networks.ReadyModel:
+    try:
+        return networks.READY.take(sha256)
+    except (BlobFault, ModelRefused) as error:
+        log.exception("model_unreadable", sha256=sha256)
+        raise ModelUnreadable(
+            "The file of this model cannot be read at present. Nothing was charged; it was logged "
+            "for those who run the site."
+        ) from error
+    except SandboxError as error:
+        raise Refusal(f"The model could not be loaded: {error}") from error
 
 
 def parse_rows(raw: Any, *, columns: int) -> NDArray[np.float32]:
@@ -63,7 +87,7 @@ def predict(*, model: Model, rows: object) -> list[Prediction]:
 
 def predict_with_file(*, sha256: str, rows: object) -> list[Prediction]:
     """The same with a stored model file that has no row, such as what one node of many trained."""
-    network = networks.READY.take(sha256)
+    network = ready(sha256)
     signature = network.predictor.model.signature
     values = parse_rows(rows, columns=len(signature.features))
     try:
