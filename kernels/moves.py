@@ -6,9 +6,7 @@ from kernels import ops, optimizers, schedules
 from kernels.blocks import Block
 from kernels.config import NetworkConfig
 from kernels.graph import Node, Number, leaf
-from kernels.philox import Purpose, stream
-
-GROWTH = 3.99  # of the logistic map: chaotic for nearly every start
+from kernels.patterns import chaotic, lateral
 
 
 @dataclass
@@ -66,9 +64,7 @@ class Moves:
             )
         ]
         if self._pattern("chaotic"):
-            strength: dict[str, Number] = {"growth": GROWTH, "factor": self._factor}
-            attributes = strength | stream(self.seed, Purpose.CHAOS)
-            roots.append(ops.apply("logistic_map", self.chaos, self.rate, attributes=attributes))
+            roots.append(chaotic.modulate(self.chaos, self.rate, self._factor, self.seed))
         return roots
 
     def of(self, prefix: str) -> list[Node]:
@@ -110,9 +106,7 @@ class Moves:
             attributes: dict[str, Number] = {"l1": training.l1, "l2": training.l2}
             roots.append(ops.apply("regularise", g, p, attributes=attributes))
         if self._pattern("lateral"):
-            attributes = {"factor": self._factor, "steps_total": self._steps_total}
-            attributes |= stream(self.seed, Purpose.LATERAL)
-            roots.append(ops.apply("lateral", g, attributes=attributes))
+            roots.append(lateral.explore(g, self._factor, self._steps_total, self.seed))
         for name in ("clip_value", "clip_norm"):
             limit = getattr(training, name)
             if limit:

@@ -25,7 +25,10 @@ class Purpose(IntEnum):
 
     SHUFFLE = 1
     LATERAL = 2
-    CHAOS = 3
+    CHAOTIC = 3
+    ASSOCIATIVE = 4
+    QUANTUM = 5
+    EVOLUTIONARY = 6
     WEIGHTS = 0x10000
     DROPOUT = 0x20000
     EVALUATION = 0x30000
@@ -50,10 +53,10 @@ def philox(counter: Words, seed_low: int, seed_high: int) -> Words:
     return np.stack([c0, c1, c2, c3], axis=1)
 
 
-def draw(attributes: Mapping[str, Number], step: int, blocks: int) -> Words:
-    """The first `blocks` blocks of four words of a stream at a step: (blocks, 4)."""
+def draw(attributes: Mapping[str, Number], step: int, blocks: int, first: int = 0) -> Words:
+    """Of a stream at a step `blocks` blocks of four words, from block `first` on: (blocks, 4)."""
     counter = np.zeros((blocks, 4), np.uint64)
-    counter[:, 0] = np.arange(blocks, dtype=np.uint64)
+    counter[:, 0] = np.arange(first, first + blocks, dtype=np.uint64)
     counter[:, 1] = step
     counter[:, 2] = int(attributes["purpose"])
     return philox(counter, int(attributes["seed_low"]), int(attributes["seed_high"]))

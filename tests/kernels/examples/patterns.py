@@ -17,5 +17,15 @@ def logistic_map(x, a, b, c):
     return apply("logistic_map", x.holding(state), x.positive(1), attributes=attributes)
 
 
-EXAMPLES = {"lateral": lateral, "logistic_map": logistic_map}
-TOLERANCES = {"lateral": 2e-6}
+def mixup(name):
+    """Some with a factor of zero, which mixes nothing."""
+    return lambda x, a, b, c: apply(name, x.floats(a, b), attributes={"factor": c % 5 / 5} | DRAWS)
+
+
+EXAMPLES = {
+    "lateral": lateral,
+    "mixup": mixup("mixup"),
+    "mixup_gradient": mixup("mixup_gradient"),
+    "logistic_map": logistic_map,
+}
+TOLERANCES = {"lateral": 2e-6, "mixup": 3e-6, "mixup_gradient": 3e-6}
