@@ -1,6 +1,7 @@
 """Keeping a program running: start it again when it dies, give up when it dies on, end it in order.
 
-running → (dies) → waiting → running …        gives up after five quick deaths in a row
+running → (dies) → waiting → running …        gives up after five quick deaths in a row,
+                                              unless it endures: then it waits longer and longer
 running → told to stop → gone
 """
 
@@ -22,11 +23,13 @@ class GaveUp(Exception):
 @dataclass(frozen=True)
 class Patience:
     """A life shorter than `quick_seconds` is a quick death; after `deaths` of them in a row we give
-    up. The wait before a restart starts at `backoff_seconds` and doubles with each.
+    up, or keep at it. The wait before a restart starts at `backoff_seconds` and doubles with each,
+    up to `backoff_seconds_max`.
     """
 
     quick_seconds: float = 10.0
     backoff_seconds: float = 0.5
+    backoff_seconds_max: float = 60.0
     deaths: int = 5
 
 
@@ -34,7 +37,8 @@ class Keeper:
     """Keeps one program running. `start` starts it, and is called again after each death.
 
     `stops` are the signals that ask it to end, each with the seconds it has to take effect; after
-    the last it is killed. Without any, somebody else stops it.
+    the last it is killed. Without any, somebody else stops it. One that `endures` is never given
+    up: what once ran was not set up wrong, and what ails it, such as a full disk, may pass.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Keeper:
         self.began_at = time.monotonic()
         self.restart_at: float | None = None
         self.quick_deaths = 0
+        self.endures = False
 
     def begin(self) -> None:
         self.restart_at = None
@@ -94,12 +99,16 @@ class Keeper:
         seconds = time.monotonic() - self.began_at
         self.quick_deaths = self.quick_deaths + 1 if seconds < self.patience.quick_seconds else 1
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-        if self.quick_deaths >= self.patience.deaths:
-            raise GaveUp(
+        if self.quick_deaths % self.patience.deaths == 0:
+            report = (
                 f"{self.name} {how}, {self.quick_deaths} times in a row. {self.log} ends:\n"
                 f"{processes.read_log(self.log)}"
             )
-        wait = self.patience.backoff_seconds * 2 ** (self.quick_deaths - 1)
+            if not self.endures:
+                raise GaveUp(report)
+            say(report)
+        doubled = self.patience.backoff_seconds * 2.0 ** min(self.quick_deaths - 1, 30)
+        wait = min(doubled, self.patience.backoff_seconds_max)
         say(f"{self.name} {how} after {seconds:.0f} s; it starts again in {wait:.1f} s.")
         self.restart_at = time.monotonic() + wait
 

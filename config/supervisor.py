@@ -5,7 +5,8 @@
 It starts the embedded parts, prepares the database, starts web, worker and beat, says where the
 site is, restarts what dies and, on Ctrl-C or SIGTERM, stops everything in order: first the worker,
 which may finish its chunk, then the rest, the database last. A second Ctrl-C kills. However it ends
-itself, the kernel ends its children (`config/child.py`).
+itself, the kernel ends its children (`config/child.py`). What keeps dying ends a site that was not
+ready yet; later the rest of the site goes on, and it is tried again at longer and longer intervals.
 
 Each child writes to `log/<name>.log` in the data folder; the terminal has only what a person needs.
 """
@@ -147,6 +148,8 @@ class Supervisor:
                 start = partial(self._spawn_service, service)
                 self._keep(service.name, start, service.stops).begin()
             self._wait_until_ready()
+            for keeper in self.keepers:
+                keeper.endures = True
             say_done("services", began_at)
             say("\n".join(["", *filter(None, shown), f"Logs: {self._log('').parent}"]))
             say(f"Neural Marketplace: {self.site.address}  (Ctrl-C stops it)")

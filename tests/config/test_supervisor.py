@@ -63,6 +63,14 @@ signal.signal(signal.SIGTERM, end)
 print("serving", flush=True)
 time.sleep(60)
 """
+# Serves while its file is not there, and else dies soon.
+DIES_WHILE = """
+import os, time
+print("serving", flush=True)
+while not os.path.exists({path!r}): time.sleep(0.01)
+print("the disk is full", flush=True)
+raise SystemExit(3)
+"""
 LAST_LINE = "Neural Marketplace: http://127.0.0.1:1  (Ctrl-C stops it)\n"
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -211,13 +219,32 @@ time.sleep(60)
     wait_until(lambda: not is_there(left_behind))
 
 
-def test_a_service_that_keeps_dying_stops_the_site_and_its_log_is_quoted(start: Start) -> None:
-    process = start({"worker": SERVE, "web": "print('no such setting'); raise SystemExit(3)"})
+def test_a_service_that_never_runs_stops_the_site_and_its_log_is_quoted(start: Start) -> None:
+    broken = "print('no such setting'); raise SystemExit(3)"
+    process = start({"worker": SERVE, "web": broken}, waits=True)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 1
     assert output.count("it starts again") == 4
     assert "The site does not run: web ended with 3, 5 times in a row." in output
     assert output.rstrip().endswith("no such setting")
+
+
+def test_a_service_that_keeps_dying_in_a_site_that_ran_does_not_stop_the_rest(
+    start: Start, tmp_path: Path
+) -> None:
+    full = tmp_path / "disk is full"
+    services = {"web": SERVE, "beat": DIES_WHILE.format(path=str(full))}
+    process = start(services, waits=True)
+    wait_until(lambda: all(serves(tmp_path, name) for name in services))
+    (tmp_path / "ready").touch()
+    lines_until(process, LAST_LINE)
+    (web,) = (pid for pid in children(process.pid) if "print('serving'" in processes.title(pid))
+    full.touch()
+    lines_until(process, "the disk is full\n")  # the fifth death quotes the log
+    assert process.poll() is None
+    full.unlink()
+    wait_until(lambda: len(children(process.pid)) == 2)
+    assert web in children(process.pid)
 
 
 def test_a_step_that_fails_stops_the_site_and_its_words_are_quoted(start: Start) -> None:
