@@ -8,6 +8,8 @@ from kernels import ops
 from kernels.fields import Choice, Real, Whole
 from kernels.graph import Node, Shape, reshape
 from kernels.layers.layer import Chance, Layer, Misfit, Parameter, Word, glorot, he
+from kernels.ops import Attributes
+from kernels.ops.products import ACTIVATION_NUMBERS, WANT_THE_SUM
 
 RECTIFIERS = ("relu", "leaky_relu", "elu", "gelu", "silu")
 ACTIVATIONS = (*RECTIFIERS, "sigmoid", "tanh", "linear")
@@ -42,8 +44,8 @@ class Dense(Layer):
     def build(self, x: Node, weights: Mapping[str, Node], chance: Chance | None) -> Node:
         shape = x.shape or ()
         flat = reshape(x, (x.elements // shape[-1], shape[-1]))
-        y = ops.apply("bias", ops.apply("matmul_nn", flat, weights["weight"]), weights["bias"])
-        return reshape(activate(y, self.activation), (*shape[:-1], self.units))
+        y = ended("dense", (flat, weights["weight"], weights["bias"]), self.activation, chance)
+        return reshape(y, (*shape[:-1], self.units))
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,22 @@ class Activation(Layer):
 
     def build(self, x: Node, weights: Mapping[str, Node], chance: Chance | None) -> Node:
         return activate(x, self.function)
+
+
+def ended(
+    op: str,
+    sources: Sequence[Node],
+    activation: str,
+    chance: Chance | None,
+    sizes: Mapping[str, int] | None = None,
+    attributes: Attributes | None = None,
+) -> Node:
+    """An op whose last step is its activation, unless the gradient of that wants the sums too."""
+    is_apart = activation == "softmax" or (chance is not None and activation in WANT_THE_SUM)
+    last = ACTIVATION_NUMBERS["linear" if is_apart else activation]
+    end = dict(attributes or {}) | {"activation": last}
+    y = ops.apply(op, *sources, sizes=sizes, attributes=end)
+    return activate(y, activation) if is_apart else y
 
 
 def activate(x: Node, function: str) -> Node:

@@ -12,6 +12,7 @@ from kernels.signature import Signature, Sizes
 DEPTH, BREADTH = 256, 512  # of c/tile.h
 # in the order of the numbers that c/tile.c knows them by
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "silu", "gelu", "sigmoid", "tanh")
+ACTIVATION_NUMBERS = {name: number for number, name in enumerate(ACTIVATIONS)}
 # their gradients want the sum, which a dense node does not keep
 WANT_THE_SUM = ("silu", "gelu")
 LINEAR = {"activation": 0}
