@@ -14,7 +14,7 @@ class Moves:
     """The instructions that end a step, and the memory they keep from step to step.
 
     `factor` is the host's, one until something speaks against it; `every` says how many batches are
-    gathered before parameters move.
+    gathered before parameters move. Where it `is_masked`, parameters stay zero where `mask` is.
     """
 
     config: NetworkConfig
@@ -29,9 +29,11 @@ class Moves:
     noise: Node = field(default_factory=lambda: leaf("noise", (4,)))
     chaos: Node = field(default_factory=lambda: leaf("chaos", (1,)))
     counted: list[Node] = field(default_factory=list)
+    is_masked: bool = False
 
     def __post_init__(self) -> None:
         shape = self.weights.whole.shape or ()
+        self.mask = leaf("mask", shape)
         names = optimizers.MOMENTS[self.config.training.optimizer]
         self.moments = [leaf(name, shape) for name in names]
         self.total = leaf("gathered_gradients", shape)
@@ -90,7 +92,10 @@ class Moves:
             nesterov=training.nesterov,
             weight_decay=training.weight_decay,
         )
-        return [*roots, *self._shape(p, g), moved]
+        roots += [*self._shape(p, g), moved]
+        if self.is_masked:
+            roots.append(ops.apply("mask", p, self.weights.span(prefix, self.mask)))
+        return roots
 
     def _gather(self, g: Node) -> list[Node]:
         return [

@@ -57,9 +57,10 @@ def steps_per_epoch(config: NetworkConfig, rows: int) -> int:
 
 
 def training_plan(
-    config: NetworkConfig, *, rows: int, validation_rows: int, seed: int
+    config: NetworkConfig, *, rows: int, validation_rows: int, seed: int, is_masked: bool = False
 ) -> TrainingPlan:
-    """The plan for this many rows; `seed`, below 2^64, decides all that is random.
+    """The plan for this many rows; `seed`, below 2^64, decides all that is random. Where it
+    `is_masked`, weights stay zero where the moves' mask is.
 
     Raises ConfigError where the epochs make more steps than can be counted.
     """
@@ -68,13 +69,15 @@ def training_plan(
     if steps > STEPS_LIMIT:
         reason = f"makes {steps:,} steps, at most {STEPS_LIMIT:,}; take fewer or a larger batch"
         raise ConfigError([Problem("training.epochs", reason)])
-    return _Training(config, rows, validation_rows, seed).plan()
+    return _Training(config, rows, validation_rows, seed, is_masked).plan()
 
 
 class _Training:
     """Builds the programs of one run over one set of leaves."""
 
-    def __init__(self, config: NetworkConfig, rows: int, validation_rows: int, seed: int) -> None:
+    def __init__(
+        self, config: NetworkConfig, rows: int, validation_rows: int, seed: int, is_masked: bool
+    ) -> None:
         self.config, self.seed = config, seed
         self.objective = objective_of(config)
         self.weights = block("weights", self.objective.parameters)
@@ -86,7 +89,7 @@ class _Training:
         self.rows, self.steps = batch_rows(config, rows), steps_per_epoch(config, rows)
         self.training: list[Sums] = []
         slopes = block("gradients", self.objective.parameters)
-        self.moves = Moves(config, seed, self.weights, slopes, self.steps)
+        self.moves = Moves(config, seed, self.weights, slopes, self.steps, is_masked=is_masked)
 
     def plan(self) -> TrainingPlan:
         programs = {"initialise": self.initialise(), "train": self.step()}

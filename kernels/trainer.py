@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,8 @@ class EpochMetrics:
 
 
 class Trainer:
-    """One training run in one sandbox.
+    """One training run in one sandbox. With a `mask` weights stay zero where it is zero: arrays by
+    the names of the weights, ones where one is missing.
 
     Raises DataError for data that does not fit the configuration, and SandboxError where the run
     needs more than `limits` allow. After a SandboxError make a new Trainer and restore it.
@@ -73,6 +74,7 @@ class Trainer:
         seed: int,
         module: Module,
         limits: Limits | None = None,
+        mask: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> None:
         check_data(config.data, data)
         if not 0 <= seed < 2**64:
@@ -80,7 +82,11 @@ class Trainer:
         self.config, self.seed, self.module = config, seed, module
         rows, validation_rows = len(data.train_rows), len(data.validation_rows)
         self._plan = programs.training_plan(
-            config, rows=rows, validation_rows=validation_rows, seed=seed
+            config,
+            rows=rows,
+            validation_rows=validation_rows,
+            seed=seed,
+            is_masked=mask is not None,
         )
         self._sandbox = Sandbox(module, self._plan.plan, limits or Limits())
         given = arrays(data)
@@ -89,6 +95,8 @@ class Trainer:
         if self._plan.columns:
             self._sandbox.run("measure", 0, 1)
         self._sandbox.run("initialise", 0, 1)
+        self._mask = mask
+        self._hold_zeros()
         for node in (self._plan.moves.factor, self._plan.moves.every):
             if node in self._plan.plan.addresses:
                 self._sandbox.array(node)[...] = 1
@@ -194,6 +202,7 @@ class Trainer:
         for name, node in {**self._plan.weights.parts, **self._measured()}.items():
             if name in model.arrays:
                 self._sandbox.array(node)[...] = model.arrays[name]
+        self._hold_zeros()
 
     def validate(self) -> tuple[float | None, float | None]:
         """Loss and metric on all validation rows, None where there are none."""
@@ -233,7 +242,8 @@ class Trainer:
 
     def provenance(self) -> dict[str, Any]:
         """What the weights came from; with the data and the same kernels they come again."""
-        return self._identity() | {"step": self.step, "weights_sha256": self.weights_sha256()}
+        origin = {key: value for key, value in self._identity().items() if value is not None}
+        return origin | {"step": self.step, "weights_sha256": self.weights_sha256()}
 
     def _advance(self, steps: int) -> None:
         asked = self._sandbox.call_steps("train", steps)
@@ -276,6 +286,19 @@ class Trainer:
         found = self._plan.columns.values()
         return {node.name: node for columns in found for node in (columns.mean, columns.scale)}
 
+    def _hold_zeros(self) -> None:
+        """The mask into memory, and the weights zero where it is."""
+        if self._mask is None:
+            return
+        held = self._sandbox.array(self._plan.moves.mask)
+        held[...] = 1
+        for name, values in self._mask.items():
+            part = self._plan.weights.parts[name]
+            begin = int(part.attributes["offset"])
+            held[begin : begin + part.elements] = values.reshape(-1)
+        weights = self._sandbox.array(self._plan.weights.whole)
+        weights[held == 0] = 0
+
     def _identity(self) -> dict[str, Any]:
         return {
             "format": CHECKPOINT_FORMAT,
@@ -283,6 +306,7 @@ class Trainer:
             "data_sha256": self.data_sha256,
             "seed": self.seed,
             "kernel_hash": self.module.kernel_hash,
+            "mask_sha256": None if self._mask is None else modelfile.weights_sha256(self._mask),
         }
 
 
