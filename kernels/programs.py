@@ -4,7 +4,7 @@ One step of `train` is a whole training step, from picking the rows of the batch
 parameters, so that any number of steps is one call into the sandbox.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kernels import ops
@@ -122,14 +122,22 @@ class _Training:
     def initialise(self) -> Program:
         """Weights uniform within their bounds. What starts at zero is left as fresh memory is."""
         into = {}
-        for number, parameter in enumerate(self.objective.parameters):
-            if parameter.bound or parameter.center:
-                place = self.weights.parts[parameter.name]
-                draws = {"bound": parameter.bound, "center": parameter.center}
+        for number, (place, bound, center) in enumerate(self.starts()):
+            if bound or center:
+                draws = {"bound": bound, "center": center}
                 draws |= stream(self.seed, Purpose.WEIGHTS + number)
                 size = {"count": place.elements}
                 into[ops.apply("uniform", sizes=size, attributes=draws)] = place
         return Program(list(into), into)
+
+    def starts(self) -> Iterator[tuple[Node, float, float]]:
+        """Where each parameter, or part of one, lies; its bound and its center."""
+        for parameter in self.objective.parameters:
+            whole, centers = self.weights.parts[parameter.name], parameter.centers
+            size, offset = whole.elements // len(centers), int(whole.attributes["offset"])
+            for number, center in enumerate(centers):
+                at = offset + number * size
+                yield view(whole.sources[0], at, (size,), parameter.name), parameter.bound, center
 
     # ------------------------------------------------------------------------------ one step
 

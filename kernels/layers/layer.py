@@ -17,12 +17,18 @@ class Misfit(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A trained array. It starts uniform between -bound and bound, around `center`."""
+    """A trained array. It starts uniform between -bound and bound, around `center`; several of them
+    are those of as many equal parts.
+    """
 
     name: str
     shape: Shape
     bound: float = 0.0
-    center: float = 0.0
+    center: float | tuple[float, ...] = 0.0
+
+    @property
+    def centers(self) -> tuple[float, ...]:
+        return self.center if isinstance(self.center, tuple) else (self.center,)
 
 
 class Chance:
