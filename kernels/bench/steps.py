@@ -9,7 +9,7 @@ from kernels import build, config
 from kernels.bench import torch_steps
 from kernels.bench.turns import Turn, in_turns, repeated
 from kernels.bench.workloads import WORKLOADS, Workload
-from kernels.data import DataShape, TrainingData
+from kernels.data import TrainingData
 from kernels.trainer import Trainer
 
 ROUNDS = 7
@@ -53,13 +53,13 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 def random_data(workload: Workload) -> TrainingData:
     rng = np.random.default_rng(1)
-    rows = rng.standard_normal((workload.rows, workload.features)).astype(np.float32)
-    labels = rng.integers(0, workload.classes, workload.rows).astype(np.int32)
+    rows = rng.standard_normal((workload.rows, *workload.data.input)).astype(np.float32)
+    labels = rng.integers(0, workload.data.size, workload.rows).astype(np.int32)
     return TrainingData(rows, labels, rows[:0], labels[:0])
 
 
 def our_turn(workload: Workload, data: TrainingData) -> Turn:
-    settings = config.parse(workload.raw, DataShape.table(workload.features, workload.classes))
+    settings = config.parse(workload.raw, workload.data)
     trainer = Trainer(settings, data, seed=1, module=build.module())
 
     def work(steps: int) -> None:

@@ -42,7 +42,25 @@ def dense(torch: Any, *widths: int) -> Any:
     return torch.nn.Sequential(*layers[:-1])
 
 
+def pictures(torch: Any) -> Any:
+    """From (rows, 28, 28, 1), which is also (rows, 1, 28, 28)."""
+    nn = torch.nn
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Unflatten(1, (1, 28, 28)),
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(7 * 7 * 32, 10),
+    )
+
+
 NETWORKS: dict[str, Callable[[Any], Any]] = {
     "narrow": lambda torch: dense(torch, 64, 128, 10),
     "wide": lambda torch: dense(torch, 784, 512, 256, 10),
+    "pictures": pictures,
 }
