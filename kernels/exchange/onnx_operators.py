@@ -269,6 +269,8 @@ ROWS: dict[str, Row] = ACTIVATIONS_ROWS | {
     "sum": operator("Add"),
     "product": operator("Mul"),
     "quotient": operator("Div"),
+    "column_product": operator("Mul"),
+    "column_quotient": operator("Div"),
     "exp": operator("Exp"),
     "log": operator("Log"),
     "scale": with_constant("Mul", "value"),
