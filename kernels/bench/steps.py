@@ -3,17 +3,17 @@
 import importlib.util
 from typing import Any
 
-import numpy as np
-
 from kernels import build, config
 from kernels.bench import torch_steps
 from kernels.bench.turns import Turn, in_turns, repeated
 from kernels.bench.workloads import WORKLOADS, Workload
 from kernels.data import TrainingData
+from kernels.limits import Limits
 from kernels.trainer import Trainer
 
 ROUNDS = 7
 TURN_SECONDS = 0.1
+LIMITS = Limits(memory_bytes=2**30)
 
 
 def measure() -> dict[str, Any]:
@@ -24,7 +24,7 @@ def measure() -> dict[str, Any]:
 
 
 def measure_workload(workload: Workload, has_torch: bool) -> dict[str, Any]:
-    data = random_data(workload)
+    data = workload.data()
     contestants: dict[str, Turn] = {"here": our_turn(workload, data)}
     if has_torch:
         contestants["peer"] = torch_turn(workload, data)
@@ -47,20 +47,13 @@ def lines(found: dict[str, Any]) -> list[str]:
             f"  PyTorch {row['peer_us']:10.1f} µs: {row['ratio']:5.2f} times as long"
             f" (floor {row['floor']:g}, goal {row['goal']:g})"
         )  # fmt: skip
-        text.append(f"  {row['name']:<34} {row['here_us']:10.1f} µs{peer}")
+        text.append(f"  {row['name']:<40} {row['here_us']:10.1f} µs{peer}")
     return text
 
 
-def random_data(workload: Workload) -> TrainingData:
-    rng = np.random.default_rng(1)
-    rows = rng.standard_normal((workload.rows, *workload.data.input)).astype(np.float32)
-    labels = rng.integers(0, workload.data.size, workload.rows).astype(np.int32)
-    return TrainingData(rows, labels, rows[:0], labels[:0])
-
-
 def our_turn(workload: Workload, data: TrainingData) -> Turn:
-    settings = config.parse(workload.raw, workload.data)
-    trainer = Trainer(settings, data, seed=1, module=build.module())
+    settings = config.parse(workload.raw, workload.shape)
+    trainer = Trainer(settings, data, seed=1, module=build.module(), limits=LIMITS)
 
     def work(steps: int) -> None:
         list(trainer.run(steps=steps))

@@ -7,26 +7,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.data import DataShape, Target
+import numpy as np
+
+from kernels.data import DataShape, Target, TrainingData
+
+CLASSES = 10
 
 
 @dataclass(frozen=True)
 class Workload:
-    """`network` names the same one in torch_steps."""
+    """`network` names the same one in torch_steps; `input` is the shape of an example, of tokens
+    where there is a vocabulary.
+    """
 
     name: str
     network: str
-    data: DataShape
+    architecture: str
+    input: tuple[int, ...]
     batch_rows: int
     layers: Sequence[Mapping[str, Any]]
     floor: float
     goal: float
-    architecture: str = "feedforward"
+    vocabulary: int = 0
 
     @property
-    def rows(self) -> int:
-        """Enough for forty batches, so that the batch is not in the cache already."""
-        return 40 * self.batch_rows
+    def shape(self) -> DataShape:
+        return DataShape(self.input, Target.CLASSES, CLASSES, self.vocabulary)
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -40,17 +46,22 @@ class Workload:
             },
         }
 
-
-def ten_classes(*shape: int) -> DataShape:
-    return DataShape(shape, Target.CLASSES, 10)
+    def data(self) -> TrainingData:
+        """Enough for forty batches, so that a batch is not in the cache already."""
+        rng, shape = np.random.default_rng(1), (40 * self.batch_rows, *self.input)
+        labels = rng.integers(0, CLASSES, shape[0]).astype(np.int32)
+        if self.vocabulary:
+            tokens = rng.integers(0, self.vocabulary, shape).astype(np.uint32)
+            return TrainingData(tokens, labels, tokens[:0], labels[:0])
+        rows = rng.standard_normal(shape).astype(np.float32)
+        return TrainingData(rows, labels, rows[:0], labels[:0])
 
 
 def dense(units: int) -> dict[str, Any]:
     return {"type": "dense", "units": units, "activation": "relu"}
 
 
-def convolved(filters: int) -> list[dict[str, Any]]:
-    """A window of 3 by 3, and half as high and wide a picture."""
+def convolution(filters: int) -> list[dict[str, Any]]:
     window = {"kernel_size": 3, "padding": "same", "activation": "relu"}
     return [
         {"type": "conv2d", "filters": filters, **window},
@@ -58,24 +69,45 @@ def convolved(filters: int) -> list[dict[str, Any]]:
     ]
 
 
-CONVOLVED = [*convolved(16), *convolved(32), {"type": "flatten"}]
+def transformer(vocabulary: int, width: int, heads: int, inner: int, blocks: int) -> list[Any]:
+    block = {"type": "transformer_block", "heads": heads, "ff_dim": inner}
+    embedding = {"type": "embedding", "vocab_size": vocabulary, "embed_dim": width}
+    return [embedding, *[block] * blocks, {"type": "global_average_pooling"}]
+
+
+MLP = "feedforward"
 WORKLOADS = (
-    Workload("MLP 64-128-10, batch 32", "narrow", ten_classes(64), 32, [dense(128)], 1.5, 2),
+    Workload("MLP 64-128-10, batch 32", "narrow", MLP, (64,), 32, [dense(128)], 1.5, 2),
     Workload(
-        "MLP 784-512-256-10, batch 64",
-        "wide",
-        ten_classes(784),
-        64,
-        [dense(512), dense(256)],
+        "MLP 784-512-256-10, batch 64", "wide", MLP, (784,), 64, [dense(512), dense(256)], 0.6, 1
+    ),
+    Workload(
+        "LSTM 8-32, 24 steps, batch 32",
+        "short_lstm",
+        "lstm",
+        (24, 8),
+        32,
+        [{"type": "lstm", "units": 32}],
+        0.8,
+        2,
+    ),
+    Workload(
+        "LSTM 8-128, 48 steps, batch 32",
+        "long_lstm",
+        "lstm",
+        (48, 8),
+        32,
+        [{"type": "lstm", "units": 128}],
         0.6,
         1,
     ),
     Workload(
         "CNN 28x28, 16 and 32 filters, batch 32",
         "pictures",
-        ten_classes(28, 28, 1),
+        MLP,
+        (28, 28, 1),
         32,
-        CONVOLVED,
+        [*convolution(16), *convolution(32), {"type": "flatten"}],
         0.6,
         1,
     ),
