@@ -18,7 +18,6 @@ from kernels.layers.shapes import Flatten, Reshape
 from kernels.network import Network
 
 ARCHITECTURES = ("feedforward", "lstm", "gan", "autoencoder", "transformer")
-TRAINABLE = ("feedforward", "lstm", "transformer")
 LAYERS_LIMIT = 64
 INPUT = Word({"size": UNITS}, lambda size: [])
 OPTIONS: dict[str, dict[str, Field]] = {
@@ -68,9 +67,6 @@ def read_architecture(reader: Reader, raw: Any, data: DataShape) -> Architecture
     fields = {"type": Choice(ARCHITECTURES)} | options
     values = reader.fields(section, "architecture", fields)
     before = len(reader.problems)
-    if values.get("type", TRAINABLE[0]) not in TRAINABLE:
-        can = "', '".join(TRAINABLE)
-        reader.refuse("architecture.type", f"'{kind}' cannot be trained here yet; '{can}' can")
     if "type" not in values or "layers" not in section:
         return None
     chosen = {key: values.get(key, DEFAULTS[key]) for key in options}

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels.data import DataShape, Target
-from kernels.fields import Choice, Field, Reader, Real, Whole, shown
+from kernels.fields import Choice, Field, Flag, Reader, Real, Reals, Whole, shown
 
-OPTIMIZERS = ("adam", "sgd")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "step", "cosine", "plateau")
-AVAILABLE_PATTERNS = ("lateral",)
+AVAILABLE_PATTERNS = ("lateral", "chaotic")
 PATTERNS = ("lateral", "quantum", "chaotic", "associative", "evolutionary")
 BATCH_LIMIT = 4_096
 LOSSES: Mapping[str, tuple[str, ...]] = {
@@ -28,6 +28,17 @@ FIELDS: dict[str, Field] = {
     "learning_rate": Real(1e-8, 10.0),
     "optimizer": Choice(OPTIMIZERS),
     "momentum": Real(0.0, 0.999),
+    "nesterov": Flag(),
+    "weight_decay": Real(0.0, 1.0),
+    "l1": Real(0.0, 1.0),
+    "l2": Real(0.0, 1.0),
+    "clip_norm": Real(1e-6, 1e6),
+    "clip_value": Real(1e-6, 1e6),
+    "label_smoothing": Real(0.0, 0.5),
+    "class_weights": Reals(Real(1e-6, 1e6), 1_000),
+    "delta": Real(1e-6, 1e6),
+    "quantile": Real(0.001, 0.999),
+    "patience": Whole(1, 10_000),
 }
 REQUIRED = ("epochs", "batch_size", "learning_rate", "optimizer")
 SCHEDULE: dict[str, Field] = {
@@ -114,7 +125,7 @@ def read_settings(reader: Reader, raw: Any, kind: str, data: DataShape) -> Setti
     """The settings of a training, or None where something is wrong."""
     losses = LOSSES.get(kind) or LOSSES[data.target]
     fields = FIELDS | {"loss": Choice(losses)}
-    optional = ("loss", *(key for key in FIELDS if key not in REQUIRED))
+    optional = ("loss", *(key for key in FIELDS if key not in REQUIRED), "schedule")
     before = len(reader.problems)
     section = reader.section(raw, "training", REQUIRED, optional)
     values = reader.fields(section, "training", fields)

@@ -91,14 +91,15 @@ class Trainer:
         self._sandbox = Sandbox(module, self._plan.plan, limits or Limits())
         given = arrays(data)
         for name, node in self._plan.data.items():
-            self._sandbox.array(node)[...] = given[name].reshape(node.shape or ())
+            if self._is_used(node):
+                self._sandbox.array(node)[...] = given[name].reshape(node.shape or ())
         if self._plan.columns:
             self._sandbox.run("measure", 0, 1)
         self._sandbox.run("initialise", 0, 1)
         self._mask = mask
         self._hold_zeros()
         for node in (self._plan.moves.factor, self._plan.moves.every):
-            if node in self._plan.plan.addresses:
+            if self._is_used(node):
                 self._sandbox.array(node)[...] = 1
         self._ends = EpochEnds(config.training)
         if self._ends.wants_validation and not validation_rows:
@@ -279,7 +280,12 @@ class Trainer:
         is under way."""
         plan = self._plan
         measured = [node for of in plan.training for node in (of.losses, of.corrects)]
-        return [plan.weights.whole, *plan.moves.state, *self._measured().values(), *measured]
+        kept = [plan.weights.whole, *plan.moves.state, *self._measured().values(), *measured]
+        return [node for node in kept if self._is_used(node)]
+
+    def _is_used(self, node: Node) -> bool:
+        """Whether a program reads or writes it: targets are nothing to an autoencoder."""
+        return node in self._plan.plan.addresses
 
     def _measured(self) -> dict[str, Node]:
         """Mean and scale of inputs and targets, by the names they have in the model."""

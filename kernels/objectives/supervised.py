@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from kernels import ops
 from kernels.data import Target
 from kernels.forward import Forward
-from kernels.graph import Node
+from kernels.graph import Node, reshape
 from kernels.layers import Chance
 from kernels.network import Network
 from kernels.objectives.objective import Batch, Objective, Phase, Weights, flat, leaves, softmax
@@ -40,4 +40,30 @@ class Classification(Objective):
 
     def _loss(self, logits: Node, targets: Node) -> Node:
         width = (logits.shape or ())[-1]
-        return ops.apply("cross_entropy", flat(logits, width), flat(targets, 1))
+        sources, training = (flat(logits, width), flat(targets, 1)), self.config.training
+        if not training.label_smoothing and not training.class_weights:
+            return ops.apply("cross_entropy", *sources)
+        smoothing = {"smoothing": training.label_smoothing}
+        return ops.apply(
+            "weighted_cross_entropy", *sources, self._class_weights(width), attributes=smoothing
+        )
+
+    def _class_weights(self, classes: int) -> Node:
+        """As a row of numbers, put together from as many constants."""
+        weights = self.config.training.class_weights
+        if not weights:
+            return constant(1.0, classes)
+        parts = [reshape(constant(weight, 1), (1, 1)) for weight in weights]
+        while len(parts) > 1:  # in pairs, so that a thousand classes make a shallow graph
+            pairs = [join(*parts[i : i + 2]) for i in range(0, len(parts) - 1, 2)]
+            parts = [*pairs, *parts[len(pairs) * 2 :]]
+        return reshape(parts[0], (classes,))
+
+
+def constant(value: float, size: int) -> Node:
+    return ops.apply("constant", sizes={"count": size}, attributes={"value": value})
+
+
+def join(left: Node, right: Node) -> Node:
+    size = {"n": (left.shape or (0, 0))[1] + (right.shape or (0, 0))[1]}
+    return ops.apply("join", left, right, sizes=size)

@@ -190,16 +190,19 @@ TABLE = [
     (("training", "learning_rate"), "fast", "training.learning_rate: must be a number, not 'fast'"),
     (("training", "learning_rate"), float("inf"),
      "training.learning_rate: must be a finite number, not inf"),
-    (("training", "optimizer"), "adamw",
-     "training.optimizer: 'adamw' is not known; did you mean 'adam'? (known: adam, sgd)"),
+    (("training", "optimizer"), "adamx",
+     "training.optimizer: 'adamx' is not known; did you mean 'adam'? (known: adam, adamw, sgd, "
+     "rmsprop, adagrad)"),
     (("training", "momentum"), 0.9, "training.momentum: belongs to 'sgd', not to 'adam'"),
     (("training", "seed"), 3, "training.seed: is not known here (known: epochs, batch_size, "
-     "learning_rate, optimizer, loss, momentum)"),
+     "learning_rate, optimizer, loss, momentum, nesterov, weight_decay, l1, l2, clip_norm, "
+     "clip_value, label_smoothing, class_weights, delta, quantile, patience, schedule)"),
     # ---- divergent
     (("divergent", "enabled"), "yes", "divergent.enabled: must be true or false, not 'yes'"),
     (("divergent", "enabled"), REMOVED, "divergent.enabled: is required"),
     (("divergent", "pattern"), "quantum",
-     "divergent.pattern: 'quantum' is not available here yet; 'lateral' is"),
+     "divergent.pattern: 'quantum' is not available here yet; 'lateral', "
+     "'chaotic' is"),
     (("divergent", "pattern"), "latral", "divergent.pattern: 'latral' is not known; did you mean "
      "'lateral'? (known: lateral, quantum, chaotic, associative, evolutionary)"),
     (("divergent", "factor"), 1.5, "divergent.factor: must be from 0 to 1, not 1.5"),
@@ -216,7 +219,7 @@ def test_each_mistake_is_named_by_its_path(path, value, expected):
 def test_all_mistakes_are_found_at_once():
     raw = changed(GOOD, ("training", "epochs"), -1)
     raw = changed(raw, ("architecture", "layers", 1, "params", "units"), None)
-    raw = changed(raw, ("divergent", "pattern"), "chaotic")
+    raw = changed(raw, ("divergent", "pattern"), "chaotc")
     assert [problem.split(":")[0] for problem in problems(raw)] == [
         "architecture.layers[1].params.units",
         "training.epochs",
