@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from kernels import config, reference
+from kernels import reference
 from kernels.compiler import Program, compile_programs
-from kernels.data import DataShape, Target, TrainingData
 from kernels.graph import leaf
 from kernels.limits import Limits
 from kernels.ops import apply, part
 from kernels.runtime import Sandbox
-from kernels.trainer import Trainer
 from tests.kernels.examples import EXAMPLES, Leaves
 
 
@@ -57,78 +55,3 @@ def hidden_states(module, gates, weights, recurrent):
     x = leaf("x", gates.shape)
     node = apply("lstm", x, recurrent, attributes={"reverse": 0})
     return run_parts(module, node, {x: gates, recurrent: weights}, 1)[1][0]
-
-
-# -------------------------------------------------------------------------------------- the layer
-
-
-def lstm_config(*layers):
-    training = {"epochs": 4, "batch_size": 32, "learning_rate": 0.01, "optimizer": "adam"}
-    return {"architecture": {"type": "lstm", "layers": list(layers)}, "training": training}
-
-
-def sequences(rows, seed=1):
-    """Is the sum of the first column positive? It is known after the last step alone."""
-    values = np.random.default_rng(seed).standard_normal((rows, 12, 3)).astype(np.float32)
-    return values, (values[:, :, 0].sum(axis=1) > 0).astype(np.int32)
-
-
-@pytest.mark.parametrize(
-    "layers",
-    [
-        [{"type": "lstm", "units": 8}],
-        [{"type": "lstm", "params": {"units": 8, "bidirectional": True, "dropout": 0.1}}],
-        [{"type": "lstm", "units": 8, "return_sequences": True}, {"type": "lstm", "units": 6}],
-    ],
-)
-def test_an_lstm_learns_what_only_all_steps_together_tell(layers, simd):
-    rows, targets = sequences(1_024)
-    settings = config.parse(lstm_config(*layers), DataShape((12, 3), Target.CLASSES, 2))
-    data = TrainingData(rows, targets, *sequences(256, seed=2))
-    *_, last = Trainer(settings, data, seed=5, module=simd).run()
-    assert last.validation_metric > 0.9
-
-
-def test_each_step_of_a_sequence_may_be_asked_for_its_class(simd):
-    """Has the sum up to this step, walked from either end, been positive?"""
-    rows, _ = sequences(512)
-    targets = (rows[:, :, 0].cumsum(axis=1) > 0).astype(np.int32)
-    layer = {"type": "lstm", "units": 8, "return_sequences": True, "bidirectional": True}
-    settings = config.parse(lstm_config(layer), DataShape((12, 3), Target.STEP_CLASSES, 2))
-    data = TrainingData(rows, targets, rows[:0], targets[:0])
-    first, *_, last = Trainer(settings, data, seed=5, module=simd).run()
-    assert last.train_loss < 0.6 * first.train_loss
-
-
-def test_the_forget_gate_starts_open(simd):
-    settings = config.parse(
-        lstm_config({"type": "lstm", "units": 5}), DataShape((12, 3), Target.CLASSES, 2)
-    )
-    rows, targets = sequences(64)
-    trainer = Trainer(
-        settings, TrainingData(rows, targets, rows[:0], targets[:0]), seed=1, module=simd
-    )
-    weights = trainer.weights()
-    assert weights["lstm0.bias"].tolist() == [0.0] * 5 + [1.0] * 5 + [0.0] * 10
-    assert 0 < np.abs(weights["lstm0.recurrent"]).max() <= 5**-0.5
-    assert len(np.unique(weights["lstm0.recurrent"])) == 100
-
-
-@pytest.mark.parametrize(
-    ("shape", "vocabulary", "message"),
-    [
-        ((36,), 0, "not 36 values; put 'reshape' before it, or 'embedding'"),
-        ((4, 3, 3), 0, r"put 'reshape' before it, to \(steps, width\)"),
-    ],
-)
-def test_what_is_no_sequence_is_refused_with_the_way_out(shape, vocabulary, message):
-    data = DataShape(shape, Target.CLASSES, 2, vocabulary)
-    with pytest.raises(config.ConfigError, match=message):
-        config.parse(lstm_config({"type": "lstm", "units": 5}), data)
-
-
-def test_an_lstm_is_written_as_it_was_read():
-    layer = {"type": "lstm", "units": 5, "bidirectional": True, "dropout": 0.25}
-    data = DataShape((12, 3), Target.CLASSES, 2)
-    settings = config.parse(lstm_config(layer), data)
-    assert config.parse(settings.to_json(), data) == settings
