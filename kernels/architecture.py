@@ -74,6 +74,7 @@ def read_architecture(reader: Reader, raw: Any, data: DataShape) -> Architecture
     further = (
         read_list(reader, section[second], f"architecture.{second}") if second in section else None
     )
+    check_tokens(reader, [*listed, *(further or ())], data)
     if len(reader.problems) > before:
         return None
     match kind:
@@ -146,6 +147,18 @@ def check_place(reader: Reader, written: Written, *, is_first: bool, is_last: bo
         reader.refuse(f"{written.path}.activation", "'softmax' belongs to the last layer alone")
 
 
+def check_tokens(reader: Reader, words: Sequence[Written], data: DataShape) -> None:
+    """An embedding wants tokens, and a vector for each that may come."""
+    for written in words:
+        known = written.values.get("vocab_size")
+        if known is not None and not data.vocabulary:
+            reason = "'embedding' takes tokens, and the data are numbers; leave it out"
+            reader.refuse(written.type_path, reason)
+        elif known is not None and known < data.vocabulary:
+            reason = f"must be at least {data.vocabulary}, the vocabulary of the data, not {known}"
+            reader.refuse(f"{written.path}.vocab_size", reason)
+
+
 def place(
     reader: Reader, words: Sequence[Written], shape: Shape, of_data: int | None = None
 ) -> tuple[list[Layer], Shape | None]:
@@ -158,9 +171,9 @@ def place(
             reason = f"must be {of_data}, the features of the data, not {size}"
             reader.refuse(f"{written.path}.size", reason)
         for layer in written.layers:
-            layers.append(layer)
-            if at is not None:
-                at = shape_after(reader, written, layer, at)
+            for meant in (layer,) if at is None else layer.placed(at):
+                layers.append(meant)
+                at = None if at is None else shape_after(reader, written, meant, at)
     return layers, at
 
 
@@ -193,8 +206,8 @@ def supervised(reader: Reader, words: Sequence[Written], data: DataShape) -> Net
         isinstance(last, Dense) and last.activation == "softmax"
     )
     if is_end and isinstance(last, Dense):
-        layers[-1] = Dense(size, last.activation or activation)
-        return Network(data.input, tuple(layers))
+        layers, activation = layers[:-1], last.activation or activation
+        shape = Network(data.input, tuple(layers)).output
     layers += bridge(reader, words[-1], shape, wanted)
     return Network(data.input, (*layers, Dense(size, activation)))
 

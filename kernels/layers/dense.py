@@ -42,10 +42,7 @@ class Dense(Layer):
         )
 
     def build(self, x: Node, weights: Mapping[str, Node], chance: Chance | None) -> Node:
-        shape = x.shape or ()
-        flat = reshape(x, (x.elements // shape[-1], shape[-1]))
-        y = ended("dense", (flat, weights["weight"], weights["bias"]), self.activation, chance)
-        return reshape(y, (*shape[:-1], self.units))
+        return dense(x, weights["weight"], weights["bias"], self.activation, chance)
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,16 @@ class Activation(Layer):
         return activate(x, self.function)
 
 
+def dense(
+    x: Node, weight: Node, bias: Node, activation: str = "linear", chance: Chance | None = None
+) -> Node:
+    """activation(x W + b) along the last axis, as other layers use it too."""
+    shape = x.shape or ()
+    flat = reshape(x, (x.elements // shape[-1], shape[-1]))
+    y = ended("dense", (flat, weight, bias), activation, chance)
+    return reshape(y, (*shape[:-1], y.sizes["n"]))
+
+
 def ended(
     op: str,
     sources: Sequence[Node],
@@ -106,11 +113,6 @@ def drop(x: Node, rate: float, chance: Chance | None) -> Node:
     return ops.apply("dropout", x, attributes=attributes)
 
 
-def feedforward(hidden_dim: int, dropout: float) -> Sequence[Layer]:
-    dropped = [Dropout(dropout)] if dropout else []
-    return [Dense(hidden_dim, "relu"), *dropped]
-
-
 HIDDEN = Choice((*ACTIVATIONS, "softmax"))
 WORDS: dict[str, Word] = {
     "dense": Word(
@@ -130,5 +132,4 @@ WORDS: dict[str, Word] = {
     ),
     "dropout": Word({"rate": RATE}, lambda rate: [Dropout(rate)]),
     "activation": Word({"function": Choice(ACTIVATIONS)}, lambda function: [Activation(function)]),
-    "feedforward": Word({"hidden_dim": UNITS, "dropout": RATE}, feedforward, {"dropout": 0.0}),
 }

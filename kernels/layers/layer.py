@@ -54,6 +54,10 @@ class Layer(ABC):
 
     word: ClassVar[str]
 
+    def placed(self, shape: Shape) -> "Sequence[Layer]":
+        """What it means where such examples come: most layers mean themselves."""
+        return (self,)
+
     @abstractmethod
     def output(self, shape: Shape) -> Shape:
         """The shape after it. Raises Misfit."""
