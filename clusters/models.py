@@ -202,6 +202,7 @@ class Round(models.Model):
     up_bytes = models.PositiveBigIntegerField(default=0)  # and back; both when it is committed
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at = models.DateTimeField(null=True, editable=False)
+    files_forgotten_at = models.DateTimeField(null=True, editable=False)  # only hashes are left
 
     class Meta:
         ordering = ["number"]

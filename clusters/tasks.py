@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from clusters.models import Contribution
-from clusters.runner import contributions
+from clusters.runner import contributions, sweeps
 from training import services as training
 
 
@@ -16,3 +16,8 @@ def contribute(contribution_id: str) -> None:
 def hint_waiting_contributions() -> None:
     contributions.end_poisoned()
     training.hint_again(Contribution.objects.all(), "clusters.tasks.contribute", "contribution_id")
+
+
+@shared_task
+def forget_files() -> None:
+    sweeps.forget_files()

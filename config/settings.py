@@ -189,6 +189,9 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
 TRAINING_CHUNK_SECONDS = env.float("TRAINING_CHUNK_SECONDS", 2.0)
 TRAINING_LEASE_SECONDS = env.float("TRAINING_LEASE_SECONDS", 30.0)
+# How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
+# rounds, answers to idempotency keys. Models, measurements and money are kept for ever.
+RETENTION_DAYS = env.float("RETENTION_DAYS", 7.0)
 # For our own processes and those they start: the compiled modules are shared.
 os.environ.setdefault("KERNELS_DIR", str(DATA_DIR / "kernels"))
 

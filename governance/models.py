@@ -147,6 +147,9 @@ class Answer(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "route", "key"], name="one_answer_per_key"),
         ]
+        indexes = [
+            models.Index(fields=["created_at"], name="answers_by_age"),  # the old are forgotten
+        ]
 
     def __str__(self) -> str:
         return f"answer to {self.route} {self.key}"

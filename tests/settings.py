@@ -15,5 +15,8 @@ from config.settings import *  # noqa: F403
 # Hashing passwords slowly is the point of it, but not here.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# And files of its own: tests lose and damage some.
+MEDIA_ROOT = DATA_DIR / "files" / os.environ.get("PYTEST_XDIST_WORKER", "main")  # noqa: F405
+
 # A test server's threads must not keep the database from being dropped.
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405

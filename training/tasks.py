@@ -23,3 +23,8 @@ def prepare_dataset(dataset_id: str) -> None:
 @shared_task
 def hint_waiting_jobs() -> None:
     sweeps.hint_waiting()
+
+
+@shared_task
+def forget_checkpoints() -> None:
+    sweeps.forget_checkpoints()

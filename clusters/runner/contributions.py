@@ -65,8 +65,6 @@ def submit(work: Contribution, found: Found, *, compute_seconds: float) -> None:
     """Store what was made, record it in the name of this attempt, and move the round on."""
     is_check = work.kind == Contribution.Kind.VERIFY
     sha256 = hashlib.sha256(found.content).hexdigest()
-    if not is_check:  # a validator only says what it came to
-        training.store_blob(found.content)
     sent_bytes = len(found.content) if work.kind == Contribution.Kind.TRAIN else 0
     results = {
         "sha256": sha256,
@@ -78,6 +76,9 @@ def submit(work: Contribution, found: Found, *, compute_seconds: float) -> None:
     }
     with transaction.atomic():
         round = rounds.locked(work.round_id)
+        if not is_check:  # a validator only says what it came to
+            training.lock_blob(sha256)  # an older round may be forgetting the same bytes
+            training.store_blob(found.content)
         training.write(
             work, status=Work.Status.DONE, lease_until=None, finished_at=Now(), **results
         )

@@ -12,14 +12,14 @@ from django.utils import timezone
 from billing import services as billing
 from clusters import services as clusters
 from clusters.models import Cluster, Contribution, Node, Round
-from clusters.runner import contributions
+from clusters.runner import contributions, sweeps
 from governance.models import AuditEntry
 from kernels import build, modelfile, philox, trainer
 from kernels import config as kernel_config
 from kernels.data import DataShape, TrainingData
 from tests.clusters.conftest import CONFIG, until, waiting, weights, work_off
 from training import services as training
-from training.models import Model, Work
+from training.models import Job, Model, Work
 from training.runner import blobs
 from training.runner.rows import Part, unpack
 
@@ -288,3 +288,46 @@ def test_honest_nodes_are_never_accused(train, cluster):
     assert all(check.sha256 == check.subject.sha256 for check in checks)
     assert not cluster.nodes.filter(state=Node.State.DISTRUSTED).exists()
     assert {check.subject.part for check in checks} == {0, 1, 2}  # the beacon spares nobody
+
+
+def files_of(session):
+    """The hashes of what its rounds made, and those of them that are still stored."""
+    made = Contribution.objects.filter(round__session=session).exclude(kind=Kind.VERIFY)
+    hashes = set(made.values_list("sha256", flat=True))
+    return hashes, {sha256 for sha256 in hashes if blobs.default_storage.exists(blobs.name(sha256))}
+
+
+def test_files_of_old_rounds_are_forgotten_but_those_that_answer(bob, train, cluster, settings):
+    session = train(cluster, seed=5)
+    work_off(session)
+    sweeps.forget_files()
+    hashes, stored = files_of(session)
+    assert stored == hashes
+    Job.objects.update(finished_at=timezone.now() - timedelta(days=settings.RETENTION_DAYS + 1))
+    sweeps.forget_files()
+    last = session.rounds.last()
+    answering = set(last.contributions.values_list("sha256", flat=True))
+    assert files_of(session)[1] == answering
+    row = [0.0] * 64
+    assert clusters.predict(
+        user=bob, cluster=cluster, row=row, aggregation=clusters.Aggregation.MEAN
+    ).label
+    clusters.terminate_cluster(actor=bob, cluster=cluster)
+    sweeps.forget_files()
+    model = Model.objects.get(job=session.job)
+    assert files_of(session)[1] == {model.sha256}  # the last average is the model
+    assert not sweeps.forgettable().exists()
+
+
+def test_a_file_that_another_session_made_too_is_kept_for_it(bob, train, cluster, settings):
+    twin = clusters.form_cluster(owner=bob, name="Twin", workers=3)
+    sessions = [train(one, seed=5) for one in (cluster, twin)]
+    for session in sessions:
+        work_off(session)
+    assert files_of(sessions[0])[0] == files_of(sessions[1])[0]
+    Job.objects.filter(pk=sessions[0].job.pk).update(
+        finished_at=timezone.now() - timedelta(days=settings.RETENTION_DAYS + 1)
+    )
+    sweeps.forget_files()
+    hashes, stored = files_of(sessions[1])
+    assert stored == hashes

@@ -16,7 +16,7 @@ from kernels.data import DataShape, TrainingData
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Job, Model, Tier, Work
-from training.runner import blobs, chunks, leases
+from training.runner import blobs, chunks, leases, sweeps
 from training.runner.rows import Part, unpack
 
 
@@ -326,3 +326,19 @@ def test_what_went_wrong_once_is_forgotten_when_it_goes_well(job, monkeypatch):
     chunks.run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.status, job.error_message) == (Work.Status.DONE, "")
+
+
+def test_checkpoints_are_forgotten_when_their_job_is_over_for_long(job, alice, settings):
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    for _ in range(2):
+        chunks.run_job(str(job.pk))
+    checkpoint = job.checkpoints.first()
+    sweeps.forget_checkpoints()
+    training.cancel_job(actor=alice, job=job)
+    sweeps.forget_checkpoints()
+    assert blobs.get(checkpoint.sha256)
+    long_ago = timezone.now() - timedelta(days=settings.RETENTION_DAYS, seconds=1)
+    Job.objects.update(finished_at=long_ago)
+    sweeps.forget_checkpoints()
+    assert not job.checkpoints.exists()
+    assert not blobs.default_storage.exists(blobs.name(checkpoint.sha256))

@@ -247,9 +247,11 @@ def complete(
 
     `content` is the model file. Steps whose work was thrown away are done but not paid.
     """
-    sha256 = blobs.put(content)
+    sha256 = hashlib.sha256(content).hexdigest()
     weights_sha256 = modelfile.weights_sha256(modelfile.load(content).weights)
     with transaction.atomic():
+        blobs.lock(sha256)
+        blobs.put(content)
         leases.write(
             job,
             status=Work.Status.DONE,

@@ -1,19 +1,25 @@
-"""Finds work that nobody is doing and hints it again: a lost message is a delay, never a loss."""
+"""What runs by the clock: work that nobody is doing is hinted again, since a lost message is a
+delay and never a loss, and what no longer serves anybody is forgotten after `RETENTION_DAYS`.
+"""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from celery import current_app
-from django.db import models
+from django.conf import settings
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from training.models import Dataset, Job, Validation
+from training.models import Checkpoint, Dataset, Job, Model, Validation, Work
+from training.runner import blobs, chunks
 from training.runner.leases import claimable
 
 WAITED = timedelta(seconds=5)
 # A busy queue holds its first hint for long; hinting at every sweep would only make it longer.
 HINT_AGAIN = timedelta(seconds=30)
+FORGOTTEN_AT_ONCE = 500  # the next sweep goes on; none holds a worker for long
 
 
 def ago(length: timedelta) -> models.Expression:
@@ -34,3 +40,24 @@ def hint_waiting() -> None:
     hint_again(Dataset.objects.all(), "training.tasks.prepare_dataset", "dataset_id")
     hint_again(Job.objects.filter(is_distributed=False), "training.tasks.run_job", "job_id")
     hint_again(Validation.objects.all(), "training.tasks.validate_model", "validation_id")
+
+
+def retention() -> timedelta:
+    return timedelta(days=settings.RETENTION_DAYS)
+
+
+def forget_checkpoints() -> None:
+    """Of jobs that are over for long: nothing goes on from them any more."""
+    old = Checkpoint.objects.exclude(job__status__in=Work.OPEN)
+    for checkpoint in old.filter(job__finished_at__lt=ago(retention()))[:FORGOTTEN_AT_ONCE]:
+        chunks.forget(checkpoint)
+
+
+@transaction.atomic
+def forget_blob(sha256: str, *, is_named: Callable[[str], bool]) -> None:
+    """Delete the bytes unless a row of training names them, or one that the caller knows."""
+    blobs.lock(sha256)
+    kinds = (Dataset, Model, Checkpoint)
+    rows = (kind._default_manager.filter(sha256=sha256) for kind in kinds)
+    if not is_named(sha256) and not any(found.exists() for found in rows):
+        blobs.delete(sha256)

@@ -1,11 +1,12 @@
 """What people may ask of training. One noun per file; this list is the app's specification."""
 
 from training.runner.blobs import get as load_blob
+from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
 from training.runner.chunks import fault_code
 from training.runner.leases import LeaseLost, claim, heartbeat, noted, write
 from training.runner.rows import Part
-from training.runner.sweeps import hint_again
+from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.services.datasets import (
     NotReady,
     PreviewRow,
@@ -66,6 +67,7 @@ __all__ = [
     "TierTooSmall",
     "add_bundled_dataset",
     "advance_job",
+    "ago",
     "begin_job",
     "cancel_job",
     "claim",
@@ -73,10 +75,12 @@ __all__ = [
     "fail_job",
     "fault_code",
     "finish_job",
+    "forget_blob",
     "heartbeat",
     "highest_value",
     "hint_again",
     "load_blob",
+    "lock_blob",
     "model_origin",
     "model_signature",
     "node_trainer",
@@ -85,6 +89,7 @@ __all__ = [
     "predict_with_file",
     "preview_rows",
     "quote_job",
+    "retention",
     "row_values",
     "store_blob",
     "submit_distributed_job",
