@@ -30,7 +30,7 @@ def scores(queries: Value, keys: Value) -> Scores:
     for value in (queries, turned):
         refuse_batch(value, value.index.ndim - 1, "multiplies along")
         refuse_batch(value, value.index.ndim - 2, "multiplies along")
-    if queries.index.shape != turned.index.shape or queries.batch != turned.batch:
+    if queries.index.shape != turned.index.shape or queries.rows_at != turned.rows_at:
         raise OnnxRefused(
             f"multiplies computed values {queries.index.shape} and {keys.index.shape}; "
             "only attention of a sequence to itself is known"
@@ -67,8 +67,12 @@ def shared_out(found: Scores, axis: int) -> Scores:
 
 def attention(found: Scores, values: Value) -> Value:
     """The values that each step attends to, (…, steps, width)."""
-    shape, batch = found.queries.index.shape, found.queries.batch
-    if not found.is_softmax or values.index.shape != shape or values.batch != batch:
+    shape = found.queries.index.shape
+    if (
+        not found.is_softmax
+        or values.index.shape != shape
+        or values.rows_at != found.queries.rows_at
+    ):
         raise OnnxRefused(f"attends with values {values.index.shape} for queries {shape}")
     steps, width = shape[-2:]
     heads = math.prod(shape[:-2])
@@ -81,7 +85,7 @@ def attention(found: Scores, values: Value) -> Value:
     causal = {"causal": int(found.is_causal)}
     node = ops.apply("attention", qkv, sizes={"h": heads}, attributes=causal)
     index = np.arange(node.elements).reshape(steps, heads, width).transpose(1, 0, 2)
-    return Value(node, index.reshape(shape), batch)
+    return replace(values, node=node, index=index.reshape(shape))
 
 
 def packed(parts: list[Value], heads: int, steps: int, width: int) -> Node:

@@ -16,6 +16,7 @@ from kernels.exchange.onnx_values import (
     Parameters,
     Scores,
     Value,
+    after,
     lanes,
     matrix,
     moved,
@@ -131,7 +132,7 @@ def negative(operator: Operator, inputs: Sequence[Any]) -> Known:
 def columns(operator: Operator, value: Value, constant: Array, op: str) -> Value:
     """An op on each row of a value and a row of constants."""
     if not value.is_whole:
-        value = whole(matrix(value), value.index.shape, value.batch)
+        value = after(value, matrix(value), value.index.shape)
     node, row = lanes(value.node, spread(value, constant))
     row_node = operator.parameter(row, {"bias": "bias"}.get(op, "scale"))
     if op == "bias" and node.op == "matmul_nn":
@@ -143,12 +144,12 @@ def columns(operator: Operator, value: Value, constant: Array, op: str) -> Value
 
 def pair(op: str, left: Value, right: Value) -> Value:
     """An op on two values element by element."""
-    if left.shape != right.shape or left.batch != right.batch:
+    if left.shape != right.shape or left.rows_at != right.rows_at:
         raise OnnxRefused(f"computed values of {left.index.shape} and {right.index.shape}")
     sides = [left.node, right.node]
     if not (left.index == right.index).all() or sides[0].elements != sides[1].elements:
         sides = [matrix(left), matrix(right)]
-        left = whole(sides[0], left.index.shape, left.batch)
+        left = after(left, sides[0], left.index.shape)
     return replace(left, node=ops.apply(op, sides[0], reshape(sides[1], sides[0].shape or ())))
 
 
@@ -176,12 +177,27 @@ def multiply(operator: Operator, inputs: Sequence[Any]) -> Known:
     if isinstance(left, np.ndarray):
         left, right = right, left
     if not isinstance(right, np.ndarray):
-        return pair("product", computed([left], 0), computed([right], 0))
+        sides = computed([left], 0), computed([right], 0)
+        for x, gate in (sides, sides[::-1]):
+            if is_gate(x, gate):
+                return activation("silu")(operator, [x])
+        return pair("product", *sides)
     if isinstance(left, Scores):
         return onnx_attention.scaled(left, right)
     if right.size == 1:
         return scaled(computed([left], 0), float(right.ravel()[0]))
     return columns(operator, computed([left], 0), right, "column_product")
+
+
+def is_gate(x: Value, gate: Value) -> bool:
+    """Whether one is the sigmoid of the other: their product is a SiLU."""
+    if x.rows_at != gate.rows_at or not np.array_equal(x.index, gate.index):
+        return False
+    if x.node.op == gate.node.op and x.node.op in FUSED and x.node.sources == gate.node.sources:
+        sigmoid = {"activation": ACTIVATIONS.index("sigmoid")}
+        linear = not x.node.attributes["activation"]
+        return linear and gate.node.attributes == dict(x.node.attributes) | sigmoid
+    return gate.node.op == "sigmoid" and gate.node.sources[0] is x.node
 
 
 def divide(operator: Operator, inputs: Sequence[Any]) -> Known:
@@ -222,7 +238,7 @@ def product(operator: Operator, value: Value, weight: Array) -> Value:
     else:
         x = matrix(value)
     node = ops.apply("matmul_nn", x, operator.parameter(weight, "weight"))
-    return whole(node, (*value.index.shape[:-1], weight.shape[1]), value.batch)
+    return after(value, node, (*value.index.shape[:-1], weight.shape[1]))
 
 
 def matmul(operator: Operator, inputs: Sequence[Any]) -> Known:
@@ -250,7 +266,7 @@ def softmax(operator: Operator, inputs: Sequence[Any]) -> Known:
         return onnx_attention.shared_out(inputs[0], int(operator.get("axis", -1)))
     value = computed(inputs, 0)
     last_axis(operator, value, -1 if operator.opset >= 13 else 1)
-    return whole(ops.apply("softmax", matrix(value)), value.index.shape, value.batch)
+    return after(value, ops.apply("softmax", matrix(value)), value.index.shape)
 
 
 def log_softmax(operator: Operator, inputs: Sequence[Any]) -> Known:
@@ -266,7 +282,7 @@ def layer_normalization(operator: Operator, inputs: Sequence[Any]) -> Known:
     sides = operator.parameter(gain, "gain"), operator.parameter(bias, "bias")
     epsilon = {"epsilon": float(operator.get("epsilon", 1e-5))}
     node = ops.apply("layer_norm", matrix(value), *sides, attributes=epsilon)
-    return whole(node, value.index.shape, value.batch)
+    return after(value, node, value.index.shape)
 
 
 def embedding(operator: Operator, inputs: Sequence[Any]) -> Known:
@@ -277,7 +293,7 @@ def embedding(operator: Operator, inputs: Sequence[Any]) -> Known:
         raise OnnxRefused("picks from other than a table by tokens")
     at = reshape(matrix(tokens), (1, tokens.index.size))
     node = ops.apply("embedding", at, operator.parameter(table, "table"))
-    return whole(node, (*tokens.index.shape, table.shape[1]), tokens.batch)
+    return after(tokens, node, (*tokens.index.shape, table.shape[1]))
 
 
 def mean(operator: Operator, inputs: Sequence[Any]) -> Known:
@@ -307,14 +323,28 @@ def concat(operator: Operator, inputs: Sequence[Any]) -> Known:
     refuse_batch(first, axis, "joins along")
     joined, width = matrix(moved(first, lambda i: np.moveaxis(i, axis, -1), 0)), 0
     for value in values[1:]:
-        if value.batch != first.batch:
+        if value.rows_at != first.rows_at:
             raise OnnxRefused("joins values whose rows are on different axes")
         other = matrix(moved(value, lambda i: np.moveaxis(i, axis, -1), 0))
         width = (joined.shape or (0, 0))[1] + (other.shape or (0, 0))[1]
         joined = ops.apply("join", joined, other, sizes={"n": width})
     shape = [size for at, size in enumerate(first.index.shape) if at != axis]
-    found = whole(joined, (*shape, (joined.shape or (0, 0))[1]), 0)
+    found = after(first, joined, (*shape, (joined.shape or (0, 0))[1]))
     return moved(found, lambda i: np.moveaxis(i, -1, axis), first.batch)
+
+
+def where(operator: Operator, inputs: Sequence[Any]) -> Known:
+    """A mask on the scores of an attention: a number where they do not count."""
+    is_first, left, right = inputs
+    if isinstance(right, Scores):
+        return onnx_attention.masked(
+            right, np.where(known([is_first], 0) != 0, known([left], 0), 0)
+        )
+    if isinstance(left, Scores):
+        return onnx_attention.masked(
+            left, np.where(known([is_first], 0) != 0, 0, known([right], 0))
+        )
+    raise OnnxRefused("chooses between computed values")
 
 
 MEANINGS: dict[str, Meaning] = {
@@ -341,4 +371,5 @@ MEANINGS: dict[str, Meaning] = {
     "Softmax": softmax,
     "Sub": subtract,
     "Tanh": activation("tanh"),
+    "Where": where,
 }

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships none
-from onnx import AttributeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from kernels import forward
-from kernels.exchange import onnx_layers, onnx_meanings, onnx_shapes
+from kernels.exchange import onnx_constants, onnx_layers, onnx_meanings, onnx_shapes
+from kernels.exchange.onnx_constants import WHOLE
 from kernels.exchange.onnx_meanings import Operator
 from kernels.exchange.onnx_values import (
     ELEMENTS_LIMIT,
@@ -38,16 +39,6 @@ from kernels.graph import Node, in_order, leaf, reshape
 BYTES_LIMIT = 512 * 2**20
 NODES_LIMIT = 10_000
 OPSETS = range(7, 27)
-FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
-WHOLE = (TensorProto.INT32, TensorProto.INT64)
-CONSTANTS = (*FLOATS, *WHOLE, TensorProto.BOOL)
-FOLDS = {
-    "Add": np.add,
-    "Sub": np.subtract,
-    "Mul": np.multiply,
-    "Neg": np.negative,
-    "Sqrt": np.sqrt,
-}
 
 
 @dataclass(frozen=True)
@@ -116,7 +107,7 @@ class _Reading:
         self.values: dict[str, Any] = {"": None}
         self.inputs: dict[str, Node] = {}
         for initializer in model.graph.initializer:
-            self._define(initializer.name, constant(initializer))
+            self._define(initializer.name, onnx_constants.array(initializer))
         for given in model.graph.input:
             if given.name not in self.values:
                 self._define(given.name, self._input(given))
@@ -185,16 +176,12 @@ class _Reading:
         if node.domain not in ("", "ai.onnx"):
             raise OnnxRefused(f"belongs to {node.domain!r}, not to ONNX")
         inputs = [self._known(name) for name in node.input]
-        attributes = {one.name: attribute(one) for one in node.attribute}
+        attributes = {one.name: onnx_constants.attribute(one) for one in node.attribute}
         if node.op_type == "Constant":
-            return constant_of(attributes)
-        if all(isinstance(given, np.ndarray) for given in inputs) and node.op_type in (
-            *FOLDS,
-            "Concat",
-            "Div",
-            "Cast",
-        ):
-            return folded(node.op_type, inputs, attributes)
+            return onnx_constants.constant(attributes)
+        is_known = all(isinstance(given, np.ndarray) for given in inputs)
+        if is_known and node.op_type in onnx_constants.FOLDS:
+            return onnx_constants.folded(node.op_type, inputs, attributes)
         is_move = node.op_type in onnx_shapes.MOVES and not is_lookup(node.op_type, inputs)
         if is_move or node.op_type == "Split":
             return rearranged(node, inputs, attributes)
@@ -213,7 +200,7 @@ class _Reading:
 
     def _output(self, name: str) -> Node:
         value = self.values.get(name)
-        if not isinstance(value, Value) or value.batch != 0:
+        if not isinstance(value, Value) or value.rows_at != (0, 1):
             raise OnnxRefused(f"output {name[:40]!r} is not computed row by row from an input")
         try:
             node = arranged(value.node, value.index.reshape(1, -1))
@@ -240,54 +227,3 @@ def safe(name: str, taken: Iterable[str]) -> str:
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
     plain = plain[:100] or "input"
     return plain if plain not in taken else f"{plain}.{len(list(taken))}"
-
-
-def constant(tensor: onnx.TensorProto) -> Array:
-    """The numbers of a tensor in the file."""
-    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-        raise OnnxRefused(f"{tensor.name[:40]!r} lies in external_data, another file; embed it")
-    if tensor.data_type not in CONSTANTS:
-        raise OnnxRefused(f"{tensor.name[:40]!r} holds numbers of type {tensor.data_type}")
-    try:
-        found = numpy_helper.to_array(tensor)
-    except (TypeError, ValueError) as error:
-        raise OnnxRefused(f"{tensor.name[:40]!r}: {error}") from error
-    return found.astype(np.float32) if tensor.data_type in FLOATS else found
-
-
-def attribute(one: onnx.AttributeProto) -> Any:
-    if one.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
-        raise OnnxRefused("holds a graph of its own; loops and branches are not known here")
-    if one.type == AttributeProto.TENSOR:
-        return constant(one.t)
-    found = helper.get_attribute_value(one)
-    if isinstance(found, bytes):
-        return found.decode("utf-8", "replace")
-    if isinstance(found, (list, tuple)) and found and isinstance(found[0], bytes):
-        return [text.decode("utf-8", "replace") for text in found]
-    return found
-
-
-def constant_of(attributes: Mapping[str, Any]) -> Array:
-    for name, dtype in (("value", None), ("value_float", "f4"), ("value_int", "i8")):
-        if name in attributes:
-            return np.asarray(attributes[name], dtype)
-    for name, dtype in (("value_floats", "f4"), ("value_ints", "i8")):
-        if name in attributes:
-            return np.array(attributes[name], dtype)
-    raise OnnxRefused("a constant of an unknown kind")
-
-
-def folded(kind: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array:
-    """Arithmetic of constants, mostly of shapes."""
-    shape = np.broadcast_shapes(*(given.shape for given in inputs)) if kind != "Concat" else ()
-    if np.prod(shape, dtype=float) > ELEMENTS_LIMIT:
-        raise OnnxRefused(f"a constant {shape}")
-    if kind == "Concat":
-        return np.concatenate(inputs, axis=int(attributes.get("axis", 0)))
-    if kind == "Cast":
-        return inputs[0].astype("i8" if attributes.get("to") in WHOLE else "f4")
-    if kind == "Div":
-        is_whole = inputs[0].dtype.kind in "iu"
-        return np.asarray((np.floor_divide if is_whole else np.divide)(*inputs))
-    return np.asarray(FOLDS[kind](*inputs))

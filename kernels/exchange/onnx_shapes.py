@@ -48,10 +48,12 @@ def reshape(x: Shaped, target: Sequence[int]) -> Shaped:
     if isinstance(x, np.ndarray):
         return x.reshape(shape)
     batch = next(at for at, size in enumerate(shape) if not size % ROWS)
-    if math.prod(shape[:batch]) != math.prod(x.shape[: x.batch]):
-        raise OnnxRefused(f"mixes the rows with other axes, {x.shape} into {shape}")
     single = tuple(size // ROWS if at == batch else size for at, size in enumerate(shape))
-    return moved(x, lambda index: index.reshape(single), batch)
+    outer = math.prod(x.shape[: x.batch]) * x.before  # how much varies more slowly than the rows
+    before, rest = divmod(outer, math.prod(shape[:batch]))
+    if rest or single[batch] % before:
+        raise OnnxRefused(f"mixes the rows with other axes, {x.shape} into {shape}")
+    return Value(x.node, x.index.reshape(single), batch, before)
 
 
 def op_reshape(inputs: Sequence[Any], attributes: Attributes) -> Shaped:
@@ -106,8 +108,8 @@ def op_unsqueeze(inputs: Sequence[Any], attributes: Attributes) -> Shaped:
 def taken(x: Shaped, axis: int, take: Callable[[Array], Array]) -> Shaped:
     """Part of an axis, by what takes it from an index or a constant."""
     if isinstance(x, np.ndarray):
-        return take(x)
-    refuse_batch(x, axis, "takes parts of")
+        return np.asarray(take(x))
+    refuse_batch(x, axis, "takes parts along")
     rank = x.index.ndim
     found = take(x.index)
     return moved(x, lambda _: found, x.batch - int(found.ndim < rank and axis < x.batch))

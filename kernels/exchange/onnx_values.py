@@ -6,8 +6,9 @@ element of the ONNX tensor lies. Reshape, Transpose, Slice and their like only c
 When an op wants the elements, `matrix` finds them in order, as it is nearly always by then; what
 would really have to be moved is refused.
 
-The rows of the batch are the outermost factor of one axis, `batch`. The index is for one row; where
-a graph computes with its own shape, the batch counts as ROWS, a prime that is no other size.
+The rows of the batch are a factor of one axis, `batch`: the outermost one, or where steps and rows
+were merged the one inside `before`. The index is for one row; where a graph computes with its own
+shape, the batch counts as ROWS, a prime that is no other size.
 """
 
 import re
@@ -37,6 +38,12 @@ class Value:
     node: Node
     index: NDArray[np.int64]
     batch: int = 0
+    before: int = 1
+
+    @property
+    def rows_at(self) -> tuple[int, int]:
+        """Where the rows are; what computes with two values wants them at the same place."""
+        return self.batch, self.before
 
     @property
     def shape(self) -> Shape:
@@ -93,6 +100,11 @@ def whole(node: Node, shape: Sequence[int] | None = None, batch: int = 0) -> Val
     if node.elements > ELEMENTS_LIMIT:
         raise OnnxRefused(f"{node.elements:,} elements in a row, at most {ELEMENTS_LIMIT:,}")
     return Value(node, np.arange(node.elements).reshape(shape or node.shape or ()), batch)
+
+
+def after(value: Value, node: Node, shape: Sequence[int]) -> Value:
+    """All elements of a node that was computed from a value, the rows where they were."""
+    return Value(node, whole(node, shape).index, value.batch, value.before)
 
 
 def moved(value: Value, change: Callable[[Array], Array], batch: int) -> Value:

@@ -159,6 +159,46 @@ def test_a_transformer_is_read_with_its_attention(simd):
         assert nodes[0]["attributes"]["causal"] == int(scores is CAUSAL)
 
 
+MERGED = """heads (float[N, 5, 8] x) => (float[N, 5, 8] y) {
+    t = Transpose<perm = [1, 0, 2]>(x)
+    product = MatMul(t, w)  qkv = Add(product, b)  q, k, v = Split<axis = 2>(qkv)
+    shape = Shape(t)  n = Gather(shape, one)  nh = Mul(n, two)  n1 = Unsqueeze(n, zeros)
+    nh1 = Unsqueeze(nh, zeros)  to = Concat<axis = 0>(five, nh1, four)
+    qr = Reshape(q, to)  kr = Reshape(k, to)  vr = Reshape(v, to)
+    qt = Transpose<perm = [1, 0, 2]>(qr)  kt = Transpose<perm = [1, 2, 0]>(kr)
+    vt = Transpose<perm = [1, 0, 2]>(vr)
+    width = Cast<to = 1>(two)  square = Mul(width, width)  root = Sqrt(square)
+    s = MatMul(qt, kt)  r = Div(s, root)
+    ones = ConstantOfShape<value = float[1] {1}>(steps)  late = Trilu<upper = 1>(ones, one)
+    none = Mul(late, nothing)  hidden = Greater(late, none)  m = Where(hidden, low, r)
+    p = Softmax<axis = -1>(m)
+    o = MatMul(p, vt)  ot = Transpose<perm = [1, 0, 2]>(o)  flat = Reshape(ot, rest)
+    z = Gemm(flat, wo, bo)  back = Concat<axis = 0>(five, n1, eight)
+    u = Reshape(z, back)  y = Transpose<perm = [1, 0, 2]>(u)
+}"""
+
+
+def test_heads_and_steps_may_share_an_axis_with_the_rows(simd):
+    """As PyTorch's MultiheadAttention is written: steps first, the heads within the rows."""
+    whole = {"one": 1, "two": 2, "zeros": [0], "five": [5], "four": [4], "eight": [8]}
+    made = model(
+        MERGED, w=(8, 24), b=(24,), wo=(8, 8), bo=(8,), nothing=np.array(0, "f4"),
+        low=np.array(-np.inf, "f4"), steps=np.array([5, 5]), rest=np.array([-1, 8]),
+        **{name: np.array(value) for name, value in whole.items()},
+    )  # fmt: skip
+    rows = np.random.default_rng(6).standard_normal((3, 5, 8)).astype("f4")
+    found = check_import(made, rows, simd)
+    kinds = [node["op"] for node in found.graph["nodes"] if node["op"] != "reshape"]
+    assert kinds == ["dense", "attention", "dense"]
+
+
+def test_a_sigmoid_of_itself_is_a_silu(simd):
+    made = one("a = Gemm(x, w, b)  s = Sigmoid(a)  y = Mul(s, a)", w=(4, 4), b=(4,))
+    rows = np.random.default_rng(7).standard_normal((3, 4)).astype("f4")
+    found = check_import(made, rows, simd)
+    assert [node["op"] for node in found.graph["nodes"]] == ["dense"]
+
+
 def one(text, **arrays):
     """One operator on (N, 4)."""
     return model(f"one (float[N, 4] x) => (float[N, 4] y) {{ {text} }}", **arrays)
@@ -174,7 +214,7 @@ def one(text, **arrays):
         ("y = Softmax<axis = 0>(x)", {}, "axis 0 is not the last"),
         ("y = Transpose(x)", {}, "is not computed row by row"),
         ("y = MatMul(x, w)", {"w": (5, 4)}, r"multiplies \(1, 4\) by a weight \(5, 4\)"),
-        ("y = Gather(x, at)", {"at": np.array(0)}, "takes parts of the axis of the rows"),
+        ("y = Gather(x, at)", {"at": np.array(0)}, "takes parts along the axis of the rows"),
         ("y = Add(x, w)", {"w": (2, 4)}, r"a constant \(2, 4\) beside \(1, 4\)"),
         ("y = Add(x, w)", {"w": np.array([np.nan], "f4")}, "not finite"),
         ("y = Reshape(x, to)", {"to": np.array([3, -1])}, "cannot turn"),
