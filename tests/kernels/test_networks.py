@@ -55,6 +55,26 @@ SIDED, SUMMED = split(POINTS, SIDES), split(POINTS, SUMS)
 SELF, ACTED = split(CURVED, NONE), split(POINTS, ACTIONS, EARNED)
 CODE = [{"type": "dense", "units": 16}, {"type": "dense", "units": 2, "activation": "linear"}]
 
+# sequences of 7 steps of 2 numbers, and pictures of 6 x 7 pixels of 2 channels
+WAVES = numbers(ROWS, 7, 2)
+RISES = (WAVES[:, :, 0].sum(axis=1) > 0).astype(np.int32)
+SIGNS = (np.cumsum(WAVES[:, :, 0], axis=1) > 0).astype(np.int32)
+LAST = (WAVES[:, -1] * 2 + WAVES[:, -2]).astype(np.float32)
+PICTURES = numbers(ROWS, 6, 7, 2)
+SPOTS = (PICTURES[:, 1:4, 1:4, 0].sum(axis=(1, 2)) > 0).astype(np.int32)
+PICTURES[:, 1:4, 1:4, 0] += SPOTS[:, None, None]
+WAVE = DataShape((7, 2), Target.CLASSES, 2)
+STEPS = DataShape((7, 2), Target.STEP_CLASSES, 2)
+FORECAST = DataShape((7, 2), Target.VALUES, 2)
+PICTURE = DataShape((6, 7, 2), Target.CLASSES, 2)
+LSTM = {"type": "lstm", "units": 9}
+BOTH_WAYS = LSTM | {"return_sequences": True, "bidirectional": True}
+EYES = [
+    {"type": "conv2d", "filters": 5, "kernel_size": 3, "padding": "same"},
+    {"type": "maxpool2d", "pool_size": 2},
+    {"type": "conv2d", "filters": 6, "kernel_size": 2, "activation": "gelu"},
+]
+
 # name → configuration, what the data are, the data, how much smaller the loss becomes
 CASES = {
     "classes": (raw("feedforward", DENSE), CLASSES, SIDED, 0.9),
@@ -121,6 +141,32 @@ CASES = {
         CLASSES,
         SIDED,
         0.95,
+    ),
+    "an lstm to one": (raw("lstm", [LSTM]), WAVE, split(WAVES, RISES), 0.9),
+    "an lstm to each step": (
+        raw("lstm", [BOTH_WAYS | {"dropout": 0.1}, LSTM | {"return_sequences": True}]),
+        STEPS,
+        split(WAVES, SIGNS),
+        0.9,
+    ),
+    "an lstm that foretells": (
+        raw("lstm", [BOTH_WAYS, LSTM], loss="huber"),
+        FORECAST,
+        split(WAVES, LAST),
+        0.7,
+    ),
+    "pictures": (raw("feedforward", EYES), PICTURE, split(PICTURES, SPOTS), 0.9),
+    "pictures averaged": (
+        raw("feedforward", [*EYES, {"type": "global_average_pooling"}]),
+        PICTURE,
+        split(PICTURES, SPOTS),
+        0.99,
+    ),
+    "an autoencoder of pictures": (
+        raw("autoencoder", [*EYES[:1], {"type": "flatten"}, *CODE]),
+        DataShape((6, 7, 2), Target.CLASSES, 1),
+        split(PICTURES, NONE),
+        0.99,
     ),
     "adagrad": (raw("feedforward", DENSE, optimizer="adagrad"), CLASSES, SIDED, 0.98),
 }
