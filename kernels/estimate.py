@@ -33,6 +33,8 @@ def estimate(config: NetworkConfig, *, rows: int, validation_rows: int = 0) -> E
     per_epoch = programs.steps_per_epoch(config, rows)
     parameters = parameter_count(config.parameters)
     measured = sum(2 * columns.mean.elements for columns in found.columns.values())
+    shards = config.training.shards
+    steps = [name for name in plan.programs if name.startswith(("train", "slopes", "move"))]
     step_work, allowed = max(map(work, plan.tape.programs)), Limits().step_work
     if step_work > allowed:
         reason = f"makes a step of {step_work:,} operations, at most {allowed:,}; take fewer rows"
@@ -41,8 +43,8 @@ def estimate(config: NetworkConfig, *, rows: int, validation_rows: int = 0) -> E
         parameters=parameters,
         steps=per_epoch * config.training.epochs,
         steps_per_epoch=per_epoch,
-        flops_per_step=plan.flops["train"],
+        flops_per_step=shards * sum(plan.flops[name] for name in steps),
         step_work=step_work,
-        memory_bytes=runtime.memory_bytes(plan.tape),
+        memory_bytes=shards * runtime.memory_bytes(plan.tape),
         model_bytes=4 * (parameters + measured),
     )

@@ -65,6 +65,19 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class Powers:
+    """1, 2, 4 and so on, up to `high`."""
+
+    high: int
+
+    def refusal(self, value: object) -> str | None:
+        known = [2**n for n in range(self.high.bit_length())]
+        if isinstance(value, bool) or value not in known:
+            return f"must be one of {', '.join(map(str, known))}, not {shown(value)}"
+        return None
+
+
+@dataclass(frozen=True)
 class Sides:
     """A list of whole numbers, `least` to `most` of them."""
 
@@ -92,7 +105,7 @@ class Reals:
         return next((found for each in value if (found := self.number.refusal(each))), None)
 
 
-Field = Whole | Real | Choice | Flag | Sides | Reals
+Field = Whole | Real | Choice | Flag | Powers | Sides | Reals
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ parameters, so that any number of steps is one call into the sandbox.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kernels import ops
+from kernels import ops, shards
 from kernels.autodiff import gradients
 from kernels.blocks import Block, Columns, Sums, block, columns_of, stored, sums
 from kernels.compiler import Plan, Program, compile_programs
@@ -32,7 +32,8 @@ class TrainingPlan:
 
     Programs: `measure` finds mean and scale of the training rows; `initialise` draws the weights;
     `train` is the step; those in `evaluations` measure the validation rows in blocks, the rows that
-    are left over in a block of their own. `training` has sums for each phase of a step.
+    are left over in a block of their own. `training` has sums for each phase of a step. Where
+    batches are cut into shards, the step is a pair of programs for each of its `phases`.
     """
 
     plan: Plan
@@ -42,6 +43,8 @@ class TrainingPlan:
     data: Mapping[str, Node]
     columns: Mapping[str, Columns]
     training: Sequence[Sums]
+    phases: Sequence[shards.Phase]
+    shards: int
     evaluations: Mapping[str, Sums]
 
 
@@ -69,6 +72,10 @@ def training_plan(
     if steps > STEPS_LIMIT:
         reason = f"makes {steps:,} steps, at most {STEPS_LIMIT:,}; take fewer or a larger batch"
         raise ConfigError([Problem("training.epochs", reason)])
+    shards_most = batch_rows(config, rows)
+    if config.training.shards > shards_most:
+        reason = f"are more than the {shards_most} rows of a batch"
+        raise ConfigError([Problem("training.shards", reason)])
     return _Training(config, rows, validation_rows, seed, is_masked).plan()
 
 
@@ -86,13 +93,15 @@ class _Training:
         self.validation_rows = validation_rows
         if validation_rows:
             self.data |= stored(config.data, "validation", validation_rows)
-        self.rows, self.steps = batch_rows(config, rows), steps_per_epoch(config, rows)
+        self.shards, self.steps = config.training.shards, steps_per_epoch(config, rows)
+        self.rows = batch_rows(config, rows) // self.shards
         self.training: list[Sums] = []
+        self.halves: list[shards.Phase] = []
         slopes = block("gradients", self.objective.parameters)
         self.moves = Moves(config, seed, self.weights, slopes, self.steps, is_masked=is_masked)
 
     def plan(self) -> TrainingPlan:
-        programs = {"initialise": self.initialise(), "train": self.step()}
+        programs = {"initialise": self.initialise(), **self.steps_of_training()}
         if self.columns:
             programs |= {"measure": self.measure()}
         evaluations = self.evaluations()
@@ -107,6 +116,8 @@ class _Training:
             data=self.data,
             columns=self.columns,
             training=self.training,
+            phases=self.halves,
+            shards=self.shards,
             evaluations=evaluations,
         )
 
@@ -141,20 +152,34 @@ class _Training:
 
     # ------------------------------------------------------------------------------ one step
 
-    def step(self) -> Program:
-        """Losses are recorded before anything is moved by them."""
-        roots: list[Node] = [self.shuffle(), *self.moves.begin()]
-        into: dict[Node, Node] = {}
+    def steps_of_training(self) -> dict[str, Program]:
+        """One program, or two for each phase where batches are cut into shards."""
+        shuffle, begin = self.shuffle(), self.moves.begin()
         chance = Chance(self.seed, Purpose.DROPOUT)
         phases = self.objective.phases(self.batch(), self.weights.parts, chance)
-        for number, phase in enumerate(phases):
-            self.training.append(sums(f"train{number or ''}", self.rows, self.steps))
-            measured = self.training[-1]
-            roots.append(ops.apply("record", phase.loss, measured.losses, measured.corrects))
-            found = self.slopes(phase)
-            into |= found
-            roots += [*found, *self.moves.of(phase.trains)]
-        return Program(roots, into)
+        found = [self.phase(number, phase) for number, phase in enumerate(phases)]
+        if self.shards == 1:
+            into = {node: place for slopes, _ in found for node, place in slopes.into.items()}
+            roots = [root for slopes, move in found for root in (*slopes.roots, *move)]
+            return {"train": Program([shuffle, *begin, *roots], into)}
+        programs: dict[str, Program] = {}
+        for number, (slopes, move) in enumerate(found):
+            names = f"slopes{number}", f"move{number}"
+            programs[names[0]] = Program([shuffle, *slopes.roots], slopes.into)
+            programs[names[1]] = Program([*begin, *move] if number == 0 else move)
+            gradients = self.weights.span(phases[number].trains, self.moves.slopes.whole)
+            self.halves.append(shards.Phase(*names, gradients))
+        return programs
+
+    def phase(self, number: int, phase: Phase) -> tuple[Program, list[Node]]:
+        """The gradients of a phase and what moves by them. Losses are recorded before anything is
+        moved.
+        """
+        measured = sums(f"train{number or ''}", self.rows, self.steps * self.shards)
+        self.training.append(measured)
+        record = ops.apply("record", phase.loss, measured.losses, measured.corrects)
+        found = self.slopes(phase)
+        return Program([record, *found], found), self.moves.of(phase.trains)
 
     def shuffle(self) -> Node:
         rows = (self.data["train_rows"].shape or (0,))[:1]
@@ -181,7 +206,7 @@ class _Training:
         return {found[part]: self.moves.slopes.parts[name] for name, part in trained.items()}
 
     def _per_epoch(self) -> dict[str, Number]:
-        return {"steps_per_epoch": self.steps}
+        return {"steps_per_epoch": self.steps * self.shards}
 
     def _batch(self, parts: Mapping[str, Node], rows: int) -> Batch:
         x = reshape(parts["rows"], (rows, *self.config.data.input))

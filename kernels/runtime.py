@@ -36,6 +36,7 @@ from kernels.build import Module
 from kernels.compiler import Plan
 from kernels.graph import Node
 from kernels.limits import DeadlineExceeded, Limits, OutOfMemory, SandboxError, Trapped
+from kernels.placement import address_of
 from kernels.tape import Tape, verify
 
 PAGE_BYTES = 65_536
@@ -62,7 +63,7 @@ class Sandbox:
 
     def array(self, node: Node) -> NDArray[Any]:
         """The memory of a leaf or a view: writable, alive as long as the sandbox."""
-        address, shape = self.plan.addresses[node], node.shape or ()
+        address, shape = address_of(node, self.plan.addresses), node.shape or ()
         held = self._live().held(address, node.size_bytes)
         return held.view(DTYPES[node.dtype]).reshape(shape)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels.data import DataShape, Target
-from kernels.fields import Choice, Field, Flag, Reader, Real, Reals, Whole, shown
+from kernels.fields import Choice, Field, Flag, Powers, Reader, Real, Reals, Whole, shown
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "step", "cosine", "plateau")
@@ -39,6 +39,7 @@ FIELDS: dict[str, Field] = {
     "delta": Real(1e-6, 1e6),
     "quantile": Real(0.001, 0.999),
     "patience": Whole(1, 10_000),
+    "shards": Powers(16),
 }
 REQUIRED = ("epochs", "batch_size", "learning_rate", "optimizer")
 SCHEDULE: dict[str, Field] = {
@@ -139,6 +140,8 @@ def read_settings(reader: Reader, raw: Any, kind: str, data: DataShape) -> Setti
     if weights is not None and len(weights) != data.size:
         reason = f"must be {data.size} numbers, one for each class, not {len(weights)}"
         reader.refuse("training.class_weights", reason)
+    if values.get("batch_size", 0) % values.get("shards", 1):
+        reader.refuse("training.batch_size", f"must be a multiple of shards, {values['shards']}")
     if len(reader.problems) > before:
         return None
     values["class_weights"] = tuple(map(float, weights or ()))

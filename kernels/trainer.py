@@ -23,8 +23,8 @@ from kernels.data import DataError, TrainingData, arrays, check_data
 from kernels.epochs import EpochEnds
 from kernels.graph import Node
 from kernels.limits import Limits
+from kernels.machine import Machine
 from kernels.network import parameter_count
-from kernels.runtime import Sandbox
 
 CHECKPOINT_FORMAT = "neural-marketplace-checkpoint/2"
 Progress = Callable[[int], bool]
@@ -75,6 +75,7 @@ class Trainer:
         module: Module,
         limits: Limits | None = None,
         mask: Mapping[str, NDArray[np.float32]] | None = None,
+        threads: int = 1,
     ) -> None:
         check_data(config.data, data)
         if not 0 <= seed < 2**64:
@@ -88,19 +89,19 @@ class Trainer:
             seed=seed,
             is_masked=mask is not None,
         )
-        self._sandbox = Sandbox(module, self._plan.plan, limits or Limits())
+        self._machine = Machine(module, self._plan, limits or Limits(), threads)
         given = arrays(data)
         for name, node in self._plan.data.items():
-            if self._is_used(node):
-                self._sandbox.array(node)[...] = given[name].reshape(node.shape or ())
+            if self._machine.uses(node):
+                self._machine.write(node, given[name].reshape(node.shape or ()))
         if self._plan.columns:
-            self._sandbox.run("measure", 0, 1)
-        self._sandbox.run("initialise", 0, 1)
+            self._machine.run_alike("measure")
+        self._machine.run_alike("initialise")
         self._mask = mask
         self._hold_zeros()
         for node in (self._plan.moves.factor, self._plan.moves.every):
-            if self._is_used(node):
-                self._sandbox.array(node)[...] = 1
+            if self._machine.uses(node):
+                self._machine.write(node, 1)
         self._ends = EpochEnds(config.training)
         if self._ends.wants_validation and not validation_rows:
             raise DataError(
@@ -123,7 +124,7 @@ class Trainer:
 
     @property
     def memory_bytes(self) -> int:
-        return self._sandbox.memory_bytes
+        return self._machine.memory_bytes
 
     def run(
         self,
@@ -154,7 +155,7 @@ class Trainer:
         """Copies of the trained arrays, by name, in the order of the network: of the best epoch,
         where training is to stop early, else as they are."""
         block = self._plan.weights
-        flat = self._sandbox.array(block.whole) if self._ends.best is None else self._ends.best
+        flat = self._machine.read(block.whole) if self._ends.best is None else self._ends.best
         ends = np.cumsum([part.elements for part in block.parts.values()])[:-1]
         split = zip(block.parts.items(), np.split(flat, ends), strict=True)
         return {name: array.reshape(part.shape or ()).copy() for (name, part), array in split}
@@ -165,7 +166,7 @@ class Trainer:
 
     def checkpoint(self) -> bytes:
         """All that must survive, as safetensors. The same state gives the same bytes."""
-        kept = {node.name: self._sandbox.array(node) for node in self._state()}
+        kept = {node.name: self._machine.read(node) for node in self._state()}
         if self._ends.best is not None:
             kept["best"] = self._ends.best
         stated = self._identity() | {"step": self.step, "epochs": self._ends.state()}
@@ -188,7 +189,7 @@ class Trainer:
             found = kept.get(node.name)
             if found is None or found.shape != node.shape:
                 raise CheckpointRefused(f"{node.name}: must be there, of shape {node.shape}")
-            self._sandbox.array(node)[...] = found
+            self._machine.write(node, found)
         self.step = step
         self._ends.restore(stated["epochs"], kept.get("best"))
 
@@ -202,18 +203,16 @@ class Trainer:
             raise CheckpointRefused("config: the model to begin at has another configuration")
         for name, node in {**self._plan.weights.parts, **self._measured()}.items():
             if name in model.arrays:
-                self._sandbox.array(node)[...] = model.arrays[name]
+                self._machine.write(node, model.arrays[name])
         self._hold_zeros()
 
     def validate(self) -> tuple[float | None, float | None]:
         """Loss and metric on all validation rows, None where there are none."""
         loss, correct, rows = 0.0, 0.0, 0
         for name, measured in self._plan.evaluations.items():
-            if self._sandbox.run(name, 0, measured.steps) < measured.steps:
+            if self._machine.first.run(name, 0, measured.steps) < measured.steps:
                 raise NonFinite(self.step, "the validation loss")
-            losses, corrects = (
-                self._sandbox.array(n) for n in (measured.losses, measured.corrects)
-            )
+            losses, corrects = (self._machine.read(n) for n in (measured.losses, measured.corrects))
             loss += exact_sum(losses) * measured.rows_per_step
             correct += exact_sum(corrects)
             rows += measured.rows_per_step * measured.steps
@@ -229,9 +228,7 @@ class Trainer:
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise NonFinite(self.step, "a weight")
         unit = self._plan.objective.answer(1)
-        measured = {
-            name: self._sandbox.array(node).copy() for name, node in self._measured().items()
-        }
+        measured = {name: self._machine.read(node) for name, node in self._measured().items()}
         model = modelfile.Model(
             graph=forward.to_json(unit),
             signature=signature,
@@ -247,31 +244,30 @@ class Trainer:
         return origin | {"step": self.step, "weights_sha256": self.weights_sha256()}
 
     def _advance(self, steps: int) -> None:
-        asked = self._sandbox.call_steps("train", steps)
-        done = self._sandbox.call("train", self.step, asked)
+        asked, done = self._machine.advance(self.step, steps)
         self.step += done
         if done < asked:
             raise NonFinite(self.step, "the loss")
 
     def _end_epoch(self) -> EpochMetrics:
         point = self._metrics()
-        self._ends.end(point.validation_loss, self._sandbox.array(self._plan.weights.whole))
-        self._sandbox.array(self._plan.moves.factor)[...] = self._ends.factor
+        self._ends.end(point.validation_loss, self._machine.read(self._plan.weights.whole))
+        self._machine.write(self._plan.moves.factor, self._ends.factor)
         return point
 
     def _metrics(self) -> EpochMetrics:
         first = self._plan.training[0]
-        losses = [exact_sum(self._sandbox.array(of.losses)) for of in self._plan.training]
+        losses = [exact_sum(self._machine.read(of.losses)) for of in self._plan.training]
         measured = first.rows_per_step * first.steps * self._plan.objective.measured_per_row
         loss, metric = self.validate()
         return EpochMetrics(
             epoch=self.epoch,
             step=self.step,
             train_loss=sum(losses) / first.steps,
-            train_metric=exact_sum(self._sandbox.array(first.corrects)) / measured,
+            train_metric=exact_sum(self._machine.read(first.corrects)) / measured,
             validation_loss=loss,
             validation_metric=metric,
-            learning_rate=float(self._sandbox.array(self._plan.moves.rate)[0]),
+            learning_rate=float(self._machine.read(self._plan.moves.rate)[0]),
             metric=self._plan.objective.metric,
         )
 
@@ -281,11 +277,7 @@ class Trainer:
         plan = self._plan
         measured = [node for of in plan.training for node in (of.losses, of.corrects)]
         kept = [plan.weights.whole, *plan.moves.state, *self._measured().values(), *measured]
-        return [node for node in kept if self._is_used(node)]
-
-    def _is_used(self, node: Node) -> bool:
-        """Whether a program reads or writes it: targets are nothing to an autoencoder."""
-        return node in self._plan.plan.addresses
+        return [node for node in kept if self._machine.uses(node)]
 
     def _measured(self) -> dict[str, Node]:
         """Mean and scale of inputs and targets, by the names they have in the model."""
@@ -296,14 +288,14 @@ class Trainer:
         """The mask into memory, and the weights zero where it is."""
         if self._mask is None:
             return
-        held = self._sandbox.array(self._plan.moves.mask)
-        held[...] = 1
+        held = np.ones_like(self._machine.read(self._plan.moves.mask))
         for name, values in self._mask.items():
             part = self._plan.weights.parts[name]
             begin = int(part.attributes["offset"])
             held[begin : begin + part.elements] = values.reshape(-1)
-        weights = self._sandbox.array(self._plan.weights.whole)
-        weights[held == 0] = 0
+        self._machine.write(self._plan.moves.mask, held)
+        weights = self._machine.read(self._plan.weights.whole)
+        self._machine.write(self._plan.weights.whole, np.where(held == 0, 0, weights))
 
     def _identity(self) -> dict[str, Any]:
         return {

@@ -82,7 +82,7 @@ def dense(
     shape = x.shape or ()
     flat = reshape(x, (x.elements // shape[-1], shape[-1]))
     y = ended("dense", (flat, weight, bias), activation, chance)
-    return reshape(y, (*shape[:-1], y.sizes["n"]))
+    return reshape(y, (*shape[:-1], y.elements // (x.elements // shape[-1])))
 
 
 def ended(

@@ -196,7 +196,7 @@ TABLE = [
     (("training", "momentum"), 0.9, "training.momentum: belongs to 'sgd', not to 'adam'"),
     (("training", "seed"), 3, "training.seed: is not known here (known: epochs, batch_size, "
      "learning_rate, optimizer, loss, momentum, nesterov, weight_decay, l1, l2, clip_norm, "
-     "clip_value, label_smoothing, class_weights, delta, quantile, patience, schedule)"),
+     "clip_value, label_smoothing, class_weights, delta, quantile, patience, shards, schedule)"),
     # ---- divergent
     (("divergent", "enabled"), "yes", "divergent.enabled: must be true or false, not 'yes'"),
     (("divergent", "enabled"), REMOVED, "divergent.enabled: is required"),

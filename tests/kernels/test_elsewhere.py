@@ -41,7 +41,7 @@ def test_another_engine_trains_the_same_weights(digits, simd, tmp_path):
     }
     settings = config.parse(raw, DataShape.table(64, 10))
     trainer = Trainer(settings, digits, seed=7, module=simd)
-    instance, plan = trainer._sandbox._live(), trainer._plan.plan
+    instance, plan = trainer._machine.first._live(), trainer._plan.plan
     image = tmp_path / "memory"
     image.write_bytes(instance.bytes.tobytes())
     weights = trainer._plan.weights.whole
@@ -55,5 +55,5 @@ def test_another_engine_trains_the_same_weights(digits, simd, tmp_path):
         [NODE, "-e", SCRIPT, *map(str, words)], capture_output=True, text=True, check=True
     ).stdout.split()
     list(trainer.run())
-    bits = hashlib.sha256(trainer._sandbox.array(weights).tobytes()).hexdigest()
+    bits = hashlib.sha256(trainer._machine.first.array(weights).tobytes()).hexdigest()
     assert said == [str(trainer.steps_total), bits]

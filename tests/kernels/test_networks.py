@@ -142,6 +142,18 @@ CASES = {
         SIDED,
         0.95,
     ),
+    "adversaries on shards": (
+        raw("gan", DENSE, options={"latent": 4}, shards=2),
+        ITSELF,
+        SELF,
+        1.5,
+    ),
+    "classes on four shards": (
+        raw("feedforward", [*DENSE, {"type": "dropout", "rate": 0.1}], shards=4),
+        CLASSES,
+        SIDED,
+        0.9,
+    ),
     "an lstm to one": (raw("lstm", [LSTM]), WAVE, split(WAVES, RISES), 0.9),
     "an lstm to each step": (
         raw("lstm", [BOTH_WAYS | {"dropout": 0.1}, LSTM | {"return_sequences": True}]),
@@ -258,6 +270,23 @@ def test_a_code_is_as_narrow_as_it_was_asked_for(trained):
         assert found["reconstruction"].shape == (ROWS, 12)
 
 
+@pytest.mark.parametrize("name", ["classes on four shards", "adversaries on shards"])
+def test_any_number_of_threads_trains_the_same_bits(name, trained):
+    written, shape, data, _ = CASES[name]
+    run, points = trained(name)
+    for threads in (2, 4):
+        other = Trainer(config.parse(written, shape), data, seed=7, module=built(), threads=threads)
+        assert list(other.run()) == points
+        assert other.checkpoint() == run.checkpoint()
+
+
+def test_more_shards_than_rows_are_refused():
+    written = raw("feedforward", DENSE, shards=4, batch_size=8)
+    few = TrainingData(POINTS[:3], SIDES[:3], POINTS[:0], SIDES[:0])
+    with pytest.raises(config.ConfigError, match="training.shards: are more than the 3 rows"):
+        Trainer(config.parse(written, CLASSES), few, seed=7, module=built())
+
+
 def test_early_stopping_keeps_the_best_weights():
     written = raw("feedforward", DENSE, epochs=200, patience=3, learning_rate=0.1)
     run = Trainer(config.parse(written, CLASSES), SIDED, seed=7, module=built())
@@ -268,7 +297,7 @@ def test_early_stopping_keeps_the_best_weights():
     assert losses.index(min(losses)) == len(losses) - 4
     best = Trainer(config.parse(written, CLASSES), SIDED, seed=7, module=built())
     list(best.run(steps=7 * (len(points) - 3)))
-    last = best._sandbox.array(best._plan.weights.whole)
+    last = best._machine.first.array(best._plan.weights.whole)
     np.testing.assert_array_equal(np.concatenate([w.ravel() for w in run.weights().values()]), last)
 
 
@@ -296,6 +325,16 @@ def test_targets_that_do_not_fit_are_refused_by_name(change, message):
     ("written", "shape", "expected"),
     [
         (raw("gan", DENSE, loss="mse"), ITSELF, "training.loss: 'mse' is not known (known: bce)"),
+        (
+            raw("feedforward", DENSE, shards=3),
+            CLASSES,
+            "training.shards: must be one of 1, 2, 4, 8, 16, not 3",
+        ),
+        (
+            raw("feedforward", DENSE, shards=4, batch_size=10),
+            CLASSES,
+            "training.batch_size: must be a multiple of shards, 4",
+        ),
         (
             raw("feedforward", DENSE, weight_decay=0.1),
             CLASSES,
