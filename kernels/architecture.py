@@ -191,9 +191,9 @@ def shape_after(reader: Reader, written: Written, layer: Layer, shape: Shape) ->
 def supervised(reader: Reader, words: Sequence[Written], data: DataShape) -> Network:
     """A network that ends in what the data want."""
     layers, shape = place(reader, words, data.input, data.features)
-    layers = (
-        [turned_to_the_past(layer) for layer in layers] if data.target is Target.NEXT else layers
-    )
+    if data.target is Target.NEXT:
+        refuse_foresight(reader, words)
+        layers = [turned_to_the_past(layer) for layer in layers]
     if shape is None:
         return Network(data.input, ())
     if data.vocabulary and not any(layer.word == "embedding" for layer in layers[:1]):
@@ -253,6 +253,14 @@ def bridge(reader: Reader, written: Written, shape: Shape, wanted: int) -> list[
     reason = "must leave a sequence, since each step is asked for a class: return_sequences true"
     reader.refuse(written.type_path, reason)
     return []
+
+
+def refuse_foresight(reader: Reader, words: Sequence[Written]) -> None:
+    """What walks a sequence from its end has seen what it should foretell."""
+    for written in words:
+        if written.values.get("bidirectional"):
+            reason = "must be false, since each step is asked for what comes after it"
+            reader.refuse(f"{written.path}.bidirectional", reason)
 
 
 def turned_to_the_past(layer: Layer) -> Layer:

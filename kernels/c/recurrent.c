@@ -31,8 +31,12 @@ typedef struct {
     u32 k, n;
 } Loop;
 
-INLINE Loop loop_over(Matrix weights, float *scratch, u32 k, u32 n) {
-    Loop loop = {.right = pack_panels(scratch, weights, 0, n, k), .k = k, .n = n};
+// One row reads the weights where they lie: there is nobody to share the work of packing with.
+INLINE Loop loop_over(u32 rows, Matrix weights, float *scratch, u32 k, u32 n) {
+    Loop loop = {.k = k, .n = n};
+    if (rows == 1 && !weights.is_turned && n % COLUMNS == 0)
+        loop.right = (Right){weights.data, COLUMNS, weights.step};
+    else loop.right = pack_panels(scratch, weights, 0, n, k);
     loop.left = scratch + (n + COLUMNS - 1) / COLUMNS * COLUMNS * k;
     loop.sums = loop.left + BLOCK * LANES * k;
     loop.carried = loop.sums + BLOCK * n;
@@ -59,7 +63,8 @@ INLINE void store_factors_up_to(float *p, u32 stride, f32x4 a, u32 n) {
 static void multiply(Loop loop, u32 rows) {
     for (u32 from = 0, depth; from < loop.k; from += depth) {
         depth = smaller(loop.k - from, DEPTH);
-        Right right = {loop.right.data + from * COLUMNS, loop.right.panel_step, COLUMNS};
+        Right right = loop.right;
+        right.data += from * right.step;
         for (u32 row = 0; row < rows; row += ROWS) {
             Left left = {factor_at(loop, row, rows, from), 0, 0, 1};
             strip_product(loop.sums + row * loop.n, loop.n, left, smaller(ROWS, rows - row), right,
@@ -68,8 +73,8 @@ static void multiply(Loop loop, u32 rows) {
     }
 }
 
-// A gate that is shut lets 1e-13 pass, so that products of such gates do not become subnormal, which
-// would slow down whatever they are multiplied with.
+// A gate that is shut lets 1e-13 pass, so that products of such gates do not become subnormal and
+// slow down whatever they are multiplied with.
 INLINE f32x4 gate4(f32x4 x) { return sigmoid_from4(-30.0f, x); }
 
 // out (n) = f(gates + sums). Each function runs over its gates alone, since a chain of all that a
@@ -101,7 +106,7 @@ INLINE f32x4 cell4(float *saved, float *cell, u32 h, u32 n) {
 // scratch: the recurrent weights in panels, and of a block of rows the state, the sums, the cells.
 void op_lstm(float *hidden, float *saved, const float *gates, const float *recurrent,
              float *scratch, u32 b, u32 t, u32 h, u32 reverse) {
-    Loop loop = loop_over((Matrix){recurrent, GATES * h, 0}, scratch, h, GATES * h);
+    Loop loop = loop_over(b, (Matrix){recurrent, GATES * h, 0}, scratch, h, GATES * h);
     u32 block = h <= NARROW ? ROWS : BLOCK;
     for (u32 first = 0; first < b; first += block) {
         u32 rows = smaller(block, b - first);
@@ -159,13 +164,14 @@ INLINE void cell_slopes(float *out, float *factor, u32 step, float *carried, con
     }
 }
 
-// The gradient in the gates (b, t, 4h) of op_lstm, from the last step taken to the first: g (b, t, h)
-// is the gradient in hidden, and each step adds its gates' gradient times the recurrent weights
-// turned, one chain over 4h in the order of the gates.
-// scratch: those weights in panels, and of a block of rows the gates' gradient, the sums, the cells'.
+// The gradient in the gates (b, t, 4h) of op_lstm, from the last step taken to the first. g
+// (b, t, h) is the gradient in hidden; to it each step adds, for the step before, its gates'
+// gradient times the recurrent weights turned, one chain over 4h in the order of the gates.
+// scratch: those weights in panels, and of a block of rows the gates' gradient, the sums, the
+// gradient in the cells.
 void op_lstm_gradient(float *out, const float *g, const float *saved, const float *recurrent,
                       float *scratch, u32 b, u32 t, u32 h, u32 reverse) {
-    Loop loop = loop_over((Matrix){recurrent, GATES * h, 1}, scratch, GATES * h, h);
+    Loop loop = loop_over(b, (Matrix){recurrent, GATES * h, 1}, scratch, GATES * h, h);
     u32 block = h <= NARROW ? ROWS : BLOCK;
     for (u32 first = 0; first < b; first += block) {
         u32 rows = smaller(block, b - first);

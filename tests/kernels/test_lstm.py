@@ -220,6 +220,17 @@ def test_what_is_no_sequence_is_refused_with_the_way_out(shape, vocabulary, mess
         config.parse(lstm_config({"type": "lstm", "units": 5}), data)
 
 
+def test_what_foretells_tokens_may_not_walk_from_their_end():
+    embedding = {"type": "embedding", "vocab_size": 9, "embed_dim": 4}
+    layer = {"type": "lstm", "params": {"units": 5, "return_sequences": True}}
+    data = DataShape((12,), Target.NEXT, 9, vocabulary=9)
+    config.parse(lstm_config(embedding, layer), data)
+    layer["params"]["bidirectional"] = True
+    message = r"layers\[1\].params.bidirectional: must be false, since each step is asked for what"
+    with pytest.raises(config.ConfigError, match=message):
+        config.parse(lstm_config(embedding, layer), data)
+
+
 def test_an_lstm_is_written_as_it_was_read():
     layer = {"type": "lstm", "units": 5, "bidirectional": True, "dropout": 0.25}
     data = DataShape((12, 3), Target.CLASSES, 2)
