@@ -14,6 +14,7 @@ from kernels.exchange.onnx_values import ELEMENTS_LIMIT, Array, OnnxRefused
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 WHOLE = (TensorProto.INT32, TensorProto.INT64)
 CONSTANTS = (*FLOATS, *WHOLE, TensorProto.BOOL)
+TYPE_NAMES = {number: name for name, number in TensorProto.DataType.items()}
 KINDS = {**dict.fromkeys(FLOATS, "f4"), **dict.fromkeys(WHOLE, "i8"), TensorProto.BOOL: "?"}
 
 
@@ -22,7 +23,8 @@ def array(tensor: onnx.TensorProto) -> Array:
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         raise OnnxRefused(f"{tensor.name[:40]!r} lies in external_data, another file; embed it")
     if tensor.data_type not in CONSTANTS:
-        raise OnnxRefused(f"{tensor.name[:40]!r} holds numbers of type {tensor.data_type}")
+        kind = TYPE_NAMES.get(tensor.data_type, str(tensor.data_type))
+        raise OnnxRefused(f"{tensor.name[:40]!r} holds numbers of type {kind}; export it as FLOAT")
     try:
         found = numpy_helper.to_array(tensor)
     except (TypeError, ValueError) as error:

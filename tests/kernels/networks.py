@@ -1,17 +1,25 @@
-"""Small networks of every kind, as graphs and arrays, for the tests of what leaves the house."""
+"""Small networks of every kind, as graphs and arrays, for the tests of what leaves the house.
+
+Some are written by hand, to have every op; the others are what a configuration means, one for every
+architecture.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import forward, ops
+from kernels import config, forward, ops, quantise
 from kernels.build import Module
+from kernels.data import DataShape, Target
 from kernels.forward import PROGRAM, Forward
 from kernels.graph import Node, leaf, reshape
 from kernels.limits import Limits
+from kernels.modelfile import Model, Signature
+from kernels.objectives import objective_of
 from kernels.runtime import Sandbox
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,7 +39,7 @@ def network(made: Forward, rows: int = 5, seed: int = 0) -> Network:
     rng = np.random.default_rng(seed)
     arrays = {}
     for name, node in made.parameters.items():
-        values = rng.standard_normal(node.shape).astype(np.float32)
+        values = (rng.standard_normal(node.shape) / 2).astype(np.float32)
         arrays[name] = np.abs(values) + np.float32(0.5) if name.endswith("scale") else values
     (given,) = made.inputs.values()
     shape = (rows * given.shape[0], *given.shape[1:])
@@ -138,9 +146,77 @@ def product(known: dict[str, Node], name: str, x: Node, width: int) -> Node:
     return ops.apply("matmul_nn", x, parameter(known, name, (x.shape or ())[1], width))
 
 
+# ----------------------------------------------------------------------- what configurations mean
+
+DENSE = {"type": "dense", "units": 9, "activation": "silu"}
+LSTM = {"type": "lstm", "units": 6}
+CONV = {"type": "conv2d", "filters": 5, "kernel_size": 3}
+EMBEDDING = {"type": "embedding", "vocab_size": 7, "embed_dim": 8}
+BLOCK = {"type": "transformer_block", "heads": 2, "ff_dim": 12}
+TABLE, SERIES = DataShape.table(6, 3), DataShape((8, 3), Target.VALUES, 2)
+PICTURES, TEXT = DataShape((9, 8, 3), Target.CLASSES, 4), DataShape((6,), Target.NEXT, 7, 7)
+
+ARCHITECTURES: dict[str, tuple[DataShape, str, list[dict[str, Any]], dict[str, Any]]] = {
+    "feedforward": (TABLE, "feedforward", [DENSE, {"type": "dropout", "rate": 0.2}, DENSE], {}),
+    "regression": (DataShape((6,), Target.VALUES, 2), "feedforward", [DENSE], {}),
+    "policy": (DataShape((6,), Target.ACTIONS, 3), "feedforward", [DENSE], {"loss": "reinforce"}),
+    "autoencoder": (TABLE, "autoencoder", [DENSE], {}),
+    "variational autoencoder": (TABLE, "autoencoder", [DENSE], {"variational": True}),
+    "gan": (TABLE, "gan", [DENSE], {"latent": 4}),
+    "forecast by an lstm": (SERIES, "lstm", [LSTM | {"bidirectional": True}, DENSE], {}),
+    "lstm of each step": (
+        DataShape((8, 3), Target.STEP_CLASSES, 4),
+        "lstm",
+        [LSTM | {"return_sequences": True}, LSTM | {"return_sequences": True}],
+        {},
+    ),
+    "pictures": (
+        PICTURES,
+        "feedforward",
+        [
+            CONV | {"padding": "same"},
+            {"type": "maxpool2d", "pool_size": 2},
+            CONV | {"stride": 2, "activation": "tanh"},
+            {"type": "flatten"},
+            DENSE,
+        ],
+        {},
+    ),
+    "pooled pictures": (PICTURES, "feedforward", [CONV, {"type": "global_average_pooling"}], {}),
+    "encoder of text": (
+        DataShape((6,), Target.CLASSES, 3, 7),
+        "transformer",
+        [EMBEDDING, BLOCK, {"type": "layer_norm"}],
+        {},
+    ),
+    "decoder of text": (TEXT, "transformer", [EMBEDDING | {"positions": "learned"}, BLOCK], {}),
+}
+
+
+def configured(name: str) -> Network:
+    """The network in use that a configuration means."""
+    data, kind, layers, options = ARCHITECTURES[name]
+    training = {"epochs": 1, "batch_size": 2, "learning_rate": 0.1, "optimizer": "adam"}
+    training |= {key: options[key] for key in options if key == "loss"}
+    rest = {key: value for key, value in options.items() if key != "loss"}
+    raw = {"architecture": {"type": kind, "layers": layers} | rest, "training": training}
+    return network(objective_of(config.parse(raw, data)).answer(1))
+
+
+def quantised() -> Network:
+    """A network of pictures with weights of one byte."""
+    whole = configured("pictures")
+    names = tuple(f"class {number}" for number in range(4))
+    model = Model(whole.graph, Signature((), names), whole.arrays)
+    small = quantise.quantise(model)
+    return Network(small.graph, small.arrays, whole.rows)
+
+
 NETWORKS: dict[str, Callable[[], Network]] = {
     "dense": dense,
     "tokens": tokens,
     "encoder": encoder,
     "recurrent": recurrent,
+    "quantised": quantised,
+    **{name: partial(configured, name) for name in ARCHITECTURES},
 }

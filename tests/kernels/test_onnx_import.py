@@ -40,12 +40,19 @@ def check_import(made, rows, module, sizes=None):
     return found
 
 
+# maps of attention and weights of one byte go out, and do not come back
+NOT_READ = {
+    "encoder": "output 'weights' is not computed row by row",
+    "quantised": "'dense4.weight' holds numbers of type INT8; export it as FLOAT",
+}
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_we_wrote_we_read(name, simd):
     network = NETWORKS[name]()
     blob = onnx_writer.export(network.graph, network.arrays, TEXTS)
-    if name == "encoder":  # its maps of attention are an output, which no import has
-        with pytest.raises(OnnxRefused, match="output 'weights' is not computed row by row"):
+    if name in NOT_READ:
+        with pytest.raises(OnnxRefused, match=NOT_READ[name]):
             onnx_reader.read(blob)
         return
     found = onnx_reader.read(blob)
