@@ -149,3 +149,38 @@ def arrays(data: TrainingData) -> Mapping[str, NDArray[Any]]:
         name: np.ascontiguousarray(value, "<u4" if value.dtype.kind in "iu" else "<f4")
         for name, value in found.items()
     }
+
+
+def random_data(shape: DataShape, rows: int, *, validation_rows: int = 0) -> TrainingData:
+    """Numbers from a normal distribution, tokens and classes at random, always the same: what time
+    and memory are measured on where there are no data yet.
+    """
+    rng = np.random.default_rng(1)
+
+    def of(n: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float32] | None]:
+        sides = (n, *shape.input)
+        if shape.vocabulary:
+            given: NDArray[Any] = rng.integers(0, shape.vocabulary, sides).astype(np.uint32)
+        else:
+            given = rng.standard_normal(sides).astype(np.float32)
+        rewards = rng.standard_normal(n).astype(np.float32)
+        return (
+            given,
+            random_targets(rng, shape, given),
+            (rewards if shape.target is Target.ACTIONS else None),
+        )
+
+    first, second = of(rows), of(validation_rows)
+    return TrainingData(first[0], first[1], second[0], second[1], first[2], second[2])
+
+
+def random_targets(rng: np.random.Generator, shape: DataShape, rows: NDArray[Any]) -> NDArray[Any]:
+    n = len(rows)
+    match shape.target:
+        case Target.VALUES:
+            return rng.standard_normal((n, shape.size)).astype(np.float32)
+        case Target.STEP_CLASSES:
+            return rng.integers(0, shape.size, (n, shape.input[0])).astype(np.uint32)
+        case Target.NEXT:
+            return np.roll(rows, -1, axis=1)
+    return rng.integers(0, shape.size, n).astype(np.uint32)

@@ -41,6 +41,23 @@ class Predictor:
         self._found = {n: self._sandbox.array(node) for n, node in self._plan.outputs.items()}
 
     @property
+    def sandbox(self) -> Sandbox:
+        """Where it is computed, for those who measure."""
+        return self._sandbox
+
+    @property
+    def capacity(self) -> int:
+        """How many rows go into one call."""
+        return self._plan.capacity
+
+    def example_rows(self, rows: int) -> NDArray[Any]:
+        """So many random rows that the model takes, always the same."""
+        rng, shape = np.random.default_rng(1), (rows, *self._shape)
+        if self._vocabulary:
+            return rng.integers(0, self._vocabulary, shape).astype(np.uint32)
+        return rng.standard_normal(shape).astype(np.float32)
+
+    @property
     def peak_memory_bytes(self) -> int:
         """The sandbox's memory: module, tape, weights and the largest activations."""
         return self._sandbox.memory_bytes

@@ -25,6 +25,7 @@ from kernels.graph import Node
 from kernels.limits import Limits
 from kernels.machine import Machine
 from kernels.network import parameter_count
+from kernels.runtime import Sandbox
 
 CHECKPOINT_FORMAT = "neural-marketplace-checkpoint/2"
 Progress = Callable[[int], bool]
@@ -121,6 +122,11 @@ class Trainer:
     @property
     def is_over(self) -> bool:
         return self.step == self.steps_total or self._ends.is_stopped
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """Where it is computed, the first of several shards, for those who measure."""
+        return self._machine.first
 
     @property
     def memory_bytes(self) -> int:

@@ -86,10 +86,12 @@ class Model {
     if (typeof row === "string") values = this.#split(row);
     else if (!Array.isArray(row) && !ArrayBuffer.isView(row))
       values = named.map((name) => row?.[name] ?? refuse(at, `has no ${name}`));
-    values = (ArrayBuffer.isView(values) ? Array.from(values) : values.flat(Infinity)).map((value) =>
-      typeof value === "string" && this.#tokens.size
-        ? this.#tokens.get(value) ?? refuse(at, `does not know the token "${value}"`)
-        : Number(value));
+    const isOfNumbers = ArrayBuffer.isView(values) && typeof values[0] === "number"; // and is copied once
+    if (!isOfNumbers)
+      values = (ArrayBuffer.isView(values) ? Array.from(values) : values.flat(Infinity)).map((value) =>
+        typeof value === "string" && this.#tokens.size
+          ? this.#tokens.get(value) ?? refuse(at, `does not know the token "${value}"`)
+          : Number(value));
     if (values.length !== size) refuse(at, `must have ${size} values, not ${values.length}`);
     const most = dtype === "f4" ? Infinity : this.#tokens.size || Infinity;
     const fits = (value) => dtype === "f4"

@@ -1,5 +1,5 @@
 """How fast: matrix products against the limit, every op against the scalar module, training steps
-against PyTorch.
+against PyTorch, one row against ONNX Runtime, and WebAssembly against WebAssembly in Node.
 
 One command, one run, one thread; all contestants of a comparison take turns (turns.py). Peers that
 are not installed are left out, and the report says so.
@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kernels import build
-from kernels.bench import products, steps, table
+from kernels.bench import predictions, products, steps, table, web
 
 PARTS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]], list[str]]]] = {
     "products": (products.measure, products.lines),
     "ops": (table.measure, table.lines),
     "steps": (steps.measure, steps.lines),
+    "predictions": (predictions.measure, predictions.lines),
+    "web": (web.measure, web.lines),
 }
 
 

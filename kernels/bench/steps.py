@@ -13,7 +13,7 @@ from kernels.trainer import Trainer
 
 ROUNDS = 7
 TURN_SECONDS = 0.1
-LIMITS = Limits(memory_bytes=2**30)
+LIMITS = Limits(memory_bytes=2**31)
 
 
 def measure() -> dict[str, Any]:
@@ -47,7 +47,7 @@ def lines(found: dict[str, Any]) -> list[str]:
             f"  PyTorch {row['peer_us']:10.1f} µs: {row['ratio']:5.2f} times as long"
             f" (floor {row['floor']:g}, goal {row['goal']:g})"
         )  # fmt: skip
-        text.append(f"  {row['name']:<40} {row['here_us']:10.1f} µs{peer}")
+        text.append(f"  {row['name']:<56} {row['here_us']:10.1f} µs{peer}")
     return text
 
 

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from kernels.data import DataShape, Target, TrainingData
+from kernels.data import DataShape, Target, TrainingData, random_data
 
 CLASSES = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workload:
     """`network` names the same one in torch_steps; `input` is the shape of an example, of tokens
     where there is a vocabulary.
@@ -48,13 +46,7 @@ class Workload:
 
     def data(self) -> TrainingData:
         """Enough for forty batches, so that a batch is not in the cache already."""
-        rng, shape = np.random.default_rng(1), (40 * self.batch_rows, *self.input)
-        labels = rng.integers(0, CLASSES, shape[0]).astype(np.int32)
-        if self.vocabulary:
-            tokens = rng.integers(0, self.vocabulary, shape).astype(np.uint32)
-            return TrainingData(tokens, labels, tokens[:0], labels[:0])
-        rows = rng.standard_normal(shape).astype(np.float32)
-        return TrainingData(rows, labels, rows[:0], labels[:0])
+        return random_data(self.shape, 40 * self.batch_rows)
 
 
 def dense(units: int) -> dict[str, Any]:
@@ -110,5 +102,27 @@ WORKLOADS = (
         [*convolution(16), *convolution(32), {"type": "flatten"}],
         0.6,
         1,
+    ),
+    Workload(
+        "transformer d32 h4 ff64 L1, 32 steps, batch 32",
+        "small_transformer",
+        "transformer",
+        (32,),
+        32,
+        transformer(100, 32, heads=4, inner=64, blocks=1),
+        1.2,
+        2,
+        vocabulary=100,
+    ),
+    Workload(
+        "transformer v10000 d256 h8 ff1024 L2, 64 steps, batch 32",
+        "large_transformer",
+        "transformer",
+        (64,),
+        32,
+        transformer(10_000, 256, heads=8, inner=1_024, blocks=2),
+        0.35,
+        0.5,
+        vocabulary=10_000,
     ),
 )

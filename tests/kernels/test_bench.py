@@ -1,12 +1,23 @@
 """The benchmark: that it times what it says, and says what it could not time."""
 
 import json
+import sys
 
 import pytest
 
 from kernels import bench
 from kernels.__main__ import main
-from kernels.bench import products, steps, table, turns, workloads
+from kernels.bench import (
+    models,
+    predictions,
+    products,
+    steps,
+    table,
+    torch_steps,
+    turns,
+    web,
+    workloads,
+)
 from kernels.ops import TABLE
 
 
@@ -59,3 +70,35 @@ def test_the_command_answers_one_object_and_words(monkeypatch, capsys):
     assert row["ratio"] == pytest.approx(row["gflops"] / found["products"]["peak_gflops"])
     text = "\n".join(bench.lines(found))
     assert "32x32x32" in text
+
+
+def test_a_prediction_is_timed_without_its_peer():
+    row = predictions.measure_model(models.exported(workloads.WORKLOADS[0]), has_peer=False)
+    assert row["here_us"] > 0
+    assert (row["peer_us"], row["ratio"]) == (None, None)
+    text = predictions.lines({"peer": None, "rows": [row]})
+    assert text[0].endswith("ONNX Runtime, which is not installed here")
+
+
+def test_a_peer_that_cannot_be_had_is_named(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    found = web.measure()
+    assert (found["peer"], found["rows"]) == (None, [])
+    assert web.lines(found) == [
+        "inference in Node: nothing to compare with: Node and npm are not installed here"
+    ]
+
+
+def test_a_program_that_fails_says_why():
+    with pytest.raises(web.NotHere, match="failed: ZeroDivisionError: division by zero"):
+        web.run([sys.executable, "-c", "1 / 0"])
+
+
+@pytest.mark.parametrize("workload", workloads.WORKLOADS[:-1], ids=lambda of: of.network)
+def test_a_workload_trains_and_leaves_in_every_format(workload):
+    """All but the largest, whose one step takes half a second."""
+    found = models.exported(workload)
+    assert found.wasm[:4] == b"\0asm"
+    assert len(found.onnx) > 1_000
+    assert found.rows.shape == (workload.batch_rows, *workload.input)
+    assert len(torch_steps.NETWORKS) == len(workloads.WORKLOADS)

@@ -1,0 +1,1 @@
+"""What `python -m kernels` can do: each command answers one object, and says the same in words."""

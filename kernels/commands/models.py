@@ -1,0 +1,136 @@
+"""Commands on a model file: use it, explain it, make it smaller, hand it on, take it in."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels import build, explain, modelfile, quantise, tensors
+from kernels.commands.command import Answer, Command, pairs, read_model, read_rows, write
+from kernels.exchange import onnx_reader, onnx_writer, wasm
+from kernels.exchange.wasm import Texts
+from kernels.limits import Limits
+from kernels.modelfile import Model, Signature
+from kernels.predictor import Predictor
+
+FORMATS = ("onnx", "wasm", "safetensors")
+MEMORY_BYTES = 2**31
+
+
+def file_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a model file")
+
+
+def run(asked: argparse.Namespace) -> Answer:
+    """Rows from standard input, answers by the names of the outputs."""
+    limits = Limits(memory_bytes=MEMORY_BYTES)
+    predictor = Predictor(asked.file.read_bytes(), module=build.module(), limits=limits)
+    outputs = predictor.outputs(read_rows(predictor.model))
+    answer: dict[str, Any] = {name: values.tolist() for name, values in outputs.items()}
+    classes, first = predictor.model.signature.classes, next(iter(outputs.values()))
+    if classes and first.ndim == 2 and "probabilities" in outputs:
+        answer["labels"] = [classes[at] for at in first.argmax(axis=1).tolist()]
+        return answer, answer["labels"]
+    return answer, [json.dumps(values) for values in first.tolist()]
+
+
+def explain_options(parser: argparse.ArgumentParser) -> None:
+    file_options(parser)
+    parser.add_argument("--output", type=int, help="number of the output; default: the largest")
+    parser.add_argument("--points", type=int, default=explain.POINTS)
+
+
+def explain_rows(asked: argparse.Namespace) -> Answer:
+    """What each input contributes to one output, for each row of standard input."""
+    limits, module = Limits(memory_bytes=MEMORY_BYTES), build.module()
+    blob = asked.file.read_bytes()
+    model = modelfile.load(blob)
+    explainer = explain.Explainer(model, module=module, limits=limits)
+    rows = read_rows(model)
+    answers = Predictor(blob, module=module, limits=limits).predict(rows)
+    chosen = answers.reshape(len(rows), -1).argmax(axis=1).tolist()
+    found = []
+    for row, largest in zip(rows, chosen, strict=True):
+        output = largest if asked.output is None else asked.output
+        of = explainer.contributions(row, output, points=asked.points)
+        found.append(
+            {
+                "output": output,
+                "score": of.score,
+                "baseline_score": of.baseline_score,
+                "contributions": of.values.tolist(),
+                "missing": of.missing,
+            }
+        )
+    return {"rows": found}, [line for row in found for line in explained(model, row)]
+
+
+def explained(model: Model, row: dict[str, Any]) -> list[str]:
+    """The ten parts that contribute most."""
+    values = np.array(row["contributions"]).reshape(-1)
+    names = model.signature.features or tuple(map(str, range(len(values))))
+    most = np.argsort(-np.abs(values), kind="stable")[:10].tolist()
+    lines = [f"output {row['output']}: score {row['score']:.4f}, begins at "
+             f"{row['baseline_score']:.4f}"]  # fmt: skip
+    return lines + [f"  {names[at]}: {values[at]:+.4f}" for at in most]
+
+
+def smaller_options(parser: argparse.ArgumentParser) -> None:
+    file_options(parser)
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def make_smaller(asked: argparse.Namespace) -> Answer:
+    before = asked.file.read_bytes()
+    after = modelfile.dump(quantise.quantise(modelfile.load(before)))
+    answer = {**write(asked.output, after), "bytes_before": len(before)}
+    return answer, pairs(answer)
+
+
+def export_options(parser: argparse.ArgumentParser) -> None:
+    file_options(parser)
+    parser.add_argument("--to", choices=FORMATS, required=True)
+    parser.add_argument("--output", type=Path, help="default: beside the file")
+
+
+def export(asked: argparse.Namespace) -> Answer:
+    model = read_model(asked.file)
+    texts = Texts(vars(model.signature), dict(model.provenance))
+    match asked.to:
+        case "onnx":
+            found = onnx_writer.export(model.graph, model.arrays, texts)
+        case "wasm":
+            found = wasm.export(model.graph, model.arrays, texts, build.module())
+        case _:
+            found = modelfile.dump(model)
+    answer = write(asked.output or asked.file.with_suffix(f".{asked.to}"), found)
+    return answer, pairs(answer)
+
+
+def take_in_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="an ONNX file")
+    parser.add_argument("--output", type=Path, help="default: beside the file")
+
+
+def take_in(asked: argparse.Namespace) -> Answer:
+    found = onnx_reader.read(asked.file.read_bytes())
+    signature = Signature((), ())
+    if "signature" in found.texts:
+        signature = modelfile.read_signature(
+            tensors.parse_json(found.texts["signature"], "signature")
+        )
+    provenance = {"imported_from": asked.file.name}
+    model = Model(found.graph, signature, found.arrays, provenance)
+    answer = write(asked.output or asked.file.with_suffix(".safetensors"), modelfile.dump(model))
+    return answer, pairs(answer)
+
+
+COMMANDS = {
+    "run": Command("answer the rows of standard input", run, file_options),
+    "explain": Command("what contributes to an answer", explain_rows, explain_options),
+    "quantise": Command("weights of one byte", make_smaller, smaller_options),
+    "export": Command("write as onnx, wasm or safetensors", export, export_options),
+    "import": Command("take in an ONNX file", take_in, take_in_options),
+}

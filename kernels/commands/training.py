@@ -1,0 +1,203 @@
+"""Commands that train, and that look at what a training would do."""
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels import build, estimate, profile, programs, prune, tape
+from kernels.commands.command import (
+    Answer,
+    Command,
+    data_options,
+    data_shape,
+    is_model,
+    pairs,
+    read_config,
+    read_model,
+    write,
+)
+from kernels.data import DataError, DataShape, TrainingData
+from kernels.limits import Limits
+from kernels.modelfile import Model, Signature
+from kernels.trainer import EpochMetrics, Trainer
+
+COLUMNS_LIMIT = 2_000
+MEMORY_BYTES = 2**31  # of a command, whose owner can see what the machine has
+
+
+def train_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, help="CSV whose last column is the class")
+    parser.add_argument("--config", type=Path, help="a JSON file; default: one hidden layer")
+    parser.add_argument("--model", type=Path, help="where to write the model file")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--variant", choices=["simd", "scalar"], default="simd")
+
+
+def train(asked: argparse.Namespace) -> Answer:
+    names, classes, data = read_csv(asked.data)
+    settings = read_config(asked.config, DataShape.table(len(names), len(classes)))
+    limits = Limits(memory_bytes=MEMORY_BYTES)
+    module = build.module(asked.variant)
+    training = Trainer(settings, data, seed=asked.seed, module=module, limits=limits)
+    points = list(training.run())
+    if asked.model is not None:
+        signature = Signature(names, classes)
+        asked.model.write_bytes(training.export(signature, {"data": asked.data.name}))
+    answer = {
+        "points": [asdict(point) for point in points],
+        "steps": training.step,
+        "weights_sha256": training.weights_sha256(),
+        "kernel_hash": training.module.kernel_hash,
+    }
+    return answer, [*map(in_words, points), f"weights {answer['weights_sha256']}"]
+
+
+def in_words(point: EpochMetrics) -> str:
+    return (
+        f"epoch {point.epoch}: loss {point.train_loss:.4f}, {point.metric} "
+        f"{point.train_metric:.4f}; validation loss {point.validation_loss:.4f}, {point.metric} "
+        f"{point.validation_metric:.4f}"
+    )
+
+
+def prune_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="a model trained on these data")
+    parser.add_argument("data", type=Path, help="CSV whose last column is the class")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--fraction", type=float, default=0.5, help="of each weight matrix")
+    parser.add_argument("--epochs", type=int, default=5, help="of training on")
+    parser.add_argument("--seed", type=int, default=7)
+
+
+def prune_model(asked: argparse.Namespace) -> Answer:
+    _, _, data = read_csv(asked.data)
+    found, report = prune.prune(
+        asked.file.read_bytes(),
+        data,
+        fraction=asked.fraction,
+        epochs=asked.epochs,
+        seed=asked.seed,
+        module=build.module(),
+        limits=Limits(memory_bytes=MEMORY_BYTES),
+    )
+    answer = {**write(asked.output, found), **asdict(report)}
+    return answer, pairs(answer)
+
+
+# ------------------------------------------------------------------------------ what would be done
+
+
+def inspect_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, nargs="?", help="a model or a configuration in JSON")
+    parser.add_argument("--seed", type=int, default=7)
+    data_options(parser)
+
+
+def inspect(asked: argparse.Namespace) -> Answer:
+    if asked.file is not None and is_model(asked.file):
+        return inspect_model(read_model(asked.file))
+    settings = read_config(asked.file, data_shape(asked))
+    guess = estimate.estimate(settings, rows=asked.rows)
+    found = programs.training_plan(settings, rows=asked.rows, validation_rows=0, seed=asked.seed)
+    plan = found.plan
+    answer = {
+        **asdict(guess),
+        "arena_bytes": plan.tape.arena_bytes,
+        "persistent_bytes": plan.tape.persistent_bytes,
+        "scratch_bytes": plan.scratch_bytes,
+        "scratch_bytes_without_reuse": plan.unshared_bytes,
+        "programs": {
+            name: [i.op for i in plan.tape.programs[number]]
+            for name, number in plan.programs.items()
+        },
+    }
+    lines = pairs({key: value for key, value in answer.items() if key != "programs"})
+    return answer, [*lines, *tape.describe(plan.tape)]
+
+
+def inspect_model(model: Model) -> Answer:
+    unit = model.forward(1)
+    answer: dict[str, Any] = {
+        "inputs": {name: [node.dtype, *(node.shape or ())] for name, node in unit.inputs.items()},
+        "outputs": {name: list(node.shape or ()) for name, node in unit.outputs.items()},
+        "parameters": sum(array.size for array in model.weights.values()),
+        "bytes": sum(array.nbytes for array in model.arrays.values()),
+        "arrays": {name: [str(a.dtype), *a.shape] for name, a in model.arrays.items()},
+        "ops": [entry["op"] for entry in model.graph["nodes"]],
+        "signature": vars(model.signature),
+        "provenance": dict(model.provenance),
+        "config": None if model.config is None else model.config.to_json(),
+    }
+    return answer, pairs(answer)
+
+
+def profile_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, nargs="?", help="a model or a configuration in JSON")
+    parser.add_argument("--batch", type=int, default=32, help="rows of a prediction")
+    data_options(parser)
+
+
+def show_profile(asked: argparse.Namespace) -> Answer:
+    limits = Limits(memory_bytes=MEMORY_BYTES)
+    if asked.file is not None and is_model(asked.file):
+        model, module = asked.file.read_bytes(), build.module()
+        found = profile.prediction(model, rows=asked.batch, module=module, limits=limits)
+    else:
+        settings = read_config(asked.file, data_shape(asked))
+        found = profile.training(settings, rows=asked.rows, module=build.module(), limits=limits)
+    return found.to_json(), profile_lines(found)
+
+
+def profile_lines(found: profile.Profile) -> list[str]:
+    lines = [
+        f"{found.program}: {1e6 * found.step_seconds:.1f} µs a step; its instructions one by one "
+        f"{1e6 * found.seconds:.1f} µs"
+    ]
+    for title, rows in (("op", found.by_op()), ("layer", found.by_layer())):
+        lines += ["", f"{title:<28} times         µs   share  GFLOP/s        bytes"]
+        lines += [
+            f"{row[title]:<28} {row['instructions']:5d} {row['us']:10.1f}  {row['share']:6.1%} "
+            f"{row['gflops']:8.1f} {row['bytes']:12,d}"
+            for row in rows
+        ]
+    return lines
+
+
+# ------------------------------------------------------------------------------------------ tables
+
+
+def read_csv(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], TrainingData]:
+    """Names of features, names of classes, and the data; every fifth row is kept for validation."""
+    with path.open(newline="") as lines:
+        names, *rows = csv.reader(lines)
+    if not 2 <= len(names) <= COLUMNS_LIMIT or len(rows) < 5:
+        raise DataError(f"{path}: must have a heading, 2 to {COLUMNS_LIMIT} columns and 5 rows")
+    values = np.array(list(numbers(path, rows, len(names))), np.float32)
+    classes = tuple(sorted({row[-1] for row in rows}))
+    labels = np.array([classes.index(row[-1]) for row in rows], np.int32)
+    held_out = np.arange(len(rows)) % 5 == 4
+    data = TrainingData(values[~held_out], labels[~held_out], values[held_out], labels[held_out])
+    return tuple(names[:-1]), classes, data
+
+
+def numbers(path: Path, rows: Sequence[Sequence[str]], width: int) -> Iterator[list[float]]:
+    for line, row in enumerate(rows, start=2):
+        if len(row) != width:
+            raise DataError(f"{path}, line {line}: has {len(row)} columns, the heading {width}")
+        try:
+            yield [float(value) for value in row[:-1]]
+        except ValueError as error:
+            raise DataError(f"{path}, line {line}: {error}") from error
+
+
+COMMANDS = {
+    "train": Command("train on a CSV file", train, train_options),
+    "prune": Command("drop the smallest weights and train on", prune_model, prune_options),
+    "inspect": Command("what a model or a configuration is", inspect, inspect_options),
+    "profile": Command("where the time of a step goes", show_profile, profile_options),
+}
