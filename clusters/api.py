@@ -20,6 +20,7 @@ from clusters.models import Architecture, Cluster, Consensus, Node, Round, Sessi
 from governance.api.requests import IDEMPOTENCY_KEY, caller, once
 from governance.models import Scope
 from kernels.fields import shown
+from training import services as training
 from training.models import Dataset, Tier
 
 LIST_LIMIT = 100
@@ -85,7 +86,7 @@ class TrainRequest(serializers.Serializer[Any]):
         default=1, min_value=1, help_text="passes over its rows that a worker takes in a round"
     )
     tier = serializers.ChoiceField(Tier.choices, default=Tier.NANO)
-    seed = serializers.IntegerField(default=0, min_value=0)
+    seed = serializers.IntegerField(default=0, min_value=0, max_value=training.SEED_MAX)
     name = serializers.CharField(max_length=120, default="", allow_blank=True)
 
     def validate_federated(self, value: bool) -> bool:
@@ -345,37 +346,44 @@ class Predict(APIView):
     required_scope = {"POST": Scope.PREDICT}
 
     @extend_schema(
-        operation_id="neural_predict_distributed", request=PredictRequest, responses=dict
+        operation_id="neural_predict_distributed",
+        request=PredictRequest,
+        responses=dict,
+        parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, cluster_id: uuid.UUID) -> Response:
         """One row to every node, each answering by its own last weights, merged as asked."""
         cluster = own_cluster(request, cluster_id)
         asked = PredictRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        answer = clusters.predict(
-            user=caller(request),
-            cluster=cluster,
-            row=asked.validated_data["input_data"],
-            aggregation=clusters.Aggregation(asked.validated_data["aggregation"]),
-        )
-        individual = [
-            {
-                "node_id": str(one.node.pk),
-                "prediction": one.prediction.label,
-                "confidence": one.prediction.confidence,
-            }
-            for one in answer.individual
-        ]
-        merged = answer.label
-        return Response(
-            {
-                "cluster_id": str(cluster.pk),
-                "prediction": [one["prediction"] for one in individual]
-                if merged is None
-                else merged,
-                "confidence": answer.confidence,
-                "aggregation_method": answer.aggregation,
-                "nodes_used": len(individual),
-                "individual_predictions": individual,
-            }
-        )
+
+        def act() -> tuple[int, dict[str, Any]]:
+            answer = clusters.predict(
+                user=caller(request),
+                cluster=cluster,
+                row=asked.validated_data["input_data"],
+                aggregation=clusters.Aggregation(asked.validated_data["aggregation"]),
+            )
+            return 200, prediction_body(cluster, answer)
+
+        return once(request, act)
+
+
+def prediction_body(cluster: Cluster, answer: clusters.ClusterPrediction) -> dict[str, Any]:
+    individual = [
+        {
+            "node_id": str(one.node.pk),
+            "prediction": one.prediction.label,
+            "confidence": one.prediction.confidence,
+        }
+        for one in answer.individual
+    ]
+    unmerged = [one["prediction"] for one in individual]
+    return {
+        "cluster_id": str(cluster.pk),
+        "prediction": unmerged if answer.label is None else answer.label,
+        "confidence": answer.confidence,
+        "aggregation_method": answer.aggregation,
+        "nodes_used": len(individual),
+        "individual_predictions": individual,
+    }

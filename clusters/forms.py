@@ -7,6 +7,7 @@ from django import forms
 from clusters.models import Node
 from clusters.services import WORKS
 from governance.models import User
+from training import services as training
 from training.models import Dataset, Tier
 
 WORKERS_MAX = 16
@@ -54,7 +55,10 @@ class TrainForm(forms.Form):
     learning_rate = forms.FloatField(min_value=0.00001, max_value=1, initial=0.005)
     optimizer = forms.ChoiceField(choices=[("adam", "Adam"), ("sgd", "SGD")])
     seed = forms.IntegerField(
-        min_value=0, initial=0, help_text="The same seed gives the same weights, to the bit."
+        min_value=0,
+        max_value=training.SEED_MAX,
+        initial=0,
+        help_text="The same seed gives the same weights, to the bit.",
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

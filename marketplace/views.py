@@ -236,7 +236,7 @@ def publish(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, "Sent to review. It appears in the catalogue once approved.")
             return redirect(made)
-    context = {"form": form, "model": model, "validation": model.validations.first()}
+    context = {"form": form, "model": model, "validation": model.validations.done().first()}
     return render(request, "marketplace/publish.html", context)
 
 

@@ -6,6 +6,7 @@ Where the original's two sources spell a field differently, both spellings are a
 import uuid
 from typing import Any
 
+from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -27,7 +28,7 @@ class TrainRequest(serializers.Serializer[Any]):
     config = serializers.JSONField(help_text="architecture, training and divergent")
     tier = serializers.ChoiceField(Tier.choices, default=Tier.NANO)
     dataset = serializers.SlugField(default="digits", help_text="a dataset's slug")
-    seed = serializers.IntegerField(default=0, min_value=0)
+    seed = serializers.IntegerField(default=0, min_value=0, max_value=training.SEED_MAX)
     name = serializers.CharField(max_length=120, default="", allow_blank=True)
     user_id = serializers.UUIDField(required=False, help_text="must be yours, if given")
 
@@ -116,13 +117,14 @@ class Models(APIView):
     @extend_schema(operation_id="neural_list_models", responses=dict)
     def get(self, request: Request) -> Response:
         """Your models, newest first."""
-        rows = Model.objects.of(caller(request)).prefetch_related("validations")[:LIST_LIMIT]
+        measured = Prefetch("validations", queryset=Validation.objects.done())
+        rows = Model.objects.of(caller(request)).prefetch_related(measured)[:LIST_LIMIT]
         found = [model_body(model) for model in rows]
         return Response({"models": found, "count": len(found)})
 
 
 def model_body(model: Model) -> dict[str, Any]:
-    done = [row for row in model.validations.all() if row.status == Work.Status.DONE]
+    done = model.validations.all()  # of those that have figures, as they were fetched
     return {
         "id": str(model.pk),
         "name": model.name,

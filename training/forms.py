@@ -23,6 +23,7 @@ class JobForm(forms.Form):
     tier = forms.ChoiceField(choices=Tier.choices, initial=Tier.NANO)
     seed = forms.IntegerField(
         min_value=0,
+        max_value=training.SEED_MAX,
         initial=0,
         help_text="The same seed gives the same weights, to the bit.",
     )

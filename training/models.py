@@ -290,6 +290,12 @@ class Model(models.Model):
         return reverse("training:model", args=[self.pk])
 
 
+class ValidationQuerySet(models.QuerySet["Validation"]):
+    def done(self) -> "ValidationQuerySet":
+        """Those with figures, newest first: the first is what is sold, shown and answered."""
+        return self.filter(status=Work.Status.DONE)
+
+
 class Validation(Work):
     """What a model does on rows it never saw, and how fast. Measured by a worker."""
 
@@ -309,6 +315,8 @@ class Validation(Work):
     report = models.JSONField(
         default=dict
     )  # confusion, per class, histogram, interval, environment
+
+    objects = ValidationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -13,6 +14,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
 from governance.models import User
+from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest
 from training import services as training
 from training.forms import JobForm
@@ -95,6 +97,8 @@ def new_job(request: MemberRequest) -> HttpResponse:
             form.add_error("config", str(refusal))
         except training.TierTooSmall as refusal:
             form.add_error("tier", str(refusal))
+        except Refusal as refusal:  # such as too few credits: what was typed is kept
+            form.add_error(None, str(refusal))
     template = (
         "training/new_job.html#quote" if only_quote and request.htmx else "training/new_job.html"
     )
@@ -146,9 +150,8 @@ def cancel_job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def models(request: MemberRequest) -> HttpResponse:
     rows = Model.objects.of(request.user).select_related("job__dataset")
-    page = Paginator(rows.prefetch_related("validations"), PAGE_SIZE).get_page(
-        request.GET.get("page")
-    )
+    measured = Prefetch("validations", queryset=Validation.objects.done())
+    page = Paginator(rows.prefetch_related(measured), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "training/models.html", {"page_obj": page})
 
 
@@ -158,13 +161,13 @@ def models(request: MemberRequest) -> HttpResponse:
 def model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     rows = Model.objects.of(request.user).select_related("job__dataset")
     found = get_object_or_404(rows, pk=model_id)
-    context = {"model": found, "validation": latest(found)}
+    context = {
+        "model": found,
+        "validation": found.validations.first(),
+        "measured": found.validations.done().first(),
+    }
     template = "training/model.html#validation" if request.htmx else "training/model.html"
     return render(request, template, context)
-
-
-def latest(model: Model) -> Validation | None:
-    return model.validations.first()
 
 
 @login_required

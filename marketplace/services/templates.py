@@ -14,7 +14,7 @@ from marketplace.models import (
     Template,
     TemplateVersion,
 )
-from training.models import Model, Validation, Work
+from training.models import Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
 PRICE_MAX_MICROCREDITS = 1_000_000_000_000  # a million credits
@@ -77,7 +77,7 @@ def check_prices(*, plan: Plan, price: int, call_price: int) -> None:
 
 def latest_validation(model: Model) -> Validation:
     """The newest finished validation, of these exact weights: a model's file never changes."""
-    validation = model.validations.filter(status=Work.Status.DONE).first()
+    validation = model.validations.done().first()
     if validation is None:
         raise NotValidated(
             f"The model “{model.name}” has no finished validation yet; validate it, then publish."

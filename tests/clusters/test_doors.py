@@ -5,6 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from billing.models import UsageEvent
 from clusters import services as clusters
 from clusters.models import Cluster, Contribution, Node, Session
 from governance import services as governance
@@ -30,13 +31,13 @@ def call(client, bob):
     """Calls of a program that has a key of bob's."""
     _, secret = governance.create_api_key(owner=bob, name="test", scopes=tuple(Scope))
 
-    def send(method, address, body=None):
+    def send(method, address, body=None, **headers):
         return client.generic(
             method,
             f"/api/v1/clusters{address}",
             "" if body is None else json.dumps(body),
             content_type="application/json",
-            headers={"Authorization": f"Bearer {secret}"},
+            headers={"Authorization": f"Bearer {secret}"} | headers,
         )
 
     return send
@@ -159,7 +160,12 @@ def test_the_whole_path_by_program(call, digits):
         ("/nodes", {"capabilities": ["training"]}, "invalid_parameters", "training, inference"),
         ("/nodes", {"autonomy": 0.8}, "invalid_parameters", "leave it out or send 0"),
         ("/training", {"dataset": "digits", "federated": True}, "invalid_parameters", "Send false"),
-        ("/training", {"dataset": "digits", "optimizer": "adagrad"}, "invalid_config", "optimizer"),
+        (
+            "/training",
+            {"dataset": "digits", "optimizer": "lion"},
+            "invalid_parameters",
+            "optimizer",
+        ),
         ("/predict", {"input_data": "[1, 2"}, "invalid_parameters", "Invalid JSON input data"),
         ("/predict", {"input_data": [[0.0] * 64]}, "invalid_parameters", "must be one row"),
         ("/predict", {"input_data": [0.0] * 64}, "not_connected", "train it first"),
@@ -200,3 +206,13 @@ def test_a_row_as_text_that_is_none_is_a_problem(call, bob, text):
     assert answer.status_code == 400
     assert answer.json()["invalid_parameters"][0]["field"] == "input_data"
     assert len(answer.content) < 50_000
+
+
+def test_a_prediction_that_is_asked_again_by_its_key_is_paid_once(call, cluster, train):
+    work_off(train(cluster))
+    key = {"Idempotency-Key": "once"}
+    asked = ("POST", f"/{cluster.pk}/predict", {"input_data": [0.0] * 64})
+    first, again = call(*asked, **key), call(*asked, **key)
+    assert first.json() == again.json()
+    assert again["Idempotency-Replayed"] == "true"
+    assert UsageEvent.objects.count() == 1

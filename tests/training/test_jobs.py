@@ -9,13 +9,13 @@ from django.utils import timezone
 
 from billing import services as billing
 from governance.models import AuditEntry
-from governance.services import Refusal
+from governance.services import NotAllowed, Refusal
 from kernels import build, trainer
 from kernels import config as kernel_config
 from kernels.data import DataShape, TrainingData
 from tests.conftest import SMALL
 from training import services as training
-from training.models import Job, Model, Tier, Work
+from training.models import Dataset, Job, Model, Tier, Work
 from training.runner import blobs, chunks, leases, sweeps
 from training.runner.rows import Part, unpack
 
@@ -169,6 +169,23 @@ def test_a_layer_that_is_unknown_is_named_by_its_path(alice, digits):
     with pytest.raises(training.InvalidConfig) as refusal:
         training.quote_job(dataset=digits, config=config, tier=Tier.NANO)
     assert "architecture.layers[1].type: 'dens' is not known; did you mean" in str(refusal.value)
+
+
+def test_nobody_trains_on_rows_of_somebody_else(alice, bob, digits):
+    Dataset.objects.update(owner=bob)
+    digits.refresh_from_db()
+    asked = {"dataset": digits, "config": SMALL, "tier": Tier.NANO}
+    assert training.submit_job(owner=bob, **asked)
+    with pytest.raises(NotAllowed, match="not yours"), transaction.atomic():
+        training.submit_job(owner=alice, **asked)
+
+
+def test_a_job_that_needs_more_memory_than_its_tier_has_is_told_how_much(alice, digits):
+    batch = SMALL | {"training": SMALL["training"] | {"batch_size": 1257}}
+    layers = [{"type": "hidden", "params": {"size": 64, "activation": "relu"}}] * 40
+    deep = batch | {"architecture": {"type": "feedforward", "layers": layers}}
+    with pytest.raises(training.TierTooSmall, match=r"allows .*128 MB of memory"):
+        training.quote_job(dataset=digits, config=deep, tier=Tier.NANO)
 
 
 def test_a_job_too_large_for_its_tier_is_told_which_would_do(alice, digits):

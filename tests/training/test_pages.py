@@ -5,7 +5,9 @@ import json
 import pytest
 from django.urls import reverse
 
+from billing import services as billing
 from tests.conftest import SMALL
+from training import services as training
 from training.models import Job, Work
 from training.runner import chunks
 
@@ -127,3 +129,32 @@ def test_a_configuration_that_makes_no_sense_is_shown_beside_its_reason(
     page = client.post("/jobs/new/", form)
     assert page.status_code == 200
     assert reason in page.content.decode()
+
+
+def test_what_was_typed_is_kept_when_the_wallet_is_too_empty(client, alice, form):
+    billing.hold(
+        owner=alice,
+        amount_microcredits=billing.available_microcredits(alice),
+        key="all of it",
+        reason="spent elsewhere",
+    )
+    client.force_login(alice)
+    page = client.post(reverse("training:new_job"), form | {"name": "My long name"})
+    assert page.status_code == 200
+    assert "My long name" in text(page)
+    assert "credits" in page.context["form"].non_field_errors()[0]
+
+
+def test_a_seed_that_is_too_large_is_shown_at_the_seed(client, alice, form):
+    client.force_login(alice)
+    page = client.post(reverse("training:new_job"), form | {"seed": str(2**63)})
+    assert list(page.context["form"].errors) == ["seed"]
+
+
+def test_figures_stay_while_a_model_is_measured_again(client, alice, model):
+    training.validate_model(actor=alice, model=model)
+    client.force_login(alice)
+    page = text(client.get(model.get_absolute_url()))
+    assert "A worker is measuring" in page
+    assert "Confusion matrix" in page
+    assert "Measured on 270 test rows" in text(client.get(f"/models/{model.pk}/publish/"))

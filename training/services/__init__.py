@@ -31,6 +31,7 @@ from training.services.distributed import (
 )
 from training.services.jobs import (
     PRESETS,
+    SEED_MAX,
     InvalidConfig,
     Quote,
     TierTooSmall,
@@ -51,6 +52,7 @@ from training.services.validations import NotOwner, validate_model
 __all__ = [
     "COMPUTE_PRICE_MICROCREDITS",
     "PRESETS",
+    "SEED_MAX",
     "Division",
     "FAULTS",
     "InvalidConfig",

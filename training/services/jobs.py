@@ -108,8 +108,9 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
     if any(needed > getattr(limits, name) for name, needed in needs.items()):
         wanted = f"choose {fits.value}" if fits else "no tier is large enough"
         raise TierTooSmall(
-            f"tier: {tier.value} allows {limits.parameters:,} parameters and "
-            f"{limits.flops / 1e9:,.0f} GFLOP; this job has {estimate.parameters:,} and "
+            f"tier: {tier.value} allows {limits.parameters:,} parameters, "
+            f"{limits.memory_bytes / 2**20:,.0f} MB of memory and {limits.flops / 1e9:,.0f} GFLOP; "
+            f"this job has {estimate.parameters:,}, {estimate.memory_bytes / 2**20:,.1f} MB and "
             f"{flops / 1e9:,.1f}; {wanted}."
         )
     return Quote(
@@ -156,6 +157,8 @@ def place_job(
     """The row and its hold, in the caller's transaction; nobody is told to work on it."""
     if not 0 <= seed <= SEED_MAX:
         raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
+    if dataset.owner_id not in (None, owner.pk):
+        raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to train on.")
     job = Job.objects.create(
         owner=owner,
         dataset=dataset,
