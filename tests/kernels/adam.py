@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +43,13 @@ def first_weights(network: Network) -> Arrays:
 
 
 def take_steps(
-    network: Network, module: Module, rows: NDArray[np.float32], targets: NDArray[np.int64]
+    network: Network, module: Module, rows: NDArray[Any], targets: NDArray[np.int64]
 ) -> Outcome:
-    """Cross-entropy of the classes `targets`, of as many as the network has outputs."""
+    """Cross-entropy of the classes `targets`, of as many as the network has outputs; rows are
+    numbers or tokens."""
     held, slopes = (blocks.block(part, network.parameters()) for part in ("weights", "slopes"))
-    x, y = leaf("x", rows.shape), leaf("y", (targets.size, 1), "u4")
+    x = leaf("x", rows.shape, "f4" if rows.dtype.kind == "f" else "u4")
+    y = leaf("y", (targets.size, 1), "u4")
     logits = network.build(x, held.parts)
     flat = reshape(logits, (targets.size, logits.elements // targets.size))
     loss = ops.apply("cross_entropy", flat, y)

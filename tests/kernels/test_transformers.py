@@ -1,4 +1,4 @@
-"""Transformers: the same numbers as PyTorch, what a step may see, and that they learn.
+"""Transformers: the same numbers as PyTorch, and that they learn.
 
 Where PyTorch is installed it is asked; everywhere the figures that it gave are read from
 figures/transformers.json, which it writes anew by
@@ -12,25 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels import blocks, ops, optimizers
-from kernels.autodiff import gradients
-from kernels.compiler import Program, compile_programs
 from kernels.config import parse
 from kernels.data import DataShape, Target, TrainingData
-from kernels.graph import leaf, reshape
 from kernels.layers.attention import Attention, Feedforward, LayerNorm
 from kernels.layers.dense import Dense
-from kernels.layers.layer import Misfit
-from kernels.layers.sequences import Embedding, PositionalEncoding
+from kernels.layers.sequences import Embedding
 from kernels.layers.vision import GlobalAveragePooling
-from kernels.limits import Limits
 from kernels.network import Network
 from kernels.ops.sequences import sinusoids
-from kernels.runtime import Sandbox
 from kernels.trainer import Trainer
+from tests.kernels import adam
+from tests.kernels.adam import first_weights, take_steps
 
 FIGURES = Path(__file__).parent / "figures" / "transformers.json"
-STEPS, VOCABULARY, WIDTH, ROWS, RATE = 6, 11, 8, 5, 0.01
+STEPS, VOCABULARY, WIDTH, ROWS = 6, 11, 8, 5
 NETWORKS = {
     "encoder": Network(
         (STEPS,),
@@ -57,58 +52,11 @@ TARGETS = {"encoder": (ROWS, 1), "decoder": (ROWS, STEPS)}
 CLASSES = {"encoder": 3, "decoder": VOCABULARY}
 
 
-def start(name):
-    """Tokens, targets, and weights that no way of drawing them can change."""
+def examples(name):
+    """Tokens, and what they should answer."""
     rng = np.random.default_rng(5)
     tokens = rng.integers(0, VOCABULARY, (ROWS, STEPS))
-    targets = rng.integers(0, CLASSES[name], TARGETS[name])
-    parameters = NETWORKS[name].parameters()
-    weights = {
-        p.name: (p.center + 0.4 * rng.standard_normal(p.shape)).astype(np.float32)
-        for p in parameters
-    }
-    return tokens, targets, weights
-
-
-def our_steps(name, module, count=10):
-    """Logits and gradients at the start, then the losses and the weights of ten steps of Adam."""
-    network, (tokens, targets, weights) = NETWORKS[name], start(name)
-    held, slopes = (blocks.block(part, network.parameters()) for part in ("weights", "slopes"))
-    x, y = leaf("x", tokens.shape, "u4"), leaf("y", (targets.size, 1), "u4")
-    logits = network.build(x, held.parts)
-    flat = reshape(logits, (targets.size, CLASSES[name]))
-    loss = ops.apply("cross_entropy", flat, y)
-    found = gradients(loss, held.parts.values())
-    into = {found[held.parts[key]]: place for key, place in slopes.parts.items()}
-    losses, corrects = leaf("losses", (count,)), leaf("corrects", (count,))
-    record = ops.apply("record", loss, losses, corrects)
-    first, second = (leaf(part, held.whole.shape) for part in optimizers.MOMENTS["adam"])
-    rate, counted, out = leaf("rate", (1,)), leaf("counted", (1,)), leaf("out", flat.shape)
-    move = optimizers.move("adam", held.whole, slopes.whole, (first, second), rate, counted)
-    programs = {
-        "look": Program([flat, *into], into | {flat: out}),
-        "step": Program([record, *into, move], into),
-    }
-    sandbox = Sandbox(module, compile_programs(programs), Limits(memory_bytes=2**26))
-    for key, values in weights.items():
-        sandbox.array(held.parts[key])[...] = values
-    sandbox.array(x)[...] = tokens
-    sandbox.array(y)[...] = targets.reshape(-1, 1)
-    sandbox.array(rate)[...] = RATE
-    sandbox.run("look", 0, 1)
-    outputs = sandbox.array(out).reshape(logits.shape).copy()
-    slopes_found = taken_apart(sandbox, slopes)
-    sandbox.run("step", 0, count)
-    return outputs, slopes_found, sandbox.array(losses).copy(), taken_apart(sandbox, held)
-
-
-def taken_apart(sandbox, block):
-    whole, offset = sandbox.array(block.whole), 0
-    found = {}
-    for key, part in block.parts.items():
-        found[key] = whole[offset : offset + part.elements].reshape(part.shape).copy()
-        offset += part.elements
-    return found
+    return tokens, rng.integers(0, CLASSES[name], TARGETS[name])
 
 
 def torch_forward(torch, name, w, tokens):
@@ -135,19 +83,21 @@ def torch_forward(torch, name, w, tokens):
     return dense(norm(x, "layer_norm3.").mean(1), "dense5") if is_encoder else dense(x, "dense3")
 
 
-def torch_steps(torch, name, count=10):
-    tokens, targets, weights = start(name)
+def torch_steps(torch, name):
+    """Outputs, gradients, losses and moved weights, as of tests.kernels.adam."""
+    tokens, targets = examples(name)
+    weights = first_weights(NETWORKS[name])
     w = {key: torch.tensor(values, requires_grad=True) for key, values in weights.items()}
-    optimizer = torch.optim.Adam(w.values(), lr=RATE)
+    optimizer = torch.optim.Adam(w.values(), lr=adam.RATE)
     losses = []
-    for step in range(count):
+    for step in range(adam.STEPS):
         optimizer.zero_grad()
         logits = torch_forward(torch, name, w, torch.from_numpy(tokens))
         flat = logits.reshape(-1, CLASSES[name])
         loss = torch.nn.functional.cross_entropy(flat, torch.from_numpy(targets.reshape(-1)))
         loss.backward()
         if step == 0:
-            outputs = logits.detach().numpy().copy()
+            outputs = flat.detach().numpy().copy()
             slopes = {key: value.grad.numpy().copy() for key, value in w.items()}
         optimizer.step()
         losses.append(loss.item())
@@ -172,26 +122,26 @@ def lengths(values):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_gradients_and_ten_steps_are_those_of_pytorch(name, module):
     torch = pytest.importorskip("torch")
-    outputs, slopes, losses, moved = our_steps(name, module)
+    found = take_steps(NETWORKS[name], module, *examples(name))
     expected = torch_steps(torch, name)
-    np.testing.assert_allclose(outputs, expected[0], rtol=0, atol=5e-6)
-    for key, values in slopes.items():
+    np.testing.assert_allclose(found.outputs, expected[0], rtol=0, atol=5e-6)
+    for key, values in found.slopes.items():
         limit = 2e-6 * max(1, np.abs(expected[1][key]).max())
         np.testing.assert_allclose(values, expected[1][key], rtol=0, atol=limit, err_msg=key)
-    np.testing.assert_allclose(losses, expected[2], rtol=0, atol=2e-5)
+    np.testing.assert_allclose(found.losses, expected[2], rtol=0, atol=2e-5)
     theirs = without_key_bias(expected[3])
-    for key, values in without_key_bias(moved).items():
+    for key, values in without_key_bias(found.moved).items():
         np.testing.assert_allclose(values, theirs[key], rtol=0, atol=1e-3, err_msg=key)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_figures_that_pytorch_gave_come_out(name, module):
     figures = json.loads(FIGURES.read_text())[name]
-    outputs, slopes, losses, moved = our_steps(name, module)
-    np.testing.assert_allclose(outputs, figures["outputs"], rtol=0, atol=5e-6)
-    assert lengths(slopes) == pytest.approx(figures["slopes"], rel=1e-5, abs=1e-6)
-    np.testing.assert_allclose(losses, figures["losses"], rtol=0, atol=2e-5)
-    assert lengths(moved) == pytest.approx(figures["moved"], rel=1e-3)
+    found = take_steps(NETWORKS[name], module, *examples(name))
+    np.testing.assert_allclose(found.outputs, figures["outputs"], rtol=0, atol=5e-6)
+    assert lengths(found.slopes) == pytest.approx(figures["slopes"], rel=1e-5, abs=1e-6)
+    np.testing.assert_allclose(found.losses, figures["losses"], rtol=0, atol=2e-5)
+    assert lengths(found.moved) == pytest.approx(figures["moved"], rel=1e-3)
 
 
 def write_figures():
@@ -209,67 +159,7 @@ def write_figures():
     FIGURES.write_text(json.dumps(found, indent=1) + "\n")
 
 
-# ------------------------------------------------------------------------------ what a step may see
-
-
-def answers(module, network, weights, tokens):
-    x = leaf("x", tokens.shape, "u4")
-    held = blocks.block("weights", network.parameters())
-    logits = network.build(x, held.parts)
-    out = leaf("out", logits.shape)
-    plan = compile_programs({"main": Program([logits], {logits: out})})
-    sandbox = Sandbox(module, plan, Limits(memory_bytes=2**26))
-    for key, values in weights.items():
-        sandbox.array(held.parts[key])[...] = values
-    sandbox.array(x)[...] = tokens
-    sandbox.run("main", 0, 1)
-    return sandbox.array(out).copy()
-
-
-def test_a_step_of_a_decoder_does_not_see_what_comes_after_it(module):
-    tokens, _, weights = start("decoder")
-    before = answers(module, NETWORKS["decoder"], weights, tokens)
-    for step in range(STEPS - 1):
-        changed = tokens.copy()
-        changed[:, step + 1 :] = (changed[:, step + 1 :] + 3) % VOCABULARY
-        after = answers(module, NETWORKS["decoder"], weights, changed)
-        np.testing.assert_array_equal(after[:, : step + 1], before[:, : step + 1])
-        assert (after[:, step + 1] != before[:, step + 1]).any()
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_row_does_not_see_the_other_rows(name, module):
-    tokens, _, weights = start(name)
-    together = answers(module, NETWORKS[name], weights, tokens)
-    for row in range(ROWS):
-        alone = answers(module, NETWORKS[name], weights, tokens[row : row + 1])
-        np.testing.assert_array_equal(alone[0], together[row])
-
-
-@pytest.mark.parametrize("causal", [0, 1])
-def test_the_size_of_the_blocks_of_queries_does_not_show(causal, module, compute):
-    """Of 70 steps, in blocks of 32, the first 33 are the same bits as those of 33 steps, where what
-    comes later is not seen; else the weights of each row add up to one.
-    """
-    rng = np.random.default_rng(8)
-    values = rng.standard_normal((2, 70, 24)).astype(np.float32)
-    attributes = {"causal": causal}
-    x, short = leaf("x", (2, 70, 24)), leaf("short", (2, 33, 24))
-    if causal:
-        whole = compute(
-            module, ops.apply("attention", x, sizes={"h": 2}, attributes=attributes), {x: values}
-        )
-        part = ops.apply("attention", short, sizes={"h": 2}, attributes=attributes)
-        np.testing.assert_array_equal(
-            compute(module, part, {short: values[:, :33].copy()}), whole[:, :33]
-        )
-    weights = ops.apply("attention_weights", x, sizes={"h": 2}, attributes=attributes)
-    found = compute(module, weights, {x: values})
-    np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=0, atol=1e-6)
-    assert not causal or (np.triu(found, 1) == 0).all()
-
-
-# -------------------------------------------------------------------------------- the configuration
+# ---------------------------------------------------------------------------------- that they learn
 
 
 def tokens_of(steps, vocabulary, classes=2):
@@ -280,94 +170,6 @@ def settings(*layers, kind="transformer", epochs=1):
     training = {"epochs": epochs, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"}
     return {"architecture": {"type": kind, "layers": list(layers)}, "training": training}
 
-
-def problems(raw, data):
-    with pytest.raises(ValueError, match=".+") as refused:
-        parse(raw, data)
-    return str(refused.value)
-
-
-def test_heads_must_divide_the_width():
-    embedding = {"type": "embedding", "vocab_size": 9, "embed_dim": 20}
-    found = problems(settings(embedding, {"type": "attention", "heads": 3}), tokens_of(4, 9))
-    assert "architecture.layers[1].type: 'attention' has 3 heads, which do not divide" in found
-    assert "width of its steps, 20; take 2 heads or another width" in found
-
-
-@pytest.mark.parametrize(
-    ("layers", "data", "message"),
-    [
-        (
-            [{"type": "attention", "heads": 2}],
-            DataShape.table(8, 2),
-            "'attention' takes sequences of steps, and 8 values came; put 'embedding' before it",
-        ),
-        (
-            [{"type": "embedding", "vocab_size": 9, "embed_dim": 4}],
-            DataShape.table(8, 2),
-            "'embedding' takes tokens, and the data are numbers; leave it out",
-        ),
-        (
-            [{"type": "embedding", "vocab_size": 9, "embed_dim": 4}],
-            tokens_of(8, 10),
-            "layers[0].vocab_size: must be at least 10, the vocabulary of the data, not 9",
-        ),
-        (
-            [{"type": "global_average_pooling"}],
-            DataShape.table(8, 2),
-            "'global_average_pooling' takes sequences or pictures; 8 values came",
-        ),
-        (
-            [{"type": "positional_encoding", "kind": "sine"}],
-            DataShape((4, 3), Target.CLASSES, 2),
-            "layers[0].kind: 'sine' is not known (known: sinusoidal, learned)",
-        ),
-    ],
-)
-def test_a_layer_out_of_place_is_told_what_would_be_right(layers, data, message):
-    assert message in problems(settings(*layers), data)
-
-
-def test_layers_on_their_own_refuse_other_shapes():
-    for layer, shape in [
-        (Feedforward(4), (3,)),
-        (PositionalEncoding(), (3, 4, 5)),
-        (Embedding(5, 4), (3, 4)),
-    ]:
-        with pytest.raises(Misfit, match="came"):
-            layer.output(shape)
-
-
-def test_a_block_is_its_attention_and_its_feedforward():
-    block = {"type": "transformer_block", "heads": 2, "ff_dim": 9, "dropout": 0.1, "causal": True}
-    embedding = {"type": "embedding", "vocab_size": 9, "embed_dim": 4}
-    layers = parse(settings(embedding, block), tokens_of(5, 9)).architecture.networks["network"]
-    assert layers.layers == (
-        Embedding(9, 4),
-        Attention(2, 0.1, True),
-        Feedforward(9, 0.1),
-        GlobalAveragePooling(),
-        Dense(2, "softmax"),
-    )
-
-
-def test_steps_are_averaged_before_an_output_that_was_written():
-    embedding = {"type": "embedding", "vocab_size": 9, "embed_dim": 4}
-    written = parse(settings(embedding, {"type": "output", "size": 2}), tokens_of(5, 9))
-    added = parse(settings(embedding), tokens_of(5, 9))
-    assert written.digest() == added.digest()
-
-
-def test_what_foretells_the_next_token_may_not_look_ahead():
-    embedding = {"type": "embedding", "vocab_size": 9, "embed_dim": 4}
-    data = DataShape((5,), Target.NEXT, 9, 9)
-    found = parse(settings(embedding, {"type": "attention", "heads": 2}), data)
-    network = found.architecture.networks["network"]
-    assert network.layers[1] == Attention(2, causal=True)
-    assert network.output == (5, 9)
-
-
-# ---------------------------------------------------------------------------------- that they learn
 
 DOCUMENTED = [
     {"type": "embedding", "params": {"vocab_size": 10_000, "embed_dim": 256}},
