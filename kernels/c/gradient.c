@@ -37,27 +37,20 @@ void op_clip_norm(float *g, u32 n, float limit) {
 
 // every element of g is kept between -limit and limit
 void op_clip_value(float *g, u32 n, float limit) {
+    f32x4 most = splat(limit), least = splat(-limit);
     u32 i = 0;
-    for (; i < n; i += LANES) {
-        f32x4 x = i + LANES <= n ? load(g + i) : load_tail(g + i, n - i);
-        x = select(less(splat(limit), x), splat(limit), x);
-        x = select(less(x, splat(-limit)), splat(-limit), x);
-        if (i + LANES <= n) store(g + i, x);
-        else store_tail(g + i, x, n - i);
-    }
+    for (; i + LANES <= n; i += LANES) store(g + i, larger(lesser(load(g + i), most), least));
+    if (i < n) store_tail(g + i, larger(lesser(load_tail(g + i, n - i), most), least), n - i);
 }
 
 // g += l2 * p + l1 * sign(p): the slope of l2 / 2 * |p|^2 + l1 * the sum of |p|, sign(0) = 0
 void op_regularise(float *g, float *p, u32 n, float l1, float l2) {
     f32x4 zero = splat(0.0f);
     for (u32 i = 0; i < n; i += LANES) {
-        u32 left = n - i;
-        f32x4 slope = left < LANES ? load_tail(g + i, left) : load(g + i);
-        f32x4 x = left < LANES ? load_tail(p + i, left) : load(p + i);
+        f32x4 x = load_some(p + i, n - i);
         f32x4 pull = select(less(zero, x), splat(l1), select(less(x, zero), splat(-l1), zero));
-        slope = add(slope, add(mul(splat(l2), x), pull));
-        if (left < LANES) store_tail(g + i, slope, left);
-        else store(g + i, slope);
+        pull = add(mul(splat(l2), x), pull);
+        store_some(g + i, add(load_some(g + i, n - i), pull), n - i);
     }
 }
 

@@ -4,24 +4,28 @@
 #include "elementary.h"
 #include "kernels.h"
 
-// Of four words two radii and two angles: sqrt(-2 * log u) * cos(2 * pi * v) and the same with the
-// sine. u is never zero.
-INLINE f32x4 normal4(Block block) {
-    float radii[LANES], turns[LANES];
-    for (u32 i = 0; i < LANES; i++) {
-        radii[i] = (float)(upper24(block.word[i / 2]) + 1) * 0x1p-24f;
-        turns[i] = (float)upper24(block.word[2 + i / 2]) * 0x1p-24f;
-    }
-    i32x4 quarters = bits_of(load((const float[LANES]){0x1p-149f, 0.0f, 0x1p-149f, 0.0f}));
-    f32x4 radius = square_root(mul(splat(-2.0f), log4(load(radii))));
-    return mul(radius, sine4(mul(load(turns), splat(6.28318530717958648f)), quarters));
+typedef struct { f32x4 cosine, sine; } Pair;
+
+// sqrt(-2 * log u) * cos(2 * pi * v) and the same with the sine, of words of u and v; u is never
+// zero
+INLINE Pair normal4(i32x4 u, i32x4 v, f32x4 deviation) {
+    f32x4 logs = log4(mul(add(upper24_4(u), splat(1.0f)), splat(0x1p-24f)));
+    f32x4 radius = mul(deviation, square_root(mul(splat(-2.0f), logs)));
+    f32x4 angle = mul(mul(upper24_4(v), splat(0x1p-24f)), splat(6.28318530717958648f));
+    return (Pair){mul(radius, sine4(angle, splat_i32(1))), mul(radius, sine4(angle, splat_i32(0)))};
 }
 
-// out (count), of mean 0 and this deviation, fresh ones in every step
+// out (count), of mean 0 and this deviation, fresh ones in every step. A block gives four: of words
+// 0 and 2 the cosine and the sine, then of 1 and 3.
 void op_normal(float *out, u32 count, float deviation, Stream stream, u32 step) {
-    for (u32 i = 0; i < count; i += LANES) {
-        f32x4 found = mul(splat(deviation), normal4(draw(stream, step, i / LANES)));
-        if (i + LANES <= count) store(out + i, found);
-        else store_tail(out + i, found, count - i);
+    float found[4 * LANES];
+    for (u32 i = 0; i < count; i += 4 * LANES) {
+        Blocks blocks = draw4(stream, step, i / LANES);
+        Pair even = normal4(blocks.word[0], blocks.word[2], splat(deviation));
+        Pair odd = normal4(blocks.word[1], blocks.word[3], splat(deviation));
+        float *to = i + 4 * LANES <= count ? out + i : found;
+        store_transposed(to, LANES, even.cosine, even.sine, odd.cosine, odd.sine);
+        if (to == found)
+            for (u32 at = 0; i + at < count; at++) out[i + at] = found[at];
     }
 }

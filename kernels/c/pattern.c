@@ -3,30 +3,54 @@
 #include "elementary.h"
 #include "kernels.h"
 
+enum { SUMS = 8 };
+
+INLINE double in_pairs(const double *sum) {
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+// noise (n), each the sum of four uniform numbers less its mean (Irwin and Hall: near normal, and
+// exact everywhere)
+INLINE void bells(float *noise, u32 n, Stream stream, u32 step) {
+    for (u32 i = 0; i < n; i += LANES) {
+        Blocks found = draw4(stream, step, i);
+        i32x4 total = splat_i32(-(1 << 25));
+        for (u32 word = 0; word < 4; word++)
+            total = add_i32(total, drop_bits(found.word[word], 8));
+        store_some(noise + i, mul(convert(total), splat(0x1p-24f)), n - i);
+    }
+}
+
 // The divergent pattern "lateral": g (n) += strength * |g| * d, where d is a random direction of
 // length 1 orthogonal to g, and strength = factor * (1 - step / steps_total) fades out. noise (n)
-// is scratch. A component of the raw direction is the sum of four uniform numbers less its mean
-// (Irwin and Hall: near normal, and exact everywhere).
+// is scratch. Sums are in double precision: element i goes to running sum i modulo 8, and the eight
+// are added in pairs.
 void op_lateral(float *g, float *noise, u32 n, float factor, u32 steps_total, Stream stream,
-             u32 step) {
-    double squares = 0.0, along = 0.0, across = 0.0;
-    for (u32 i = 0; i < n; i++) {
-        Block block = draw(stream, step, i);
-        i32 total = 0;
-        for (u32 word = 0; word < 4; word++) total += (i32)upper24(block.word[word]);
-        noise[i] = (float)(total - (1 << 25)) * 0x1p-24f;
-        squares += (double)g[i] * g[i];
-        along += (double)noise[i] * g[i];
-    }
-    if (squares == 0.0) return;  // no gradient, no direction orthogonal to it, no step
-    for (u32 i = 0; i < n; i++) {
-        noise[i] = (float)(noise[i] - along / squares * g[i]);
-        across += (double)noise[i] * noise[i];
-    }
-    if (across == 0.0) return;  // one parameter alone: nothing is orthogonal to its gradient
+                u32 step) {
+    double squares[SUMS] = {0}, along[SUMS] = {0}, across[SUMS] = {0};
+    bells(noise, n, stream, step);
+    for (u32 i = 0; i < n; i += SUMS)
+        for (u32 sum = 0; sum < smaller(SUMS, n - i); sum++) {
+            squares[sum] += (double)g[i + sum] * g[i + sum];
+            along[sum] += (double)noise[i + sum] * g[i + sum];
+        }
+    double length = in_pairs(squares);
+    if (length == 0.0) return;  // no gradient, no direction orthogonal to it, no step
+    double share = in_pairs(along) / length;
+    for (u32 i = 0; i < n; i += SUMS)
+        for (u32 sum = 0; sum < smaller(SUMS, n - i); sum++) {
+            float left = (float)(noise[i + sum] - share * g[i + sum]);
+            noise[i + sum] = left;
+            across[sum] += (double)left * left;
+        }
+    double rest = in_pairs(across);
+    if (rest == 0.0) return;  // one parameter alone: nothing is orthogonal to its gradient
     double fade = 1.0 - (double)step / steps_total;
-    float length = (float)(factor * fade * __builtin_sqrt(squares / across));
-    for (u32 i = 0; i < n; i++) g[i] += length * noise[i];
+    f32x4 size = splat((float)(factor * fade * __builtin_sqrt(length / rest)));
+    for (u32 i = 0; i < n; i += LANES) {
+        f32x4 aside = mul(size, load_some(noise + i, n - i));
+        store_some(g + i, add(load_some(g + i, n - i), aside), n - i);
+    }
 }
 
 // The divergent pattern "chaotic": state (1) takes one step of the logistic map, x = growth * x *
@@ -80,7 +104,7 @@ INLINE void blend(float *out, const float *a, const float *b, float of_a, float 
 }
 
 // The divergent pattern "associative": out (m, n) = each row of x (m, n) mixed with its partner,
-// the row itself by its share w, the partner by 1 - w (Zhang and others, "mixup", 2018, with a share
+// the row itself by its share w, the partner by 1 - w (Zhang and others, "mixup", 2018, with one share
 // for every row)
 void op_mixup(float *out, const float *x, u32 m, u32 n, float factor, Stream stream, u32 step) {
     u32 shift = shift_of(stream, step, m);

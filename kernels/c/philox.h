@@ -30,5 +30,38 @@ INLINE Block draw(Stream stream, u32 step, u32 index) {
     return philox((Block){{index, step, stream.purpose, 0}}, stream.seed_low, stream.seed_high);
 }
 
+// Four blocks at once, those of index first .. first + 3: word[w] holds word w of each.
+typedef struct { i32x4 word[4]; } Blocks;
+
+INLINE Blocks draw4(Stream stream, u32 step, u32 first) {
+    i32x4 c0 = add_i32(splat_i32((i32)first), ascending()), c1 = splat_i32((i32)step);
+    i32x4 c2 = splat_i32((i32)stream.purpose), c3 = splat_i32(0);
+    i32x4 left = splat_i32((i32)0xD2511F53), right = splat_i32((i32)0xCD9E8D57);
+    u32 key_low = stream.seed_low, key_high = stream.seed_high;
+#pragma unroll
+    for (u32 round = 0; round < 10; round++) {
+        i32x4 first_low, first_high, second_low, second_high;
+        multiply_wide(left, c0, &first_low, &first_high);
+        multiply_wide(right, c2, &second_low, &second_high);
+        c0 = exclusive(exclusive(second_high, c1), splat_i32((i32)key_low));
+        c2 = exclusive(exclusive(first_high, c3), splat_i32((i32)key_high));
+        c1 = second_low;
+        c3 = first_low;
+        key_low += 0x9E3779B9;
+        key_high += 0xBB67AE85;
+    }
+    return (Blocks){{c0, c1, c2, c3}};
+}
+
+// Of four words their upper 24 bits, as floats, exactly.
+INLINE f32x4 upper24_4(i32x4 words) { return convert(drop_bits(words, 8)); }
+
+// 16 numbers in the order of the stream, from block `first` on: of each word its upper 24 bits.
+INLINE void draw16(float *out, Stream stream, u32 step, u32 first) {
+    Blocks found = draw4(stream, step, first);
+    store_transposed(out, LANES, upper24_4(found.word[0]), upper24_4(found.word[1]),
+                     upper24_4(found.word[2]), upper24_4(found.word[3]));
+}
+
 // Of a word its upper 24 bits, as many as a float holds exactly.
 INLINE u32 upper24(u32 word) { return word >> 8; }

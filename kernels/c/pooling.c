@@ -17,13 +17,6 @@ INLINE u32 end(u32 place, u32 stride, u32 before, u32 window, u32 size) {
     return at < before ? 0 : smaller(at - before, size);
 }
 
-INLINE f32x4 load_some(const float *x, u32 n) { return n >= LANES ? load(x) : load_tail(x, n); }
-
-INLINE void store_some(float *x, f32x4 a, u32 n) {
-    if (n >= LANES) store(x, a);
-    else store_tail(x, a, n);
-}
-
 // The largest numbers of four channels in a window, and where they are: the first of equal ones,
 // but the last NaN, so that none is hidden. x is the image from these channels on; n of them exist.
 typedef struct {

@@ -4,24 +4,33 @@
 #include "kernels.h"
 #include "philox.h"
 
-// out (n), each within bound of center. Fresh numbers come in fours, one draw each.
+enum { DRAWN = 4 * LANES };  // numbers of one draw
+
+// out (n), each within bound of center. Fresh numbers come in fours, one block each.
 void op_uniform(float *out, u32 n, float bound, float center, Stream stream) {
-    for (u32 i = 0; i < n; i += LANES) {
-        Block block = draw(stream, 0, i / LANES);
-        for (u32 lane = 0; lane < LANES && i + lane < n; lane++)
-            out[i + lane] =
-                ((float)upper24(block.word[lane]) * 0x1p-23f - 1.0f) * bound + center;
+    float drawn[DRAWN];
+    for (u32 i = 0; i < n; i += DRAWN) {
+        draw16(drawn, stream, 0, i / LANES);
+        for (u32 at = 0; at < DRAWN && i + at < n; at += LANES) {
+            f32x4 even = sub(mul(load(drawn + at), splat(0x1p-23f)), splat(1.0f));
+            store_some(out + i + at, add(mul(even, splat(bound)), splat(center)), n - i - at);
+        }
     }
 }
 
 // out (n) = x (n) where a unit is kept, scaled by 1 / (1 - rate), else 0. `drop_below` is rate *
 // 2^24. The mask is drawn again for the gradient instead of being stored.
 void op_dropout(float *out, const float *x, u32 n, u32 drop_below, float scale, Stream stream,
-             u32 step) {
-    for (u32 i = 0; i < n; i += LANES) {
-        Block block = draw(stream, step, i / LANES);
-        for (u32 lane = 0; lane < LANES && i + lane < n; lane++)
-            out[i + lane] = upper24(block.word[lane]) < drop_below ? 0.0f : x[i + lane] * scale;
+                u32 step) {
+    float drawn[DRAWN];
+    f32x4 bound = splat((float)drop_below), zero = splat(0.0f), factor = splat(scale);
+    for (u32 i = 0; i < n; i += DRAWN) {
+        draw16(drawn, stream, step, i / LANES);
+        for (u32 at = 0; at < DRAWN && i + at < n; at += LANES) {
+            f32x4 kept = mul(load_some(x + i + at, n - i - at), factor);
+            i32x4 is_dropped = less(load(drawn + at), bound);
+            store_some(out + i + at, select(is_dropped, zero, kept), n - i - at);
+        }
     }
 }
 

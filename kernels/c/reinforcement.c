@@ -74,7 +74,7 @@ void op_action_value_gradient(float *out, const float *values, const u32 *action
         if (actions[row] >= n) __builtin_trap();
         float away = values[actions[row]] - targets[row];
         away = away < -delta ? -delta : delta < away ? delta : away;
-        for (u32 i = 0; i < n; i++) out[i] = 0.0f;
+        clear_row(out, n);
         out[actions[row]] = away * share;
     }
 }

@@ -43,6 +43,7 @@ INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) { return wasm_v128_bitselec
 INLINE i32x4 bits_of(f32x4 a) { return a; }
 INLINE f32x4 float_of(i32x4 a) { return a; }
 INLINE i32x4 splat_i32(i32 a) { return wasm_i32x4_splat(a); }
+INLINE i32x4 ascending(void) { return wasm_i32x4_const(0, 1, 2, 3); }
 INLINE i32x4 add_i32(i32x4 a, i32x4 b) { return wasm_i32x4_add(a, b); }
 INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { return wasm_i32x4_sub(a, b); }
 INLINE i32x4 is_nan(f32x4 a) { return wasm_f32x4_ne(a, a); }
@@ -63,6 +64,14 @@ INLINE void store_transposed(float *p, u32 stride, f32x4 a, f32x4 b, f32x4 c, f3
     store(p + stride, wasm_i32x4_shuffle(ab_low, cd_low, 2, 3, 6, 7));
     store(p + 2 * stride, wasm_i32x4_shuffle(ab_high, cd_high, 0, 1, 4, 5));
     store(p + 3 * stride, wasm_i32x4_shuffle(ab_high, cd_high, 2, 3, 6, 7));
+}
+INLINE i32x4 exclusive(i32x4 a, i32x4 b) { return wasm_v128_xor(a, b); }
+INLINE i32x4 drop_bits(i32x4 a, u32 n) { return wasm_u32x4_shr(a, n); }  // a has no sign
+// Products of whole numbers without sign: their lower and their upper 32 bits.
+INLINE void multiply_wide(i32x4 a, i32x4 b, i32x4 *low, i32x4 *high) {
+    v128_t first = wasm_u64x2_extmul_low_u32x4(a, b), last = wasm_u64x2_extmul_high_u32x4(a, b);
+    *low = wasm_i32x4_shuffle(first, last, 0, 2, 4, 6);
+    *high = wasm_i32x4_shuffle(first, last, 1, 3, 5, 7);
 }
 // One number in all lanes. The compiler may not see that it comes from memory: it would take
 // load32_splat, which the engine turns into a detour through a general register.
@@ -118,6 +127,7 @@ INLINE f32x4 select(i32x4 mask, f32x4 yes, f32x4 no) {
 INLINE i32x4 bits_of(f32x4 a) { EACH(i32x4, float_bits(a.lane[i])); }
 INLINE f32x4 float_of(i32x4 a) { EACH(f32x4, bits_float(a.lane[i])); }
 INLINE i32x4 splat_i32(i32 a) { EACH(i32x4, a); }
+INLINE i32x4 ascending(void) { EACH(i32x4, (i32)i); }
 INLINE i32x4 add_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] + (u32)b.lane[i])); }
 INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] - (u32)b.lane[i])); }
 INLINE i32x4 is_nan(f32x4 a) { EACH(i32x4, a.lane[i] != a.lane[i] ? -1 : 0); }
@@ -132,6 +142,15 @@ INLINE void store_transposed(float *p, u32 stride, f32x4 a, f32x4 b, f32x4 c, f3
     for (u32 i = 0; i < LANES; i++) {
         p[i * stride] = a.lane[i], p[i * stride + 1] = b.lane[i];
         p[i * stride + 2] = c.lane[i], p[i * stride + 3] = d.lane[i];
+    }
+}
+INLINE i32x4 exclusive(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] ^ b.lane[i]); }
+INLINE i32x4 drop_bits(i32x4 a, u32 n) { EACH(i32x4, (i32)((u32)a.lane[i] >> n)); }
+INLINE void multiply_wide(i32x4 a, i32x4 b, i32x4 *low, i32x4 *high) {
+    for (u32 i = 0; i < LANES; i++) {
+        u64 product = (u64)(u32)a.lane[i] * (u32)b.lane[i];
+        low->lane[i] = (i32)(u32)product;
+        high->lane[i] = (i32)(u32)(product >> 32);
     }
 }
 INLINE f32x4 splat_from(const float *p) { return splat(*p); }
@@ -157,6 +176,16 @@ INLINE void store_tail(float *p, f32x4 a, u32 n) {
     float lanes[LANES];
     store(lanes, a);
     for (u32 i = 0; i < n; i++) p[i] = lanes[i];
+}
+
+// Four floats, or as many as are left.
+INLINE f32x4 load_some(const float *p, u32 left) {
+    return left < LANES ? load_tail(p, left) : load(p);
+}
+
+INLINE void store_some(float *p, f32x4 a, u32 left) {
+    if (left < LANES) store_tail(p, a, left);
+    else store(p, a);
 }
 
 // The sum of the four lanes, always ((0 + 1) + (2 + 3)).

@@ -28,14 +28,17 @@ void op_scale(float *out, const float *x, u32 count, float value) {
 
 // out (count) = value everywhere
 void op_constant(float *out, u32 count, float value) {
+    f32x4 all = splat(value);
     u32 i = 0;
-    for (; i + LANES <= count; i += LANES) store(out + i, splat(value));
+    for (; i + 4 * LANES <= count; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = 0; v < 4; v++) store(out + i + v * LANES, all);
     for (; i < count; i++) out[i] = value;
 }
 
 // out (m, n) = 1 at the row's label, else 0
 void op_one_hot(float *out, const u32 *labels, u32 m, u32 n) {
-    op_constant(out, m * n, 0.0f);
+    clear_row(out, m * n);
     for (u32 row = 0; row < m; row++, out += n) {
         if (labels[row] >= n) __builtin_trap();
         out[labels[row]] = 1.0f;
