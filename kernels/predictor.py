@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import forward, modelfile
+from kernels import forward, modelfile, profile
 from kernels.build import Module
 from kernels.limits import Limits
 from kernels.runtime import Sandbox
@@ -27,7 +27,7 @@ class Predictor:
     """
 
     def __init__(self, model: bytes, *, module: Module, limits: Limits | None = None) -> None:
-        self.model = modelfile.load(model)
+        self.model, self._module = modelfile.load(model), module
         unit = self.model.forward(1)
         (self._name, example), *others = unit.inputs.items()
         if others or (example.shape or (0,))[0] != 1:
@@ -88,6 +88,11 @@ class Predictor:
                 row = int(np.argwhere(~np.isfinite(array))[0][0]) * len(given) // len(array)
                 raise RowsRefused(f"row {row}: its numbers are so large that the network overflows")
         return found
+
+    def profile(self, rows: int) -> profile.Profile:
+        """Where the time of one call for so many rows goes, at most as many as a call takes."""
+        most = min(rows, self._plan.capacity)
+        return profile.measure(self._sandbox, forward.PROGRAM, module=self._module, rows=most)
 
     def _tokens(self, unit: forward.Forward) -> int:
         """How many tokens the network knows, where it takes tokens."""

@@ -325,6 +325,18 @@ class Validation(Work):
         return f"validation of {self.model}"
 
     @property
+    def time_by_layer(self) -> dict[str, float]:
+        """Microseconds of one call in each layer; nothing where it was not measured."""
+        layers = self.report.get("profile", {}).get("layers", [])
+        return {row["layer"]: row["us"] for row in layers}
+
+    @property
+    def time_by_op(self) -> dict[str, float]:
+        """The same in each kind of instruction, the costliest first."""
+        ops = self.report.get("profile", {}).get("ops", [])
+        return {row["op"]: row["us"] for row in ops}
+
+    @property
     def accuracy_hint(self) -> str:
         """The interval that the number of rows supports."""
         low, high = self.report["accuracy_interval"]

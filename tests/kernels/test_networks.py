@@ -75,7 +75,7 @@ EYES = [
     {"type": "conv2d", "filters": 6, "kernel_size": 2, "activation": "gelu"},
 ]
 
-# texts of 8 tokens out of 11: the class is whether a 3 stands in them; each token follows its left one
+# texts of 8 tokens out of 11: the class is whether there is a 3; each other token follows its left
 TEXTS = RNG.integers(0, 11, (ROWS, 8))
 TEXTS[:, 1::2] = (TEXTS[:, ::2] * 3 + 1) % 11
 HAS_THREE = (TEXTS == 3).any(axis=1).astype(np.int32)

@@ -37,6 +37,17 @@ def test_latency_is_of_calls_that_were_made(model):
     assert validation.report["environment"]["kernel_hash"] == model.kernel_hash
 
 
+def test_the_time_of_a_call_is_divided_among_its_layers(model, client, alice):
+    validation = model.validations.get()
+    assert list(validation.time_by_layer) == ["input", "dense0", "dense1"]
+    assert sum(validation.time_by_layer.values()) == pytest.approx(
+        sum(validation.time_by_op.values())
+    )
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert "Where the time goes, by layer" in page
+
+
 def test_mallory_cannot_have_a_model_of_alice_measured(model, mallory):
     with pytest.raises(training.NotOwner):
         training.validate_model(actor=mallory, model=model)

@@ -82,6 +82,7 @@ def measure(model: bytes, rows: NDArray[np.float32]) -> dict[str, Any]:
     samples_per_second = time_batches(predictor, rows)
     peak_bytes = resident_bytes("VmHWM") - before_bytes
     p50, p95, p99 = np.percentile(taken, [50, 95, 99])
+    profile = predictor.profile(BATCH_ROWS).to_json()
     edges = np.geomspace(taken.min(), np.percentile(taken, 99.5), BINS + 1)
     return {
         "latency_p50_ms": float(p50),
@@ -91,6 +92,7 @@ def measure(model: bytes, rows: NDArray[np.float32]) -> dict[str, Any]:
         "peak_memory_mb": peak_bytes / MEGABYTE,
         "sandbox_memory_mb": predictor.peak_memory_bytes / MEGABYTE,
         "histogram": {"edges_ms": edges.tolist(), "calls": np.histogram(taken, edges)[0].tolist()},
+        "profile": {name: profile[name] for name in ("rows", "step_us", "ops", "layers")},
         "environment": {
             "processor": processor(),
             "wasmtime": version("wasmtime"),

@@ -148,7 +148,8 @@ def measure(validation: Validation) -> None:
         leases.fail(validation, code=fault_code(error), message=str(error))
         return
     report = found.pop("report") | {
-        name: measured.pop(name) for name in ("histogram", "environment", "sandbox_memory_mb")
+        name: measured.pop(name)
+        for name in ("histogram", "environment", "sandbox_memory_mb", "profile")
     }
     with transaction.atomic():
         leases.write(
