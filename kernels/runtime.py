@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from kernels.build import Module
 from kernels.compiler import Plan
+from kernels.entry import Entry
 from kernels.graph import Node
 from kernels.limits import DeadlineExceeded, Limits, OutOfMemory, SandboxError, Trapped
 from kernels.placement import address_of
@@ -153,7 +154,7 @@ class _Instance:
         assert isinstance(memory, wasmtime.Memory)
         assert isinstance(run, wasmtime.Func)
         assert isinstance(heap, wasmtime.Global)
-        self.memory, self.function = memory, run
+        self.memory, self.enter = memory, Entry(self.store, run)
         encoded = tape.encode()
         self.tape_at = aligned(int(heap.value(self.store)))
         self.arena_at = aligned(self.tape_at + len(encoded))
@@ -170,8 +171,7 @@ class _Instance:
         return self.bytes[begin : begin + size_bytes]
 
     def run(self, program: int, first: int, steps: int, rows: int) -> int:
-        at = (self.tape_at, program, self.arena_at, first, steps, rows)
-        return int(self.function(self.store, *at))
+        return self.enter(self.tape_at, program, self.arena_at, first, steps, rows)
 
     def _bytes(self) -> NDArray[np.uint8]:
         """All of the memory. It never moves, since it does not grow any more; arrays made from it
