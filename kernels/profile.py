@@ -19,24 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import forward, ops
+from kernels import ops
 from kernels.autodiff import root
 from kernels.build import Module
 from kernels.compiler import Plan
-from kernels.config import NetworkConfig
-from kernels.data import random_data
 from kernels.graph import Node, in_order
-from kernels.limits import Limits
-from kernels.predictor import Predictor
 from kernels.runtime import Sandbox
 from kernels.tape import PROGRAMS_LIMIT, Instruction, Tape, extents_bytes
-from kernels.trainer import Trainer
 
 TIMED_SECONDS = 200e-6
 STEPS_MOST = 2**16
 STEP_CALLS = 20
 WHOLE_RUNS = 9
-WARMING_STEPS = 3
 OUTSIDE = "training"  # what belongs to no layer: order of rows, optimiser
 BLOCK = PROGRAMS_LIMIT - 2  # beside the whole program and an empty one
 WHOLE, NOTHING = "whole", "nothing"
@@ -122,33 +116,6 @@ def total(group: Sequence[Timing]) -> Timing:
         for name in ("seconds", "flops", "bytes", "share")
     )
     return Timing("", "", {}, seconds, int(flops), int(size_bytes), share)
-
-
-def prediction(blob: bytes, *, rows: int, module: Module, limits: Limits | None = None) -> Profile:
-    """Of a model file answering so many rows at once, at most as many as it takes in one call.
-
-    Raises ModelRefused, and SandboxError where it exceeds the limits.
-    """
-    predictor = Predictor(blob, module=module, limits=limits)
-    data = predictor.example_rows(max(1, min(rows, predictor.capacity)))
-    predictor.outputs(data)
-    return measure(predictor.sandbox, forward.PROGRAM, module=module, rows=len(data))
-
-
-def training(
-    config: NetworkConfig, *, rows: int, module: Module, limits: Limits | None = None
-) -> Profile:
-    """Of a step of training on so many random rows, after a few that warm it up; batches are not
-    cut into shards.
-
-    Raises NonFinite, and SandboxError where it exceeds the limits.
-    """
-    config = dataclasses.replace(config, training=dataclasses.replace(config.training, shards=1))
-    data = random_data(config.data, rows)
-    trainer = Trainer(config, data, seed=1, module=module, limits=limits)
-    steps = min(WARMING_STEPS, trainer.steps_total)
-    list(trainer.run(steps=steps))
-    return measure(trainer.sandbox, "train", module=module, step=steps)
 
 
 def measure(

@@ -3,7 +3,7 @@
 import argparse
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ from kernels.commands.command import (
     read_model,
     write,
 )
-from kernels.data import DataError, DataShape, TrainingData
+from kernels.config import NetworkConfig
+from kernels.data import DataError, DataShape, TrainingData, random_data
 from kernels.limits import Limits
 from kernels.modelfile import Model, Signature
+from kernels.predictor import Predictor
 from kernels.trainer import EpochMetrics, Trainer
 
 COLUMNS_LIMIT = 2_000
+WARMING_STEPS = 3
 MEMORY_BYTES = 2**31  # of a command, whose owner can see what the machine has
 
 
@@ -143,14 +146,30 @@ def profile_options(parser: argparse.ArgumentParser) -> None:
 
 
 def show_profile(asked: argparse.Namespace) -> Answer:
-    limits = Limits(memory_bytes=MEMORY_BYTES)
     if asked.file is not None and is_model(asked.file):
-        model, module = asked.file.read_bytes(), build.module()
-        found = profile.prediction(model, rows=asked.batch, module=module, limits=limits)
+        found = profile_of_prediction(asked.file, asked.batch)
     else:
-        settings = read_config(asked.file, data_shape(asked))
-        found = profile.training(settings, rows=asked.rows, module=build.module(), limits=limits)
+        found = profile_of_training(read_config(asked.file, data_shape(asked)), asked.rows)
     return found.to_json(), profile_lines(found)
+
+
+def profile_of_prediction(path: Path, rows: int) -> profile.Profile:
+    """Of a model answering so many random rows at once, at most as many as a call takes."""
+    limits = Limits(memory_bytes=MEMORY_BYTES)
+    predictor = Predictor(path.read_bytes(), module=build.module(), limits=limits)
+    predictor.outputs(predictor.example_rows(max(1, min(rows, predictor.capacity))))
+    return predictor.profile(rows)
+
+
+def profile_of_training(settings: NetworkConfig, rows: int) -> profile.Profile:
+    """Of a step on so many random rows, after a few that warm it up; batches are not cut into
+    shards.
+    """
+    whole = replace(settings, training=replace(settings.training, shards=1))
+    limits, module = Limits(memory_bytes=MEMORY_BYTES), build.module()
+    trainer = Trainer(whole, random_data(whole.data, rows), seed=1, module=module, limits=limits)
+    list(trainer.run(steps=WARMING_STEPS))
+    return profile.measure(trainer.sandbox, "train", module=module, step=trainer.step)
 
 
 def profile_lines(found: profile.Profile) -> list[str]:
