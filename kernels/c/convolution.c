@@ -7,7 +7,7 @@
 
 #include "tile.h"
 
-enum { BAND_FLOATS = 16384, BAND_ROWS = 64 };  // a band stays in the caches
+enum { BAND_FLOATS = 16384, BAND_ROWS = 128 };  // a band stays in the caches
 
 // Images, the window that moves over them, and the places where it stops: its first row and column
 // at place (0, 0) lie `top` and `left` outside.
@@ -17,9 +17,9 @@ typedef struct {
 
 static u32 patch_floats(Grid grid) { return grid.p * grid.q * grid.c; }
 
-static u32 band_rows(Grid grid) {
+static u32 band_rows(Grid grid, u32 places) {
     u32 rows = BAND_FLOATS / patch_floats(grid) / ROWS * ROWS;
-    return rows < ROWS ? ROWS : smaller(rows, BAND_ROWS);
+    return smaller(rows < ROWS ? ROWS : smaller(rows, BAND_ROWS), places);
 }
 
 INLINE void accumulate(float *out, const float *x, u32 n) {
@@ -28,14 +28,15 @@ INLINE void accumulate(float *out, const float *x, u32 n) {
     for (; i < n; i++) out[i] += x[i];
 }
 
-// Which columns of a row of a patch lie inside the image: from .. to - 1.
+// What of a run of numbers, the first of them number x of a row of w, lies in that row: those from
+// .. to - 1.
 typedef struct {
     u32 from, to;
 } Span;
 
-INLINE Span inside(Grid grid, i32 x) {
-    u32 from = x < 0 ? smaller(grid.q, 0u - (u32)x) : 0;
-    u32 to = x < (i32)grid.w ? smaller(grid.q, grid.w - (u32)x) : from;
+INLINE Span inside(i32 x, u32 run, u32 w) {
+    u32 from = x < 0 ? smaller(run, 0u - (u32)x) : 0;
+    u32 to = x < (i32)w ? smaller(run, w - (u32)x) : from;
     return (Span){from, to < from ? from : to};
 }
 
@@ -56,6 +57,20 @@ INLINE void go_on(Grid grid, Place *place) {
     place->sample++;
 }
 
+// The last vector begins where it may end with the row, of at least four numbers.
+INLINE void copy_whole(float *out, const float *x, u32 n) {
+    if (n < LANES) return copy_row(out, x, n);
+    for (u32 i = 0; i + LANES < n; i += LANES) store(out + i, load(x + i));
+    store(out + n - LANES, load(x + n - LANES));
+}
+
+// out (n): those of x from `from` to `to`, zeros before and after
+INLINE void copy_clipped(float *out, const float *x, u32 from, u32 to, u32 n) {
+    clear_row(out, from);
+    copy_row(out + from, x + from, to - from);
+    clear_row(out + to, n - to);
+}
+
 // patches (count, p * q * c): those of images from place number `first` on
 static void read_patches(float *patches, const float *images, Grid grid, u32 first, u32 count) {
     Place place = place_of(grid, first);
@@ -63,19 +78,48 @@ static void read_patches(float *patches, const float *images, Grid grid, u32 fir
     for (; count; count--, go_on(grid, &place)) {
         i32 x = (i32)(place.column * grid.stride - grid.left);
         u32 y = place.row * grid.stride - grid.top;
-        Span span = inside(grid, x);
+        Span span = inside(x, grid.q, grid.w);
+        int is_whole = span.to - span.from == grid.q;
         for (u32 end = y + grid.p; y != end; y++, patches += width) {
-            if (y >= grid.h || span.from == span.to) {
-                clear_row(patches, width);
-                continue;
-            }
             const float *row = images + ((place.sample * grid.h + y) * grid.w + x) * grid.c;
-            u32 from = span.from * grid.c, to = span.to * grid.c;
-            clear_row(patches, from);
-            copy_row(patches + from, row + from, to - from);
-            clear_row(patches + to, width - to);
+            if (y >= grid.h) clear_row(patches, width);
+            else if (is_whole) copy_whole(patches, row, width);
+            else copy_clipped(patches, row, span.from * grid.c, span.to * grid.c, width);
         }
     }
+}
+
+// The same transposed, (p * q, count), of images with one channel and windows that move by one:
+// what all places of a row see at one pixel of their windows lies side by side in the image too.
+static void read_turned(float *patches, const float *images, Grid grid, u32 first, u32 count) {
+    for (u32 done = 0, run; done < count; done += run) {
+        Place place = place_of(grid, first + done);
+        run = smaller(grid.j - place.column, count - done);
+        float *out = patches + done;
+        for (u32 p = 0; p < grid.p; p++)
+            for (u32 q = 0; q < grid.q; q++, out += count) {
+                u32 y = place.row - grid.top + p;
+                i32 x = (i32)(place.column - grid.left + q);
+                Span span = inside(x, run, grid.w);
+                const float *row = images + (place.sample * grid.h + y) * grid.w + x;
+                if (y >= grid.h) clear_row(out, run);
+                else copy_clipped(out, row, span.from, span.to, run);
+            }
+    }
+}
+
+// A band of the matrix of patches.
+static Matrix band_at(float *place, const float *images, Grid grid, u32 first, u32 count) {
+    if (grid.c == 1 && grid.stride == 1) {
+        read_turned(place, images, grid, first, count);
+        return (Matrix){place, count, 1};
+    }
+    read_patches(place, images, grid, first, count);
+    return (Matrix){place, patch_floats(grid), 0};
+}
+
+INLINE Matrix turned(Matrix matrix) {
+    return (Matrix){matrix.data, matrix.step, !matrix.is_turned};
 }
 
 // images += the patches (count, p * q * c) where they came from, from place number `first` on
@@ -85,7 +129,7 @@ static void add_patches(float *images, const float *patches, Grid grid, u32 firs
     for (; count; count--, go_on(grid, &place)) {
         i32 x = (i32)(place.column * grid.stride - grid.left);
         u32 y = place.row * grid.stride - grid.top;
-        Span span = inside(grid, x);
+        Span span = inside(x, grid.q, grid.w);
         for (u32 end = y + grid.p; y != end; y++, patches += width) {
             if (y >= grid.h || span.from == span.to) continue;
             float *row = images + ((place.sample * grid.h + y) * grid.w + x) * grid.c;
@@ -101,13 +145,13 @@ void op_conv2d(float *out, const float *x, const float *weights, const float *bi
                u32 b, u32 h, u32 w, u32 c, u32 p, u32 q, u32 f, u32 i, u32 j, u32 stride, u32 top,
                u32 left, u32 activation) {
     Grid grid = {h, w, c, p, q, i, j, stride, top, left};
-    u32 band = band_rows(grid), k = patch_floats(grid), places = b * i * j;
+    u32 k = patch_floats(grid), places = b * i * j, band = band_rows(grid, places);
     float *packed = scratch + band * k;
     for (u32 first = 0; first < places; first += band) {
         u32 rows = smaller(band, places - first);
-        read_patches(scratch, x, grid, first, rows);
-        ended_product(out + first * f, f, (Matrix){scratch, k, 0}, (Matrix){weights, f, 0}, packed,
-                      rows, k, f, 0, (End){bias, activation});
+        Matrix patches = band_at(scratch, x, grid, first, rows);
+        ended_product(out + first * f, f, patches, (Matrix){weights, f, 0}, packed, rows, k, f, 0,
+                      (End){bias, activation});
     }
 }
 
@@ -116,12 +160,12 @@ void op_conv2d_weights_gradient(float *out, const float *x, const float *g, floa
                                 u32 h, u32 w, u32 c, u32 i, u32 j, u32 f, u32 p, u32 q,
                                 u32 stride, u32 top, u32 left) {
     Grid grid = {h, w, c, p, q, i, j, stride, top, left};
-    u32 band = band_rows(grid), k = patch_floats(grid), places = b * i * j;
+    u32 k = patch_floats(grid), places = b * i * j, band = band_rows(grid, places);
     float *packed = scratch + band * k;
     for (u32 first = 0; first < places; first += band) {
         u32 rows = smaller(band, places - first);
-        read_patches(scratch, x, grid, first, rows);
-        product(out, f, (Matrix){scratch, k, 1}, (Matrix){g + first * f, f, 0}, packed, k, rows, f,
+        Matrix patches = band_at(scratch, x, grid, first, rows);
+        product(out, f, turned(patches), (Matrix){g + first * f, f, 0}, packed, k, rows, f,
                 first > 0);
     }
 }
@@ -132,7 +176,7 @@ void op_conv2d_input_gradient(float *out, const float *g, const float *weights, 
                               u32 b, u32 i, u32 j, u32 f, u32 p, u32 q, u32 c, u32 h, u32 w,
                               u32 stride, u32 top, u32 left) {
     Grid grid = {h, w, c, p, q, i, j, stride, top, left};
-    u32 band = band_rows(grid), k = patch_floats(grid), places = b * i * j;
+    u32 k = patch_floats(grid), places = b * i * j, band = band_rows(grid, places);
     float *packed = scratch + band * k;
     clear_row(out, b * h * w * c);
     for (u32 first = 0; first < places; first += band) {

@@ -53,26 +53,25 @@ void op_bias(float *out, const float *x, const float *b, u32 m, u32 n) {
     for (u32 row = 0; row < m; row++) map2(out + row * n, x + row * n, b, n, sum4);
 }
 
-// out (n) = the sum of x (m, n) over its rows, in their order
+// out = the sums of so many vectors of columns of x (m, n), each over its rows in their order
+INLINE void sum_columns(const u32 vectors, float *out, const float *x, u32 m, u32 n) {
+    f32x4 total[8];
+#pragma unroll
+    for (u32 v = 0; v < vectors; v++) total[v] = ZERO;
+    for (u32 row = 0; row < m; row++, x += n)
+#pragma unroll
+        for (u32 v = 0; v < vectors; v++) total[v] = add(total[v], load(x + v * LANES));
+#pragma unroll
+    for (u32 v = 0; v < vectors; v++) store(out + v * LANES, total[v]);
+}
+
+// out (n) = the sum of x (m, n) over its rows, in their order; whole cache lines of a row where it
+// is wide, since one sum waits for the one before
 void op_sum_rows(float *out, const float *x, u32 m, u32 n) {
-    enum { WIDE = 8 };  // vectors side by side: whole cache lines of a row
     u32 i = 0;
-    for (; i + WIDE * LANES <= n; i += WIDE * LANES) {
-        f32x4 total[WIDE];
-#pragma unroll
-        for (u32 v = 0; v < WIDE; v++) total[v] = ZERO;
-        for (u32 row = 0; row < m; row++)
-#pragma unroll
-            for (u32 v = 0; v < WIDE; v++)
-                total[v] = add(total[v], load(x + row * n + i + v * LANES));
-#pragma unroll
-        for (u32 v = 0; v < WIDE; v++) store(out + i + v * LANES, total[v]);
-    }
-    for (; i + LANES <= n; i += LANES) {
-        f32x4 total = ZERO;
-        for (u32 row = 0; row < m; row++) total = add(total, load(x + row * n + i));
-        store(out + i, total);
-    }
+    for (; i + 8 * LANES <= n; i += 8 * LANES) sum_columns(8, out + i, x + i, m, n);
+    for (; i + 4 * LANES <= n; i += 4 * LANES) sum_columns(4, out + i, x + i, m, n);
+    for (; i + LANES <= n; i += LANES) sum_columns(1, out + i, x + i, m, n);
     for (; i < n; i++) {
         float total = 0.0f;
         for (u32 row = 0; row < m; row++) total += x[row * n + i];
@@ -83,18 +82,35 @@ void op_sum_rows(float *out, const float *x, u32 m, u32 n) {
 INLINE f32x4 standardise4(f32x4 x, f32x4 mean, f32x4 scale) { return divide(sub(x, mean), scale); }
 INLINE f32x4 unstandardise4(f32x4 x, f32x4 mean, f32x4 scale) { return add(mul(x, scale), mean); }
 
-// Each row of x (m, n) with two numbers of its column.
+typedef f32x4 (*Ternary)(f32x4, f32x4, f32x4);
+
+INLINE void map3(float *out, const float *x, const float *y, const float *z, u32 n, Ternary f) {
+    u32 i = 0, left = n % LANES;
+    for (; i + LANES <= n; i += LANES) store(out + i, f(load(x + i), load(y + i), load(z + i)));
+    if (!left) return;
+    f32x4 tail = f(load_tail(x + i, left), load_tail(y + i, left), load_tail(z + i, left));
+    store_tail(out + i, tail, left);
+}
+
+// Each row of x (m, n) with two numbers of its column. Rows narrower than some vectors are taken
+// LANES at a time, for which the numbers are written down as often.
+INLINE void map_columns(float *out, const float *x, const float *mean, const float *scale, u32 m,
+                        u32 n, Ternary f) {
+    enum { NARROW = 16 };
+    float means[LANES * NARROW], scales[LANES * NARROW];
+    u32 row = 0;
+    if (n < NARROW) {
+        for (u32 i = 0; i < LANES * n; i++) means[i] = mean[i % n], scales[i] = scale[i % n];
+        for (; row + LANES <= m; row += LANES)
+            map3(out + row * n, x + row * n, means, scales, LANES * n, f);
+    }
+    for (; row < m; row++) map3(out + row * n, x + row * n, mean, scale, n, f);
+}
+
 #define COLUMNS(name) \
     void op_##name(float *out, const float *x, const float *mean, const float *scale, u32 m, \
                    u32 n) { \
-        for (u32 row = 0; row < m; row++, out += n, x += n) { \
-            u32 i = 0; \
-            for (; i + LANES <= n; i += LANES) \
-                store(out + i, name##4(load(x + i), load(mean + i), load(scale + i))); \
-            if (i < n) \
-                store_tail(out + i, name##4(load_tail(x + i, n - i), load_tail(mean + i, n - i), \
-                                            load_tail(scale + i, n - i)), n - i); \
-        } \
+        map_columns(out, x, mean, scale, m, n, name##4); \
     }
 
 COLUMNS(standardise)    // out (m, n) = (x (m, n) - mean (n)) / scale (n)

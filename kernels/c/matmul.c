@@ -11,7 +11,8 @@
 
 #include "tile.h"
 
-enum { FEW_COLUMNS = 16, FEW_ROWS = 64 };  // measured
+// Measured. b lies too far apart where its rows touch more pages than the processor remembers.
+enum { FEW_COLUMNS = 32, FEW_ROWS = 8, SOME_ROWS = 256, NEAR_FLOATS = 1 << 17 };
 
 // LANES rows of a matrix, `step` apart, as columns: place[j * stride + row].
 INLINE void turn_rows(float *place, u32 stride, const float *a, u32 step, u32 columns) {
@@ -89,7 +90,8 @@ Right pack_panels(float *place, Matrix b, u32 from, u32 to, u32 k) {
 static void block_product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m,
                           u32 k, u32 n, int adds, End end) {
     float *packed = scratch + ROWS * FACTOR_FLOATS * k;
-    u32 in_place = m > FEW_ROWS || b.is_turned ? 0 : n / COLUMNS * COLUMNS;
+    int is_near = m <= FEW_ROWS || (m <= SOME_ROWS && k * b.step <= NEAR_FLOATS);
+    u32 in_place = is_near && !b.is_turned ? n / COLUMNS * COLUMNS : 0;
     Right here = {b.data, COLUMNS, b.step}, copied = pack_panels(packed, b, in_place, n, k);
     for (u32 row = 0; row < m; row += ROWS, out += ROWS * out_step) {
         u32 rows = smaller(m - row, ROWS);

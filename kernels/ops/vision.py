@@ -15,7 +15,7 @@ from kernels.ops.table import Array, Attributes, Op, apply
 from kernels.signature import Signature, Sizes
 
 WINDOW: dict[str, type] = {"stride": int, "top": int, "left": int}
-BAND_FLOATS, BAND_ROWS, TILE_ROWS = 16_384, 64, 4  # of c/convolution.c and c/tile.h
+BAND_FLOATS, BAND_ROWS, TILE_ROWS = 16_384, 128, 4  # of c/convolution.c and c/tile.h
 
 
 def padded(node: Node, x: Array, filled_with: float) -> Array:
@@ -154,7 +154,8 @@ def band(sizes: Sizes) -> tuple[int, int]:
     """Rows and columns of a band of patches."""
     floats = sizes["p"] * sizes["q"] * sizes["c"]
     rows = BAND_FLOATS // floats // TILE_ROWS * TILE_ROWS
-    return min(max(rows, TILE_ROWS), BAND_ROWS), floats
+    places = sizes["b"] * sizes["i"] * sizes["j"]
+    return min(max(rows, TILE_ROWS), BAND_ROWS, places), floats
 
 
 def forward_scratch(sizes: Sizes) -> int:
