@@ -1,13 +1,20 @@
 """What every desk stands on, and the desk of people, roles, keys and the audit trail."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django import forms
+from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
 
+from governance import services as governance
 from governance.models import ApiKey, AuditEntry, Role, RoleGrant, User
 
 
@@ -49,10 +56,83 @@ class RoleGrantInline(TabularInline):  # type: ignore[misc]  # unfold ships no t
         return False  # `manage.py grant_role`, which writes it down
 
 
+class CloseForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
+    reason = forms.CharField(
+        max_length=1_000, label="Why; it is written down", widget=UnfoldAdminTextareaWidget
+    )
+
+
 @admin.register(User)
-class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]  # unfold ships no types
+class PersonAdmin(DeskAdmin):
+    """People change their own names, addresses and passwords; roles are given by `grant_role`."""
+
     list_display = ["username", "email", "date_joined", "is_active", "is_staff"]
+    list_filter = ["is_active", "is_staff"]
+    search_fields = ["username", "email"]
+    fields = [
+        ("username", "email"),
+        ("is_active", "is_staff", "is_superuser"),
+        ("date_joined", "last_login"),
+    ]
     inlines = [RoleGrantInline]
+    actions_detail = ["close", "reopen"]
+
+    def has_close_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        return self.may_change(request, object_id, is_active=True)
+
+    def has_reopen_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        return self.may_change(request, object_id, is_active=False)
+
+    def may_change(self, request: HttpRequest, object_id: str, *, is_active: bool) -> bool:
+        person = self.get_object(request, object_id)
+        return (
+            isinstance(request.user, User)
+            and request.user.has_role(Role.ADMIN)
+            and person is not None
+            and person.is_active == is_active
+        )
+
+    @action(  # type: ignore[untyped-decorator]  # unfold ships no types
+        description="Close",
+        url_path="close",
+        permissions=["close"],
+        dialog={
+            "title": "Close this account?",
+            "description": "Nobody can sign in or call by it; what it made stays.",
+            "form_class": CloseForm,
+            "form_submit_text": "Close",
+        },
+    )
+    def close(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        act = partial(governance.close_account, reason=form.cleaned_data["reason"])
+        return self.changed(request, object_id, act, "is closed")
+
+    @action(  # type: ignore[untyped-decorator]  # unfold ships no types
+        description="Reopen",
+        url_path="reopen",
+        permissions=["reopen"],
+        dialog={
+            "title": "Open this account again?",
+            "description": "Its owner can sign in as before.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Reopen",
+        },
+    )
+    def reopen(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        return self.changed(request, object_id, governance.reopen_account, "is open")
+
+    def changed(
+        self, request: HttpRequest, object_id: str, act: Callable[..., User], outcome: str
+    ) -> HttpResponse:
+        """One service call; the dialog closes by going back to the list."""
+        person = User.objects.get(pk=object_id)
+        try:
+            act(actor=request.user, user=person)
+        except governance.Refusal as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        else:
+            self.message_user(request, f"The account {person} {outcome}.", messages.SUCCESS)
+        return HttpResponse(headers={"HX-Redirect": reverse("admin:governance_user_changelist")})
 
 
 @admin.register(AuditEntry)

@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from governance.models import Answer, ApiKey, AuditEntry, Moderated, Role, RoleGrant, Scope, User
 
+HIDING_ROLES = (Role.MODERATOR, Role.SENIOR_MODERATOR, Role.ADMIN)
 DESK_ROLES = (Role.MODERATOR, Role.SENIOR_MODERATOR, Role.FINANCE, Role.ADMIN)  # see the admin
 KEY_ALPHABET = string.ascii_letters + string.digits
 KEY_KIND = "nnm_live"
@@ -107,6 +108,34 @@ def require_role(user: User, *roles: Role) -> None:
     if not user.has_role(*roles):
         names = " or ".join(role.label.lower() for role in roles)
         raise NotAllowed(f"This needs the role {names}; ask an administrator for it.")
+
+
+# People
+
+
+@transaction.atomic
+def close_account(*, actor: User, user: User, reason: str) -> User:
+    """Nobody signs in or calls by this account any more; what it made and owns stays."""
+    require_role(actor, Role.ADMIN)
+    if actor.pk == user.pk:
+        raise NotAllowed("Nobody closes their own account here; ask another administrator.")
+    if not reason.strip():
+        raise Refusal("Say why: the reason is written down.")
+    if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+        raise Refusal("This account is already closed.")
+    record(actor=actor, verb="close_account", subject=user, details={"reason": reason})
+    user.refresh_from_db()
+    return user
+
+
+@transaction.atomic
+def reopen_account(*, actor: User, user: User) -> User:
+    require_role(actor, Role.ADMIN)
+    if not User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+        raise Refusal("This account is open.")
+    record(actor=actor, verb="reopen_account", subject=user)
+    user.refresh_from_db()
+    return user
 
 
 # Keys
@@ -214,7 +243,7 @@ def answer_once(
 
 @transaction.atomic
 def hide(*, actor: User, subject: Moderated, reason: str) -> None:
-    require_role(actor, Role.MODERATOR, Role.SENIOR_MODERATOR, Role.ADMIN)
+    require_role(actor, *HIDING_ROLES)
     if not reason.strip():
         raise Refusal("Say why: the reason is shown to the author.")
     subject.hide(reason)
@@ -223,6 +252,6 @@ def hide(*, actor: User, subject: Moderated, reason: str) -> None:
 
 @transaction.atomic
 def restore(*, actor: User, subject: Moderated) -> None:
-    require_role(actor, Role.MODERATOR, Role.SENIOR_MODERATOR, Role.ADMIN)
+    require_role(actor, *HIDING_ROLES)
     subject.restore()
     record(actor=actor, verb="restore", subject=subject)

@@ -1,6 +1,7 @@
 """The moderators' desk: templates that wait, with their measured numbers, to approve or reject."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,6 +13,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing import services as billing
+from governance import services as governance
 from governance.admin import DeskAdmin
 from governance.models import Role, User
 from governance.services import Refusal
@@ -29,6 +31,12 @@ class ApproveForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no type
 
 class RejectForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
     note = forms.CharField(label="What the author should mend", widget=UnfoldAdminTextareaWidget)
+
+
+class HideForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
+    reason = forms.CharField(
+        max_length=1_000, label="Why, as the author reads it", widget=UnfoldAdminTextareaWidget
+    )
 
 
 class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
@@ -64,7 +72,7 @@ class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no typ
 @admin.register(Template)
 class TemplateAdmin(DeskAdmin):
     list_display = ["name", "owner", "category", "price", "status_label", "created_at"]
-    list_filter = ["status", "category", "plan"]
+    list_filter = ["status", "category", "plan", ("hidden_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "owner__username"]
     list_select_related = ["owner"]
     fields = [
@@ -75,10 +83,11 @@ class TemplateAdmin(DeskAdmin):
         ("price", "call_price"),
         ("status", "review_note"),
         ("created_at", "published_at"),
+        ("hidden_at", "hidden_reason"),
     ]
-    readonly_fields = ["price", "call_price"]
+    readonly_fields = ["price", "call_price", "hidden_at", "hidden_reason"]
     inlines = [VersionInline]
-    actions_detail = ["approve", "reject"]
+    actions_detail = ["approve", "reject", "hide", "restore"]
 
     def has_decide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
         """Moderators decide, on what waits; the service holds it too."""
@@ -88,6 +97,21 @@ class TemplateAdmin(DeskAdmin):
             and request.user.has_role(Role.MODERATOR, Role.SENIOR_MODERATOR)
             and template is not None
             and template.status == Template.Status.IN_REVIEW
+        )
+
+    def has_hide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        return self.may_moderate(request, object_id, is_hidden=False)
+
+    def has_restore_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        return self.may_moderate(request, object_id, is_hidden=True)
+
+    def may_moderate(self, request: HttpRequest, object_id: str, *, is_hidden: bool) -> bool:
+        template = self.get_object(request, object_id)
+        return (
+            isinstance(request.user, User)
+            and request.user.has_role(*governance.HIDING_ROLES)
+            and template is not None
+            and (template.hidden_at is not None) == is_hidden
         )
 
     @admin.display(description="price")
@@ -114,7 +138,8 @@ class TemplateAdmin(DeskAdmin):
         },
     )
     def approve(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        return self.decide(request, object_id, marketplace.approve_template, form, "is public")
+        act = partial(marketplace.approve_template, note=form.cleaned_data["note"])
+        return self.decided(request, object_id, act, "is public")
 
     @action(
         description="Reject",
@@ -128,15 +153,55 @@ class TemplateAdmin(DeskAdmin):
         },
     )
     def reject(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        return self.decide(request, object_id, marketplace.reject_template, form, "went back")
+        act = partial(marketplace.reject_template, note=form.cleaned_data["note"])
+        return self.decided(request, object_id, act, "went back")
 
-    def decide(
-        self, request: HttpRequest, object_id: str, service: Any, form: forms.Form, outcome: str
+    @action(
+        description="Hide",
+        url_path="hide",
+        permissions=["hide"],
+        dialog={
+            "title": "Hide this template from everyone?",
+            "description": "What is deployed of it stops at once. The author reads your reason.",
+            "form_class": HideForm,
+            "form_submit_text": "Hide",
+        },
+    )
+    def hide(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        reason = form.cleaned_data["reason"]
+        return self.decided(
+            request,
+            object_id,
+            lambda actor, template: governance.hide(actor=actor, subject=template, reason=reason),
+            "is hidden",
+        )
+
+    @action(
+        description="Restore",
+        url_path="restore",
+        permissions=["restore"],
+        dialog={
+            "title": "Show this template again?",
+            "description": "People who have it may deploy it again.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Restore",
+        },
+    )
+    def restore(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        return self.decided(
+            request,
+            object_id,
+            lambda actor, template: governance.restore(actor=actor, subject=template),
+            "is shown again",
+        )
+
+    def decided(
+        self, request: HttpRequest, object_id: str, act: Callable[..., object], outcome: str
     ) -> HttpResponse:
         """One service call; the dialog closes by going back to the list."""
         template = Template.objects.get(pk=object_id)
         try:
-            service(actor=request.user, template=template, note=form.cleaned_data["note"])
+            act(actor=request.user, template=template)
         except Refusal as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         else:

@@ -119,6 +119,12 @@ class Template(Moderated):
     def get_absolute_url(self) -> str:
         return reverse("marketplace:template", args=[self.slug])
 
+    def hide(self, reason: str) -> None:
+        """Hidden from everyone, and no longer answering anybody."""
+        super().hide(reason)
+        deployments = Deployment.objects.active().filter(version__template=self)
+        deployments.update(stopped_at=Now())
+
     @property
     def charged_microcredits(self) -> int:
         """What a row costs others: what the author asks, and the compute at least."""

@@ -38,6 +38,12 @@ class Answer:
 def deploy_template(*, owner: User, template: Template, name: str = "") -> Deployment:
     """Answer predictions with the newest version. What costs nothing is bought along the way."""
     one_at_a_time(owner, template)
+    # Locked, so that who hides it meanwhile also stops what is made here.
+    template = Template.objects.select_for_update(of=("self",)).get(pk=template.pk)
+    if template.hidden_at is not None:
+        raise governance.NotAllowed(
+            f"A moderator has hidden “{template.name}”: {template.hidden_reason}"
+        )
     if not may_deploy(owner, template):
         if template.price_microcredits:
             price = billing.credits(template.price_microcredits)

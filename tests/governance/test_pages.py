@@ -7,7 +7,8 @@ from django.core import mail
 from django.urls import reverse
 
 from billing import services as billing
-from governance.models import ApiKey, User
+from governance import services as governance
+from governance.models import ApiKey, AuditEntry, Role, User
 from marketplace import services as marketplace
 from marketplace.models import Template
 
@@ -129,3 +130,55 @@ def test_a_filter_that_no_row_can_have_is_refused(client, judy, waiting):
     address = reverse("admin:marketplace_template_changelist")
     assert client.get(address, {"status__exact": "public"}).status_code == 200
     assert client.get(address, {"status__exact": "\0"}).status_code == 400
+
+
+def moderate(client, template, action, **fields):
+    address = reverse(f"admin:marketplace_template_{action}", args=[template.pk])
+    return client.post(address, {"_form_submitted": "on"} | fields)
+
+
+def test_judy_hides_and_restores_in_the_admin_and_what_is_deployed_stops(
+    client, judy, bob, alice, template
+):
+    marketplace.buy_template(buyer=bob, template=template)
+    deployment = marketplace.deploy_template(owner=bob, template=template)
+    client.force_login(judy)
+    assert "HX-Redirect" not in moderate(client, template, "hide")  # not without a reason
+    assert moderate(client, template, "hide", reason="Copied.")["HX-Redirect"]
+    template.refresh_from_db()
+    deployment.refresh_from_db()
+    assert template.hidden_at is not None
+    assert deployment.is_over
+    for person in (bob, alice):
+        with pytest.raises(governance.NotAllowed, match="hidden .*: Copied"):
+            marketplace.deploy_template(owner=person, template=template)
+    assert moderate(client, template, "hide", reason="Again.").status_code == 403
+    client.force_login(alice)
+    assert "only you see it: Copied." in text(client.get(template.get_absolute_url()))
+    client.force_login(judy)
+    assert moderate(client, template, "restore")["HX-Redirect"]
+    assert marketplace.deploy_template(owner=bob, template=template) != deployment
+    verbs = AuditEntry.objects.filter(actor=judy).values_list("verb", flat=True)
+    assert list(verbs[:2]) == ["restore", "hide"]  # the newest first
+
+
+def test_an_administrator_closes_an_account_and_it_is_written_down(client, judy, bob, mallory):
+    governance.grant_role(actor=None, user=bob, role=Role.ADMIN)
+    closing = reverse("admin:governance_user_close", args=[mallory.pk])
+    form = {"_form_submitted": "on", "reason": "Sold what was not hers."}
+    client.force_login(judy)
+    assert client.post(closing, form).status_code == 403  # a moderator may look
+    detail = reverse("admin:governance_user_change", args=[mallory.pk])
+    assert client.get(detail).status_code == 200
+    assert client.post(detail, {"is_superuser": "on"}).status_code == 403
+    client.force_login(bob)
+    assert client.post(closing, form)["HX-Redirect"]
+    mallory.refresh_from_db()
+    assert not mallory.is_active
+    entry = AuditEntry.objects.get(verb="close_account")
+    assert (entry.actor, entry.details) == (bob, {"reason": form["reason"]})
+    client.post(reverse("admin:governance_user_reopen", args=[mallory.pk]), form)
+    mallory.refresh_from_db()
+    assert mallory.is_active
+    with pytest.raises(governance.NotAllowed, match="their own"):
+        governance.close_account(actor=bob, user=bob, reason="Tired.")
