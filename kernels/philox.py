@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     ASSOCIATIVE = 4
     QUANTUM = 5
     EVOLUTIONARY = 6
+    SAMPLING = 7
     WEIGHTS = 0x10000
     DROPOUT = 0x20000
     EVALUATION = 0x30000
