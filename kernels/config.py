@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels.architecture import Architecture, read_architecture
-from kernels.data import DataShape
+from kernels.data import DataShape, Target
 from kernels.fields import Problem, Reader
 from kernels.layers import Parameter
 from kernels.network import parameter_count
@@ -83,9 +83,32 @@ def parse(raw: object, data: DataShape) -> NetworkConfig:
         kind = architecture.kind if architecture is not None else ""
         settings = read_settings(reader, root["training"], kind, data)
     divergent = read_divergent(reader, root.get("divergent", {"enabled": False}))
+    if architecture is not None and settings is not None:
+        refuse_misfits(reader, architecture.kind, settings, divergent, data)
     if reader.problems or architecture is None or settings is None:
         raise ConfigError(reader.problems)
     return NetworkConfig(data, architecture, settings, divergent)
+
+
+def refuse_misfits(
+    reader: Reader, kind: str, settings: Settings, divergent: Divergent | None, data: DataShape
+) -> None:
+    """Settings that are good ones, but not together or not for these data."""
+    if settings.dynamic_batch > 1 and kind == "gan":
+        reason = "a gan's two networks move in turn and gather nothing; leave it out"
+        reader.refuse("training.dynamic_batch", reason)
+    if divergent is None or divergent.pattern != "associative":
+        return
+    reasons = {
+        "tokens cannot be mixed": bool(data.vocabulary),
+        "actions cannot be mixed": data.target is Target.ACTIONS,
+        "a gan has no targets to mix": kind == "gan",
+    }
+    for reason in [reason for reason, holds in reasons.items() if holds][:1]:
+        reader.refuse("divergent.pattern", f"'associative' mixes examples, and {reason}")
+    if settings.class_weights:
+        reason = "a mixed example has several classes; leave them out with 'associative'"
+        reader.refuse("training.class_weights", reason)
 
 
 def refuse_too_large(reader: Reader, architecture: Architecture) -> None:

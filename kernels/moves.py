@@ -78,7 +78,6 @@ class Moves:
         roots: list[Node] = []
         if self.is_gathering:
             roots += self._gather(g)
-            g = self.total
         self.counted.append(leaf(f"{prefix}optimizer_steps", (1,)))
         training = self.config.training
         moved = optimizers.move(

@@ -5,7 +5,8 @@ parameters, so that any number of steps is one call into the sandbox.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from kernels import ops, shards
 from kernels.autodiff import gradients
@@ -18,6 +19,7 @@ from kernels.layers import Chance
 from kernels.moves import Moves
 from kernels.objectives import Batch, Objective, Phase, objective_of
 from kernels.objectives.objective import standardised
+from kernels.patterns import associative
 from kernels.philox import Purpose, stream
 
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # Kingma and Ba's own values
@@ -197,7 +199,19 @@ class _Training:
             for name, node in self.data.items()
             if name.startswith("train_")
         }
-        return self._batch(parts, self.rows)
+        batch, divergent = self._batch(parts, self.rows), self.config.divergent
+        if divergent is None or divergent.pattern != "associative":
+            return batch
+        return self._mixed(batch, divergent.factor)
+
+    def _mixed(self, batch: Batch, factor: float) -> Batch:
+        """Each example with a partner; of classes shares are left."""
+        mix = partial(associative.mixed, rows=self.rows, factor=factor, seed=self.seed)
+        if batch.targets.dtype == "f4":
+            return replace(batch, rows=mix(batch.rows), targets=mix(batch.targets))
+        labels = reshape(batch.targets, (batch.targets.elements, 1))
+        shares = mix(associative.shares_of(labels, self.config.data.size))
+        return replace(batch, rows=mix(batch.rows), shares=shares)
 
     def slopes(self, phase: Phase) -> dict[Node, Node]:
         """The gradients of a phase, and where they go."""

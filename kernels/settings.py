@@ -10,7 +10,6 @@ from kernels.fields import Choice, Field, Flag, Powers, Reader, Real, Reals, Who
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "step", "cosine", "plateau")
-AVAILABLE_PATTERNS = ("lateral", "chaotic")
 PATTERNS = ("lateral", "quantum", "chaotic", "associative", "evolutionary")
 BATCH_LIMIT = 4_096
 LOSSES: Mapping[str, tuple[str, ...]] = {
@@ -39,6 +38,7 @@ FIELDS: dict[str, Field] = {
     "delta": Real(1e-6, 1e6),
     "quantile": Real(0.001, 0.999),
     "patience": Whole(1, 10_000),
+    "dynamic_batch": Powers(64),
     "shards": Powers(16),
 }
 REQUIRED = ("epochs", "batch_size", "learning_rate", "optimizer")
@@ -165,10 +165,7 @@ def read_divergent(reader: Reader, raw: Any) -> Divergent | None:
     if enabled is not True:
         return None
     pattern = values.get("pattern")
-    if pattern is not None and pattern not in AVAILABLE_PATTERNS:
-        can = "', '".join(AVAILABLE_PATTERNS)
-        reader.refuse("divergent.pattern", f"'{pattern}' is not available here yet; '{can}' is")
     for key in DIVERGENT:
         if key not in divergent:
             reader.refuse(f"divergent.{key}", "is required when enabled is true")
-    return Divergent(values.get("pattern", ""), values.get("factor", 0.0))
+    return Divergent(pattern or "", values.get("factor", 0.0))

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import forward, modelfile, programs, tensors
+from kernels import batching, forward, modelfile, programs, tensors
 from kernels.build import Module
 from kernels.config import NetworkConfig
 from kernels.data import DataError, TrainingData, arrays, check_data
 from kernels.epochs import EpochEnds
+from kernels.exploration import explored
 from kernels.graph import Node
 from kernels.limits import Limits
 from kernels.machine import Machine
@@ -104,10 +105,9 @@ class Trainer:
             if self._machine.uses(node):
                 self._machine.write(node, 1)
         self._ends = EpochEnds(config.training)
-        if self._ends.wants_validation and not validation_rows:
-            raise DataError(
-                "validation_rows: there are none, and the training wants to look at them"
-            )
+        self._exploration = explored(config.divergent, self._machine, self._plan)
+        if self._ends.wants_validation or self._exploration is not None:
+            check_validation(data)
         self.data_sha256 = digest_of_data(data)
         self.step = 0
         self.steps_per_epoch = programs.steps_per_epoch(config, rows)
@@ -173,6 +173,7 @@ class Trainer:
     def checkpoint(self) -> bytes:
         """All that must survive, as safetensors. The same state gives the same bytes."""
         kept = {node.name: self._machine.read(node) for node in self._state()}
+        kept |= self._explored()
         if self._ends.best is not None:
             kept["best"] = self._ends.best
         stated = self._identity() | {"step": self.step, "epochs": self._ends.state()}
@@ -191,11 +192,15 @@ class Trainer:
         step = stated.get("step")
         if type(step) is not int or not 0 <= step <= self.steps_total:
             raise CheckpointRefused(f"step: must be from 0 to {self.steps_total}, not {step}")
+        shapes = {node.name: node.shape for node in self._state()}
+        shapes |= {name: array.shape for name, array in self._explored().items()}
+        for name, shape in shapes.items():
+            if name not in kept or kept[name].shape != shape:
+                raise CheckpointRefused(f"{name}: must be there, of shape {shape}")
         for node in self._state():
-            found = kept.get(node.name)
-            if found is None or found.shape != node.shape:
-                raise CheckpointRefused(f"{node.name}: must be there, of shape {node.shape}")
-            self._machine.write(node, found)
+            self._machine.write(node, kept[node.name])
+        for name, array in self._explored().items():
+            array[...] = kept[name]
         self.step = step
         self._ends.restore(stated["epochs"], kept.get("best"))
 
@@ -256,10 +261,36 @@ class Trainer:
             raise NonFinite(self.step, "the loss")
 
     def _end_epoch(self) -> EpochMetrics:
+        if self._exploration is not None:
+            epochs = self.config.training.epochs
+            self._exploration.end(self.epoch, epochs, self.seed, self._finite_loss)
         point = self._metrics()
         self._ends.end(point.validation_loss, self._machine.read(self._plan.weights.whole))
-        self._machine.write(self._plan.moves.factor, self._ends.factor)
+        factor = 1.0 if self._exploration is None else self._exploration.rate_factor
+        self._machine.write(self._plan.moves.factor, self._ends.factor * factor)
+        self._gather()
         return point
+
+    def _finite_loss(self) -> float:
+        """On all validation rows; infinite where it is not a finite number."""
+        try:
+            return self.validate()[0] or 0.0
+        except NonFinite:
+            return math.inf
+
+    def _gather(self) -> None:
+        """As many batches a step, from now on, as the noise of this epoch's gradients asks for."""
+        moves = self._plan.moves
+        if not moves.is_gathering:
+            return
+        most, gathered = self.config.training.dynamic_batch, int(self._machine.read(moves.every)[0])
+        rows = self._plan.training[0].rows_per_step * self._plan.shards
+        sums = self._machine.read(moves.noise).tolist()
+        self._machine.write(moves.every, batching.choose(sums, rows, gathered, most))
+        self._machine.write(moves.noise, 0)
+
+    def _explored(self) -> dict[str, NDArray[np.float32]]:
+        return {} if self._exploration is None else self._exploration.arrays
 
     def _metrics(self) -> EpochMetrics:
         first = self._plan.training[0]
@@ -312,6 +343,11 @@ class Trainer:
             "kernel_hash": self.module.kernel_hash,
             "mask_sha256": None if self._mask is None else modelfile.weights_sha256(self._mask),
         }
+
+
+def check_validation(data: TrainingData) -> None:
+    if not len(data.validation_rows):
+        raise DataError("validation_rows: there are none, and the training wants to look at them")
 
 
 def exact_sum(values: NDArray[np.float32]) -> float:

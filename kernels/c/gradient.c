@@ -54,9 +54,9 @@ void op_regularise(float *g, float *p, u32 n, float l1, float l2) {
     }
 }
 
-// total (n) = the mean of the gradients of the batches gathered so far, once there are `every` (1)
-// of them, else their sum. waited (1) is how many came before this one; `due` counts them. Zero for
-// `every`, as in fresh memory, is one.
+// total (n) = the sum of the gradients of the batches gathered so far; once there are `every` (1) of
+// them their mean, and so does g become. waited (1) is how many came before this one; `due` counts
+// them. Zero for `every`, as in fresh memory, is one.
 void op_accumulate(float *total, float *g, float *waited, float *every, u32 n) {
     float gathered = *waited + 1.0f;
     u32 i = 0;
@@ -66,7 +66,9 @@ void op_accumulate(float *total, float *g, float *waited, float *every, u32 n) {
     }
     for (; i + LANES <= n; i += LANES) store(total + i, add(load(total + i), load(g + i)));
     for (; i < n; i++) total[i] += g[i];
-    if (gathered >= *every) scale_in_place(total, n, 1.0f / gathered);
+    if (gathered < *every) return;
+    scale_in_place(total, n, 1.0f / gathered);
+    copy_row(g, total, n);
 }
 
 // Whether the gathered gradient is to be used in this step; if not, the step ends here.

@@ -16,12 +16,14 @@ Weights = Mapping[str, Node]
 @dataclass(frozen=True)
 class Batch:
     """Standardised rows (rows, *input) or tokens, and what belongs to them (rows, …): classes or
-    tokens as whole numbers, standardised values; `rewards` (rows, 1) of actions.
+    tokens as whole numbers, standardised values; `rewards` (rows, 1) of actions. Where examples are
+    mixed, `shares` (n, classes) say what the targets say otherwise.
     """
 
     rows: Node
     targets: Node
     rewards: Node | None = None
+    shares: Node | None = None
 
 
 @dataclass(frozen=True)

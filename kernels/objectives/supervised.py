@@ -27,10 +27,10 @@ class Classification(Objective):
         return 1 if self.config.data.target is Target.CLASSES else self.config.data.input[0]
 
     def phases(self, batch: Batch, weights: Weights, chance: Chance) -> Sequence[Phase]:
-        return [Phase(self._loss(self.network.build(batch.rows, weights, chance), batch.targets))]
+        return [Phase(self._loss(self.network.build(batch.rows, weights, chance), batch))]
 
     def measure(self, batch: Batch, weights: Weights, chance: Chance) -> Node:
-        return self._loss(self.network.build(batch.rows, weights), batch.targets)
+        return self._loss(self.network.build(batch.rows, weights), batch)
 
     def answer(self, rows: int) -> Forward:
         x, standardised, columns = self.given(rows)
@@ -38,15 +38,27 @@ class Classification(Objective):
         found = softmax(self.network.build(standardised, trained))
         return Forward({"input": x}, trained | dict(columns), {"probabilities": found})
 
-    def _loss(self, logits: Node, targets: Node) -> Node:
+    def _loss(self, logits: Node, batch: Batch) -> Node:
         width = (logits.shape or ())[-1]
-        sources, training = (flat(logits, width), flat(targets, 1)), self.config.training
+        if batch.shares is not None:
+            shares = self._smoothed(batch.shares, width)
+            return ops.apply("soft_cross_entropy", flat(logits, width), shares)
+        sources, training = (flat(logits, width), flat(batch.targets, 1)), self.config.training
         if not training.label_smoothing and not training.class_weights:
             return ops.apply("cross_entropy", *sources)
         smoothing = {"smoothing": training.label_smoothing}
         return ops.apply(
             "weighted_cross_entropy", *sources, self._class_weights(width), attributes=smoothing
         )
+
+    def _smoothed(self, shares: Node, classes: int) -> Node:
+        """(1 - smoothing) * shares + smoothing / classes."""
+        smoothing = self.config.training.label_smoothing
+        if not smoothing:
+            return shares
+        kept = ops.apply("scale", shares, attributes={"value": 1 - smoothing})
+        spread = reshape(constant(smoothing / classes, shares.elements), shares.shape or ())
+        return ops.apply("sum", kept, spread)
 
     def _class_weights(self, classes: int) -> Node:
         """As a row of numbers, put together from as many constants."""

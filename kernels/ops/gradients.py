@@ -2,8 +2,9 @@
 and measured.
 
 Gathering: `accumulate` adds the gradients of batches to a total, and `due` ends the step until
-there are `every` of them; what follows it in a program runs every so many steps. `waited` and
-`every` are floats, whole ones, since checkpoints hold floats.
+there are `every` of them; what follows it in a program runs every so many steps, and finds their
+mean in place of the gradient. `waited` and `every` are floats, whole ones, since checkpoints hold
+floats.
 """
 
 import numpy as np
@@ -46,6 +47,7 @@ def accumulate(node: Node, step: int, total: Array, g: Array, waited: Array, eve
     total[:] = total + g if waited[0] else g
     if waited[0] + 1 >= every[0]:
         total *= g.dtype.type(1) / (waited[0] + 1)
+        g[:] = total
 
 
 def due(node: Node, step: int, waited: Array, every: Array) -> None:

@@ -196,13 +196,11 @@ TABLE = [
     (("training", "momentum"), 0.9, "training.momentum: belongs to 'sgd', not to 'adam'"),
     (("training", "seed"), 3, "training.seed: is not known here (known: epochs, batch_size, "
      "learning_rate, optimizer, loss, momentum, nesterov, weight_decay, l1, l2, clip_norm, "
-     "clip_value, label_smoothing, class_weights, delta, quantile, patience, shards, schedule)"),
+     "clip_value, label_smoothing, class_weights, delta, quantile, patience, dynamic_batch, "
+     "shards, schedule)"),
     # ---- divergent
     (("divergent", "enabled"), "yes", "divergent.enabled: must be true or false, not 'yes'"),
     (("divergent", "enabled"), REMOVED, "divergent.enabled: is required"),
-    (("divergent", "pattern"), "quantum",
-     "divergent.pattern: 'quantum' is not available here yet; 'lateral', "
-     "'chaotic' is"),
     (("divergent", "pattern"), "latral", "divergent.pattern: 'latral' is not known; did you mean "
      "'lateral'? (known: lateral, quantum, chaotic, associative, evolutionary)"),
     (("divergent", "factor"), 1.5, "divergent.factor: must be from 0 to 1, not 1.5"),

@@ -27,14 +27,16 @@ class Run:
         self.leaves |= {"sums": leaf("sums", (4,)), "slopes": leaf("slopes", slopes.shape)}
         p, total, velocity, rate, waited, every_leaf, sums, stored = self.leaves.values()
         taken = apply("take_rows", stored, sizes={"b": 1}, attributes={"first": 0})
-        g = reshape(taken, (WIDTH,))
+        g = leaf("g", (WIDTH,))
+        copied = apply("copy", reshape(taken, (WIDTH,)))
         roots = [
+            copied,
             apply("measure_noise", sums, g, total, waited, every_leaf),
             apply("accumulate", total, g, waited, every_leaf),
             apply("due", waited, every_leaf),
-            apply("sgd", p, total, velocity, rate, attributes=SGD),
+            apply("sgd", p, g, velocity, rate, attributes=SGD),
         ]
-        plan = compile_programs({"train": Program(roots)})
+        plan = compile_programs({"train": Program(roots, {copied: g})})
         self.sandbox = Sandbox(module, plan, Limits(memory_bytes=2**22))
         self["slopes"][...], self["rate"][...], self["every"][...] = slopes, 0.1, every
 
