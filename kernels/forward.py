@@ -255,21 +255,21 @@ class _Reading:
         fields = mapping(entry, place, known)
         place = f"{place} ({str(fields.get('op'))[:40]})"
         sources = [self._source(number, place) for number in items(fields, "sources", 32, place)]
-        grows = any(number in self.growing for number in sources)
+        grows = [number in self.growing for number in sources]
         try:
             node = self._made(fields, [self.nodes[number] for number in sources], grows, place)
         except ShapeError as error:
             raise GraphRefused(f"{place}: {error}") from error
         if node.elements > ELEMENTS_LIMIT or node.elements < 1:
             raise GraphRefused(f"{place}: {node.shape} has {node.elements:,} elements")
-        if grows:
+        if any(grows):
             self.growing.add(len(self.nodes))
         self.nodes.append(node)
 
     def _made(
-        self, fields: Mapping[str, Any], sources: Sequence[Node], grows: bool, place: str
+        self, fields: Mapping[str, Any], sources: Sequence[Node], grows: Sequence[bool], place: str
     ) -> Node:
-        op, scale = fields.get("op"), self.rows if grows else 1
+        op, scale = fields.get("op"), self.rows if any(grows) else 1
         if op in ("reshape", "part"):
             if len(sources) != 1:
                 raise GraphRefused(f"{place}: takes one source, not {len(sources)}")
@@ -279,10 +279,12 @@ class _Reading:
         if not isinstance(op, str) or op not in ops.TABLE:
             raise GraphRefused(f"{place}: no such op")
         row = ops.TABLE[op]
-        refuse_unfit(row, place)
+        refuse_unfit(op, row, place)
+        refuse_mixing(row, grows, place)
         given = numbers_in(fields, "sizes", place, dict.fromkeys(unseen(row), int))
-        leading = {at for _, at in row.signature.outputs[0].sizes[:1]}
-        sizes = {name: int(v) * (scale if name in leading else 1) for name, v in given.items()}
+        sizes = {name: int(size) for name, size in given.items()}
+        if not all(1 <= size <= ELEMENTS_LIMIT for size in sizes.values()):
+            raise GraphRefused(f"{place}.sizes: must be from 1 to {ELEMENTS_LIMIT:,}")
         attributes = numbers_in(fields, "attributes", place, row.attributes)
         return ops.apply(op, *sources, sizes=sizes, attributes=attributes)
 
@@ -306,12 +308,22 @@ class _Reading:
         return found
 
 
-def refuse_unfit(row: Op, place: str) -> None:
+def refuse_unfit(op: str, row: Op, place: str) -> None:
     """GraphRefused for what belongs to training alone."""
     if not row.signature.outputs or row.decides:
         raise GraphRefused(f"{place}: changes memory, which a network in use does not")
     if row.counts_steps or set(STREAM) & set(row.attributes):
         raise GraphRefused(f"{place}: counts steps or draws random numbers")
+    if op.endswith("_gradient"):
+        raise GraphRefused(f"{place}: belongs to training; its value depends on the other rows")
+
+
+def refuse_mixing(row: Op, grows: Sequence[bool], place: str) -> None:
+    """GraphRefused unless each source that grows with the rows does so as the output does."""
+    leading = row.signature.outputs[0].sizes[0]
+    for term, is_growing in zip(row.signature.inputs, grows, strict=False):
+        if is_growing and term.sizes[0] != leading:
+            raise GraphRefused(f"{place}: the leading size must grow with the rows, and no other")
 
 
 def reshaped(fields: Mapping[str, Any], source: Node, scale: int, place: str) -> Node:

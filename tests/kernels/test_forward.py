@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernels import forward, ops, reference
 from kernels.forward import PROGRAM, Forward, GraphRefused
 from kernels.graph import leaf, reshape, view
-from kernels.limits import Limits
+from kernels.limits import Limits, OutOfMemory, TapeRefused
 from kernels.runtime import Sandbox
 
 VALUES = {
@@ -98,6 +98,7 @@ def test_the_capacity_falls_with_the_work_of_a_row():
         (("nodes", 0, "op"), "explode", r"nodes\[0\] \(explode\): no such op"),
         (("nodes", 0, "op"), "put_rows", r"\(put_rows\): changes memory"),
         (("nodes", 0, "op"), "take_rows", r"\(take_rows\): counts steps or draws"),
+        (("nodes", 3, "op"), "relu_gradient", "belongs to training"),
         (("nodes", 0, "op"), "uniform", r"\(uniform\): counts steps or draws"),
         (("nodes", 0, "sources"), [0, 1, 5], "source 5 is no node before it"),
         (("nodes", 0, "sources"), [0, 1, -1], "source -1 is no node before it"),
@@ -161,6 +162,40 @@ def test_only_whole_leaves_can_be_written():
     graph = Forward({"x": x}, {}, {"y": ops.apply("bias", x, part)})
     with pytest.raises(GraphRefused, match="all: a leaf that is neither input nor parameter"):
         forward.to_json(graph)
+
+
+WEIRD = st.sampled_from([*range(8), 2**16, 2**31, 2**32 - 1])
+IN_USE = [name for name, row in ops.TABLE.items() if row.signature.outputs]
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=st.sampled_from(IN_USE), data=st.data())
+def test_any_op_with_any_sizes_and_attributes_runs_or_is_refused(name, data, simd):
+    """What was read runs in the sandbox: no kernel leaves its operands, none divides by zero."""
+    row = ops.TABLE[name]
+    sizes = {size: data.draw(st.integers(1, 5)) for size in row.signature.sizes}
+    leaves = [
+        {"name": f"x{number}", "shape": list(term.shape(sizes)), "dtype": "f4"}
+        | ({"dtype": term.dtype} if term.dtype != "*" else {})
+        for number, term in enumerate(row.signature.inputs)
+    ]
+    inputs = data.draw(st.integers(0, len(leaves)))
+    node = {"op": name, "sources": list(range(len(leaves))), "attributes": {}, "sizes": {}}
+    for key, kind in row.attributes.items():
+        node["attributes"][key] = data.draw(WEIRD if kind is int else st.floats(-9, 9, width=32))
+    for key in forward.unseen(row):
+        node["sizes"][key] = data.draw(st.just(sizes[key]) | WEIRD)
+    outputs = [{"name": "y", "node": len(leaves)}]
+    raw = {"inputs": leaves[:inputs], "parameters": leaves[inputs:], "nodes": [node]}
+    try:
+        forward.from_json(raw | {"outputs": outputs}, 3)
+    except GraphRefused:
+        return
+    plan = forward.prediction_plan(lambda n: forward.from_json(raw | {"outputs": outputs}, n), 3)
+    try:
+        assert Sandbox(simd, plan.plan, Limits()).call(PROGRAM, 0, 1, 2) == 1
+    except (OutOfMemory, TapeRefused):
+        return  # too large, and said so; a trap would be an operand that was left
 
 
 VALUE = st.recursive(
