@@ -2,14 +2,23 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kernels import build, explain, modelfile, quantise, tensors
-from kernels.commands.command import Answer, Command, pairs, read_model, read_rows, write
-from kernels.exchange import onnx_reader, onnx_writer, wasm
+from kernels.commands.command import (
+    Answer,
+    Command,
+    pairs,
+    read_json,
+    read_model,
+    read_rows,
+    write,
+)
+from kernels.exchange import onnx_reader, onnx_writer, plain, wasm
 from kernels.exchange.wasm import Texts
 from kernels.limits import Limits
 from kernels.modelfile import Model, Signature
@@ -110,21 +119,31 @@ def export(asked: argparse.Namespace) -> Answer:
 
 
 def take_in_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, help="an ONNX file")
+    parser.add_argument("file", type=Path, help="an ONNX file, or with --config safetensors")
+    text = "a JSON file: the network of plain safetensors, and its data under `data`"
+    parser.add_argument("--config", type=Path, help=text)
     parser.add_argument("--output", type=Path, help="default: beside the file")
 
 
 def take_in(asked: argparse.Namespace) -> Answer:
-    found = onnx_reader.read(asked.file.read_bytes())
-    signature = Signature((), ())
+    blob = asked.file.read_bytes()
+    if asked.config is None:
+        model, ending = from_onnx(blob), ".safetensors"
+    else:
+        model = plain.read(blob, modelfile.read_config(read_json(asked.config)))
+        ending = ".model.safetensors"  # beside the weights, which may be .safetensors themselves
+    model = replace(model, provenance={"imported_from": asked.file.name})
+    answer = write(asked.output or asked.file.with_suffix(ending), modelfile.dump(model))
+    return answer, pairs(answer)
+
+
+def from_onnx(blob: bytes) -> Model:
+    found, signature = onnx_reader.read(blob), Signature((), ())
     if "signature" in found.texts:
         signature = modelfile.read_signature(
             tensors.parse_json(found.texts["signature"], "signature")
         )
-    provenance = {"imported_from": asked.file.name}
-    model = Model(found.graph, signature, found.arrays, provenance)
-    answer = write(asked.output or asked.file.with_suffix(".safetensors"), modelfile.dump(model))
-    return answer, pairs(answer)
+    return Model(found.graph, signature, found.arrays)
 
 
 COMMANDS = {
@@ -132,5 +151,5 @@ COMMANDS = {
     "explain": Command("what contributes to an answer", explain_rows, explain_options),
     "quantise": Command("weights of one byte", make_smaller, smaller_options),
     "export": Command("write as onnx, wasm or safetensors", export, export_options),
-    "import": Command("take in an ONNX file", take_in, take_in_options),
+    "import": Command("take in ONNX, or plain safetensors", take_in, take_in_options),
 }

@@ -303,6 +303,11 @@ def mean(operator: Operator, inputs: Sequence[Any]) -> Known:
     reduced = sorted(axis_of(value, int(axis)) for axis in axes)
     if value.batch in reduced or value.index.shape[value.batch] != 1:
         raise OnnxRefused("takes a mean over the rows")
+    if reduced == [value.index.ndim - 1]:
+        raise OnnxRefused(
+            "takes a mean along the last axis; if this is a normalisation, export it with opset 17 "
+            "or later, which has LayerNormalization"
+        )
     kept = [at for at in range(value.index.ndim) if at not in (*reduced, value.batch)]
     index = value.index.transpose(value.batch, *reduced, *kept)
     shape = [size for at, size in enumerate(value.index.shape) if at not in reduced]

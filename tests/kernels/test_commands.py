@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from kernels import modelfile
+from kernels import modelfile, tensors
 from kernels.__main__ import main
 
 
@@ -221,6 +221,26 @@ def test_a_model_goes_out_as_onnx_and_comes_back(model, tmp_path, monkeypatch, c
     assert out.split() == ["tall", "short"]
     status, _, err = said(capsys, "import", str(model))
     assert (status, err) == (1, "this is no ONNX file\n")
+
+
+def test_plain_weights_are_taken_in_with_their_configuration(tmp_path, capsys, monkeypatch):
+    """Two features, two classes, and a weight that swaps them."""
+    weights = tmp_path / "plain.safetensors"
+    swap = np.array([[0, 1], [1, 0]], np.float32)
+    arrays = {"dense0.weight": swap, "dense0.bias": np.zeros(2, np.float32)}
+    weights.write_bytes(tensors.write(arrays, {}))
+    written = {
+        "architecture": {"type": "feedforward", "layers": [{"type": "output", "size": 2}]},
+        "training": {"epochs": 1, "batch_size": 2, "learning_rate": 0.1, "optimizer": "adam"},
+        "data": {"input": [2], "target": "classes", "size": 2},
+    }
+    config = tmp_path / "network.json"
+    config.write_text(json.dumps(written))
+    assert said(capsys, "import", str(weights), "--config", str(config))[0] == 0
+    model = str(tmp_path / "plain.model.safetensors")
+    found = asked(monkeypatch, capsys, [[3, 0], [0, 3]], "run", model, "--json")[1]
+    found = np.array(json.loads(found)["probabilities"])
+    assert found.argmax(axis=1).tolist() == [1, 0]
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path, capsys):

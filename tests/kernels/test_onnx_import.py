@@ -271,6 +271,14 @@ def test_files_that_are_none_or_hide_something_are_refused():
         onnx_reader.read(made.SerializeToString())
 
 
+def test_a_normalisation_in_pieces_is_told_what_would_do():
+    made = model(
+        "s (float[N, 3, 4] x) => (float[N, 3, 1] y) { y = ReduceMean<axes = [-1]>(x) }"
+    ).SerializeToString()
+    with pytest.raises(OnnxRefused, match="export it with opset 17 or later"):
+        onnx_reader.read(made)
+
+
 def test_an_open_axis_wants_a_size():
     blob = model("s (float[N, T, 2] x) => (float[N, T, 2] y) { y = Relu(x) }").SerializeToString()
     with pytest.raises(OnnxRefused, match=r"input 'x', axis 1 \(T\) has no size"):
