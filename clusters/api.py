@@ -17,13 +17,12 @@ from rest_framework.views import APIView
 from billing import services as billing
 from clusters import services as clusters
 from clusters.models import Architecture, Cluster, Consensus, Node, Round, Session, Topology
-from governance.api.requests import IDEMPOTENCY_KEY, caller, once
+from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from kernels.fields import shown
 from training import services as training
 from training.models import Dataset, Tier
 
-LIST_LIMIT = 100
 ARCHITECTURE = {
     "type": "feedforward",
     "layers": [{"type": "hidden", "params": {"size": 128, "activation": "relu"}}],
@@ -136,11 +135,12 @@ def cluster_body(cluster: Cluster) -> dict[str, Any]:
 class Clusters(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.TRAIN}
 
-    @extend_schema(operation_id="neural_cluster_list", responses=dict)
+    @extend_schema(operation_id="neural_cluster_list", responses=dict, parameters=[CURSOR])
     def get(self, request: Request) -> Response:
         """Your clusters, newest first."""
-        found = [cluster_body(row) for row in Cluster.objects.of(caller(request))[:LIST_LIMIT]]
-        return Response({"clusters": found, "count": len(found)})
+        rows, following = page(request, Cluster.objects.of(caller(request)))
+        found = [cluster_body(row) for row in rows]
+        return Response({"clusters": found, "count": len(found), "next": following})
 
     @extend_schema(
         operation_id="neural_cluster_init",

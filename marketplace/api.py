@@ -7,6 +7,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -15,21 +16,19 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing import services as billing
-from governance.api.requests import IDEMPOTENCY_KEY, caller, once
+from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX, caller, once, page
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.forms import to_microcredits
-from marketplace.models import DESCRIPTION_LENGTH_MAX, Category, Plan, Template
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Category, Plan, Purchase, Template
 from training.models import Model
-
-LIMIT_MAX = 100
 
 
 class ListQuery(serializers.Serializer[Any]):
     category = serializers.ChoiceField(Category.choices, required=False)
     tier = serializers.ChoiceField(["free", "paid"], required=False)
     search = serializers.CharField(max_length=100, required=False)
-    limit = serializers.IntegerField(default=20, min_value=1, max_value=LIMIT_MAX)
+    limit = serializers.IntegerField(default=20, min_value=1, max_value=PAGE_LENGTH_MAX)
 
 
 class PublishRequest(serializers.Serializer[Any]):
@@ -47,7 +46,7 @@ class PublishRequest(serializers.Serializer[Any]):
     )
 
 
-def template_body(template: Template) -> dict[str, Any]:
+def template_body(template: Template, *, sales: int) -> dict[str, Any]:
     version = template.current
     validation = version.validation
     return {
@@ -59,7 +58,7 @@ def template_body(template: Template) -> dict[str, Any]:
         "plan": template.plan,
         "price_credits": billing.credits(template.price_microcredits),
         "call_price_credits": billing.credits(template.charged_microcredits),
-        "downloads": template.purchases.count(),
+        "downloads": sales,
         "author_id": str(template.owner_id),
         "status": template.status,
         "url": template.get_absolute_url(),
@@ -74,7 +73,9 @@ def template_body(template: Template) -> dict[str, Any]:
 class Templates(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.PUBLISH}
 
-    @extend_schema(operation_id="neural_list_templates", parameters=[ListQuery], responses=dict)
+    @extend_schema(
+        operation_id="neural_list_templates", parameters=[ListQuery, CURSOR], responses=dict
+    )
     def get(self, request: Request) -> Response:
         """Public templates, newest first."""
         query = ListQuery(data=request.query_params)
@@ -87,11 +88,15 @@ class Templates(APIView):
             free = asked["tier"] == "free"
             rows = rows.filter(price_microcredits=0) if free else rows.exclude(price_microcredits=0)
         if "search" in asked:
-            rows = rows.filter(name__icontains=asked["search"]) | rows.filter(
-                description__icontains=asked["search"]
+            rows = rows.filter(
+                Q(name__icontains=asked["search"]) | Q(description__icontains=asked["search"])
             )
-        found = [template_body(row) for row in rows[: asked["limit"]]]
-        return Response({"templates": found, "count": len(found)})
+        shown, following = page(
+            request, rows, ordering=("-published_at", "-created_at"), length=asked["limit"]
+        )
+        sales = Purchase.objects.per_template(shown)
+        found = [template_body(row, sales=sales.get(row.pk, 0)) for row in shown]
+        return Response({"templates": found, "count": len(found), "next": following})
 
     @extend_schema(
         operation_id="neural_publish_template",
@@ -120,7 +125,7 @@ class Templates(APIView):
                 price_microcredits=to_microcredits(data["price"]),
                 call_price_microcredits=to_microcredits(data["call_price"]),
             )
-            body = template_body(template)
+            body = template_body(template, sales=0)
             return 201, body | {"template_id": body["id"], "templateId": body["id"]}
 
         return once(request, act)

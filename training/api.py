@@ -16,12 +16,10 @@ from rest_framework.views import APIView
 
 from billing import services as billing
 from governance import services as governance
-from governance.api.requests import IDEMPOTENCY_KEY, caller, once
+from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
-from training.models import Dataset, Job, Model, Tier, Validation, Work
-
-LIST_LIMIT = 100
+from training.models import Dataset, Job, Model, Tier, Validation
 
 
 class TrainRequest(serializers.Serializer[Any]):
@@ -114,13 +112,15 @@ class TrainingJob(APIView):
 class Models(APIView):
     required_scope = {"GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_list_models", responses=dict)
+    @extend_schema(operation_id="neural_list_models", responses=dict, parameters=[CURSOR])
     def get(self, request: Request) -> Response:
         """Your models, newest first."""
         measured = Prefetch("validations", queryset=Validation.objects.done())
-        rows = Model.objects.of(caller(request)).prefetch_related(measured)[:LIST_LIMIT]
+        rows, following = page(
+            request, Model.objects.of(caller(request)).prefetch_related(measured)
+        )
         found = [model_body(model) for model in rows]
-        return Response({"models": found, "count": len(found)})
+        return Response({"models": found, "count": len(found), "next": following})
 
 
 def model_body(model: Model) -> dict[str, Any]:
@@ -175,41 +175,63 @@ class Validations(APIView):
 
         return once(request, act)
 
-    @extend_schema(operation_id="neural_validation_status", responses=dict)
+    @extend_schema(operation_id="neural_validation_status", responses=dict, parameters=[CURSOR])
     def get(self, request: Request, model_id: uuid.UUID) -> Response:
         """The validations of a model, newest first."""
         model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)
-        rows = model.validations.all()[:LIST_LIMIT]
-        return Response({"validations": [validation_body(row) for row in rows]})
+        rows, following = page(request, model.validations.all())
+        found = [validation_body(row) for row in rows]
+        return Response({"validations": found, "next": following})
+
+
+FIGURES = {
+    "latency_p50": "latency_p50_ms",
+    "latency_p95": "latency_p95_ms",
+    "latency_p99": "latency_p99_ms",
+    "samples_per_second": "samples_per_second",
+    "model_size_mb": "model_size_mb",
+    "peak_memory_mb": "peak_memory_mb",
+}
+
+
+def benchmark_body(model: Model) -> dict[str, Any]:
+    """The newest figures, or none yet."""
+    measured = model.validations.done().first()
+    figures = {short: getattr(measured, name, None) for short, name in FIGURES.items()}
+    return {
+        "model_id": str(model.pk),
+        "benchmark_type": "comprehensive",
+        "results": figures if measured else None,
+        "timestamp": measured.finished_at if measured else None,
+    }
 
 
 class Benchmarks(APIView):
-    required_scope = {"POST": Scope.MODELS_READ}
+    required_scope = {"POST": Scope.TRAIN, "GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_performance_benchmark", request=None, responses=dict)
+    @extend_schema(
+        operation_id="neural_performance_benchmark",
+        request=None,
+        responses={202: dict},
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def post(self, request: Request, model_id: uuid.UUID) -> Response:
+        """Have a model measured anew by a worker; `results` are the newest figures until then."""
+        user = caller(request)
+        model = get_object_or_404(Model.objects.of(user), pk=model_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            validation = training.validate_model(actor=user, model=model)
+            started = {"benchmark_id": str(validation.pk), "status": validation.status}
+            return 202, started | benchmark_body(model)
+
+        return once(request, act)
+
+    @extend_schema(operation_id="neural_benchmark_status", responses=dict)
+    def get(self, request: Request, model_id: uuid.UUID) -> Response:
         """The newest measured figures of a model."""
         model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)
-        validation = model.validations.filter(status=Work.Status.DONE).first()
-        if validation is None:
+        body = benchmark_body(model)
+        if body["results"] is None:
             raise training.NotReady("This model has no finished validation yet; start one first.")
-        figures = validation_body(validation)
-        results = {
-            short: figures[name]
-            for short, name in (
-                ("latency_p50", "latency_p50_ms"),
-                ("latency_p95", "latency_p95_ms"),
-                ("latency_p99", "latency_p99_ms"),
-                ("samples_per_second", "samples_per_second"),
-                ("model_size_mb", "model_size_mb"),
-                ("peak_memory_mb", "peak_memory_mb"),
-            )
-        }
-        return Response(
-            {
-                "model_id": str(model.pk),
-                "benchmark_type": "comprehensive",
-                "results": results,
-                "timestamp": validation.finished_at,
-            }
-        )
+        return Response(body)

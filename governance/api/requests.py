@@ -1,12 +1,14 @@
 """What operations share: who called, and acting once per `Idempotency-Key`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db import models
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions
+from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,9 +21,12 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="Makes the call safe to repeat: the same key with the same body acts once.",
 )
-
-
+CURSOR = OpenApiParameter(
+    "cursor", str, description="Where to read on; take it from the `next` of the last answer."
+)
 KEY_LENGTH_MAX = 200
+PAGE_LENGTH_MAX = 100
+Row = TypeVar("Row", bound=models.Model)
 
 
 def caller(request: Request) -> User:
@@ -44,6 +49,24 @@ def once(request: Request, act: Callable[[], tuple[int, Any]]) -> Response:
     )
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
     return Response(body, status=status, headers=headers)
+
+
+def page(
+    request: Request,
+    rows: models.QuerySet[Row],
+    *,
+    ordering: tuple[str, ...] = ("-created_at",),
+    length: int = PAGE_LENGTH_MAX,
+) -> tuple[list[Row], str | None]:
+    """The rows of a page, newest first, and the address of the next one, if there is one.
+
+    Pages follow a row and not a number, so they neither skip nor repeat while rows are added.
+    """
+    pages = CursorPagination()
+    pages.ordering = ordering
+    pages.page_size = length
+    found = pages.paginate_queryset(rows, request)
+    return list(found or []), pages.get_next_link()
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its metaclass has no types

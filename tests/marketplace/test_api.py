@@ -55,8 +55,6 @@ def test_the_whole_path_by_program(api, alice, bob, judy, digits):
     model_id = status["model_id"]
     asked = call("POST", f"/api/v1/models/{model_id}/validations")
     validations.validate_model(asked.json()["workflow_id"])
-    found = call("POST", f"/api/v1/models/{model_id}/benchmarks").json()["results"]
-    assert found["latency_p50"] > 0
     published = call(
         "POST",
         "/api/v1/templates",
@@ -274,3 +272,56 @@ def test_an_idempotency_key_has_a_length(api, alice, digits):
     assert answer.status_code == 400
     assert "at most 200" in answer.json()["detail"]
     assert not Job.objects.exists()
+
+
+@pytest.fixture
+def catalogue(alice, judy, template):
+    """Five templates of one model."""
+    for number in range(4):
+        made = marketplace.publish_template(
+            owner=alice,
+            model=template.current.model,
+            name=f"More {number}",
+            description="d",
+            category="vision",
+            plan="free",
+        )
+        marketplace.approve_template(actor=judy, template=made)
+    return Template.objects.public()
+
+
+def test_a_list_is_read_page_by_page_to_its_end(api, bob, catalogue):
+    call, address, found = api(bob), "/api/v1/templates?limit=2", []
+    while address:
+        answer = call("GET", address).json()
+        assert answer["count"] <= 2
+        found += [row["id"] for row in answer["templates"]]
+        address = answer["next"]
+    assert sorted(found) == sorted(str(row.pk) for row in catalogue)
+    assert call("GET", "/api/v1/templates?cursor=nonsense").status_code == 404
+
+
+def test_a_list_asks_the_database_the_same_for_many_as_for_one(
+    api, bob, catalogue, django_assert_max_num_queries
+):
+    marketplace.deploy_template(owner=bob, template=catalogue.get(name="More 1"))
+    call = api(bob)
+    with django_assert_max_num_queries(5):
+        found = call("GET", "/api/v1/templates").json()["templates"]
+    assert {row["name"]: row["downloads"] for row in found if row["downloads"]} == {"More 1": 1}
+
+
+def test_a_benchmark_is_measured_when_it_is_asked_for(api, alice, model):
+    call, address = api(alice), f"/api/v1/models/{model.pk}/benchmarks"
+    started = call("POST", address)
+    assert (started.status_code, started.json()["status"]) == (202, "queued")
+    validations.validate_model(started.json()["benchmark_id"])
+    found = call("GET", address).json()
+    assert found["results"]["latency_p50"] > 0
+    assert model.validations.done().count() == 2
+
+
+def test_a_model_without_figures_says_so(api, alice, job):
+    chunks.run_job(str(job.pk))
+    answer = api(alice)("GET", f"/api/v1/models/{job.model.pk}/benchmarks")
+    assert answer.json()["code"] == "not_ready"
