@@ -20,6 +20,7 @@ UNARY(sigmoid)
 UNARY(tanh)
 UNARY(exp)
 UNARY(log)
+UNARY(erf)
 
 // Gradients: g is the gradient of the output; y the output, x the input, whichever the formula
 // wants.

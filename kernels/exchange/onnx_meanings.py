@@ -1,5 +1,6 @@
 """ONNX operators that compute, in our ops: layers, activations, arithmetic."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,9 +109,14 @@ def elu(operator: Operator, inputs: Sequence[Any]) -> Known:
 
 
 def gelu(operator: Operator, inputs: Sequence[Any]) -> Known:
-    """Ours is the one by tanh, which differs from the one by erf by up to 5e-4."""
-    expect(operator, "approximate", "tanh", "none")
-    return activation("gelu")(operator, inputs)
+    """Ours is the one by tanh; the one by erf, x/2 · (1 + erf(x / sqrt(2))), is put together."""
+    if operator.get("approximate", "none") == "tanh":
+        return activation("gelu")(operator, inputs)
+    value = computed(inputs, 0)
+    half = ops.apply("scale", value.node, attributes={"value": 0.5})
+    inner = ops.apply("scale", value.node, attributes={"value": math.sqrt(0.5)})
+    bent = ops.apply("product", half, ops.apply("erf", inner))
+    return replace(value, node=ops.apply("sum", half, bent))
 
 
 def clip(operator: Operator, inputs: Sequence[Any]) -> Known:
@@ -359,6 +365,7 @@ MEANINGS: dict[str, Meaning] = {
     "Concat": concat,
     "Div": divide,
     "Elu": elu,
+    "Erf": activation("erf"),
     "Exp": activation("exp"),
     "Gather": embedding,
     "Gelu": gelu,

@@ -271,6 +271,7 @@ ROWS: dict[str, Row] = ACTIVATIONS_ROWS | {
     "quotient": operator("Div"),
     "column_product": operator("Mul"),
     "column_quotient": operator("Div"),
+    "erf": operator("Erf"),
     "exp": operator("Exp"),
     "log": operator("Log"),
     "scale": with_constant("Mul", "value"),

@@ -1,9 +1,11 @@
 """One number in, one number out, and what is done to all rows alike."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
+from kernels.graph import Node
 from kernels.ops.table import Array, Gradient, Op, apply, from_input, from_output
 from kernels.signature import Signature
 
@@ -35,6 +37,18 @@ def silu_slope(x: Array) -> Array:
     return np.asarray(s * (1 + x * (1 - s)))
 
 
+def erf(x: Array) -> Array:
+    return np.array([math.erf(value) for value in x.flat], x.dtype).reshape(x.shape)
+
+
+def erf_gradient(node: Node, g: Node) -> tuple[Node]:
+    """2 / sqrt(pi) · exp(-x²)"""
+    x = node.sources[0]
+    inner = apply("scale", apply("product", x, x), attributes={"value": -1.0})
+    slope = {"value": 2 / math.sqrt(math.pi)}
+    return (apply("product", g, apply("scale", apply("exp", inner), attributes=slope)),)
+
+
 def elementwise(f: Callable[[Array], Array], gradient: Gradient, flops: int = 1) -> Op:
     return Op(Signature("(...)->(...)"), lambda n, s, x: f(x), gradient, flops=flops, in_place=True)
 
@@ -64,6 +78,7 @@ ROWS: dict[str, Op] = {
     "tanh": elementwise(np.tanh, from_output("tanh_gradient"), 35),
     "exp": elementwise(np.exp, lambda n, g: (apply("product", n, g),), 20),
     "log": elementwise(np.log, lambda n, g: (apply("quotient", g, n.sources[0]),), 25),
+    "erf": elementwise(erf, erf_gradient, 40),
     "relu_gradient": slope(lambda y: np.where(y > 0, y.dtype.type(1), y.dtype.type(0))),
     "leaky_relu_gradient": slope(lambda y: np.where(y < 0, y.dtype.type(0.01), y.dtype.type(1))),
     "elu_gradient": slope(lambda y: np.where(y < 0, y + 1, 1 + 0 * y)),

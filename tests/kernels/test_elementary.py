@@ -1,5 +1,7 @@
 """exp, log and their kin: how far they are from the truth, in units of the last place."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,19 @@ def test_error_stays_within_the_stated_bound(name, exact, low, high, bound, simd
     x = leaf("x", values.shape)
     found = compute(simd, apply(name, x), {x: values.copy()})
     assert ulps(found, exact(values.astype(np.float64))).max() <= bound
+
+
+def test_the_error_function_is_within_its_bound_and_one_at_the_ends(simd, compute):
+    values = np.linspace(-6, 6, 100_001).astype(np.float32)
+    x = leaf("x", values.shape)
+    found = compute(simd, apply("erf", x), {x: values.copy()})
+    exact = np.array([math.erf(value) for value in values.tolist()])
+    assert np.abs(found - exact).max() <= 5e-7
+    ends = np.array([0.0, -np.inf, np.inf, np.nan, 1e30], np.float32)
+    x = leaf("x", ends.shape)
+    found = compute(simd, apply("erf", x), {x: ends})
+    np.testing.assert_array_equal(found[1:], np.array([-1, 1, np.nan, 1], np.float32))
+    assert abs(found[0]) <= 1e-7
 
 
 def test_waves_of_positions_are_sines_and_cosines(simd, compute):

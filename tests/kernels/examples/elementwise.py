@@ -3,7 +3,7 @@
 from kernels.ops import apply
 from kernels.ops import elementwise as family
 
-UNARY = ["relu", "leaky_relu", "elu", "silu", "gelu", "sigmoid", "tanh", "exp", "copy"]
+UNARY = ["relu", "leaky_relu", "elu", "silu", "gelu", "sigmoid", "tanh", "exp", "erf", "copy"]
 BINARY = ["sum", "product", "quotient"]
 BINARY += [name for name in family.ROWS if name.endswith("_gradient")]
 
@@ -33,6 +33,7 @@ TOLERANCES = {
     "tanh": 1e-6,
     "exp": 1e-6,
     "log": 1e-6,
+    "erf": 1e-6,
     "silu_gradient": 1e-5,
     "gelu_gradient": 1e-5,
 }
