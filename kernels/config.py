@@ -22,6 +22,7 @@ from kernels.data import DataShape, Target
 from kernels.fields import Problem, Reader
 from kernels.layers import Parameter
 from kernels.network import parameter_count
+from kernels.patterns import EPOCH_ENDS
 from kernels.settings import Divergent, Settings, read_divergent, read_settings
 
 PARAMETERS_LIMIT = 100_000_000
@@ -97,15 +98,23 @@ def refuse_misfits(
     if settings.dynamic_batch > 1 and kind == "gan":
         reason = "a gan's two networks move in turn and gather nothing; leave it out"
         reader.refuse("training.dynamic_batch", reason)
-    if divergent is None or divergent.pattern != "associative":
-        return
+    pattern = "" if divergent is None else divergent.pattern
+    if pattern in EPOCH_ENDS and kind == "gan":
+        reason = f"'{pattern}' chooses by the validation loss, and a gan's two losses pull apart"
+        reader.refuse("divergent.pattern", f"{reason}; take 'lateral' or 'chaotic'")
+    if pattern == "associative":
+        refuse_unmixable(reader, kind, settings, data)
+
+
+def refuse_unmixable(reader: Reader, kind: str, settings: Settings, data: DataShape) -> None:
     reasons = {
         "tokens cannot be mixed": bool(data.vocabulary),
         "actions cannot be mixed": data.target is Target.ACTIONS,
         "a gan has no targets to mix": kind == "gan",
     }
     for reason in [reason for reason, holds in reasons.items() if holds][:1]:
-        reader.refuse("divergent.pattern", f"'associative' mixes examples, and {reason}")
+        reason = f"'associative' mixes examples, and {reason}; take 'lateral' or 'chaotic'"
+        reader.refuse("divergent.pattern", reason)
     if settings.class_weights:
         reason = "a mixed example has several classes; leave them out with 'associative'"
         reader.refuse("training.class_weights", reason)

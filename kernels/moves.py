@@ -110,7 +110,8 @@ class Moves:
             attributes: dict[str, Number] = {"l1": training.l1, "l2": training.l2}
             roots.append(ops.apply("regularise", g, p, attributes=attributes))
         if self._pattern("lateral"):
-            roots.append(lateral.explore(g, self._factor, self._steps_total, self.seed))
+            number = len(self.counted) - 1  # of the phases, each draws for itself
+            roots.append(lateral.explore(g, self._factor, self._steps_total, self.seed, number))
         for name in ("clip_value", "clip_norm"):
             limit = getattr(training, name)
             if limit:

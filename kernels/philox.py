@@ -20,11 +20,11 @@ SEED_LIMIT = 2**64
 
 
 class Purpose(IntEnum):
-    """Two purposes never share a number. WEIGHTS, DROPOUT and EVALUATION
-    are followed by numbers of their own."""
+    """Two purposes never share a number. WEIGHTS, DROPOUT, EVALUATION and LATERAL are followed by
+    numbers of their own.
+    """
 
     SHUFFLE = 1
-    LATERAL = 2
     CHAOTIC = 3
     ASSOCIATIVE = 4
     QUANTUM = 5
@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     WEIGHTS = 0x10000
     DROPOUT = 0x20000
     EVALUATION = 0x30000
+    LATERAL = 0x40000
 
 
 def stream(seed: int, purpose: int) -> dict[str, Number]:

@@ -14,7 +14,8 @@ from kernels.graph import Node
 from kernels.philox import Purpose, stream
 
 
-def explore(slopes: Node, factor: float, steps_total: int, seed: int) -> Node:
-    """The instruction that turns a gradient (n) aside."""
-    attributes = {"factor": factor, "steps_total": steps_total, **stream(seed, Purpose.LATERAL)}
+def explore(slopes: Node, factor: float, steps_total: int, seed: int, number: int = 0) -> Node:
+    """The instruction that turns a gradient (n) aside; `number` tells those of one step apart."""
+    draws = stream(seed, Purpose.LATERAL + number)
+    attributes = {"factor": factor, "steps_total": steps_total, **draws}
     return ops.apply("lateral", slopes, attributes=attributes)

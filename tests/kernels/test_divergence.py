@@ -71,6 +71,20 @@ def test_a_restored_run_explores_as_it_would_have(pattern, few, simd, scalar):
     assert rest.weights_sha256() == whole.weights_sha256()
 
 
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_exploration_does_not_depend_on_threads(pattern, few, simd):
+    """Four shards of a batch, on one thread and on two, cut and uncut."""
+    found = settings(pattern, shards=4, dynamic_batch=4, epochs=3)
+    one = Trainer(found, few, seed=7, module=simd, threads=1)
+    list(one.run())
+    cut = Trainer(found, few, seed=7, module=simd, threads=2)
+    list(cut.run(steps=25))
+    two = Trainer(found, few, seed=7, module=simd, threads=2)
+    two.restore(cut.checkpoint())
+    list(two.run())
+    assert two.weights_sha256() == one.weights_sha256()
+
+
 def test_evolution_ends_with_its_best_epoch(few, simd):
     trainer, points = finished(settings("evolutionary", epochs=8), few, simd)
     assert points[-1].validation_loss == min(point.validation_loss for point in points)
@@ -104,6 +118,28 @@ def test_what_looks_at_validation_rows_wants_some(pattern, few, simd):
 def test_what_cannot_be_mixed_is_refused_by_name(data, more, message):
     with pytest.raises(ConfigError, match=message):
         settings("associative", data=data, **more)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"divergent": "quantum"}, "'quantum' chooses by the validation loss, and a gan's two"),
+        ({"divergent": "associative"}, "and a gan has no targets to mix; take 'lateral'"),
+        ({"dynamic_batch": 4}, "training.dynamic_batch: a gan's two networks move in turn"),
+    ],
+)
+def test_what_two_networks_cannot_do_is_refused_by_name(change, message):
+    layers = [{"type": "dense", "units": 8}]
+    raw = {
+        "architecture": {"type": "gan", "latent": 4, "layers": layers, "discriminator": layers},
+        "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "optimizer": "adam"},
+        "divergent": {"enabled": "divergent" in change, "factor": 0.5, "pattern": "lateral"},
+    }
+    config.parse(raw, DataShape.table(8, 2))
+    raw["divergent"]["pattern"] = change.pop("divergent", "lateral")
+    raw["training"] |= change
+    with pytest.raises(ConfigError, match=message):
+        config.parse(raw, DataShape.table(8, 2))
 
 
 def test_values_are_mixed_too_and_smoothed_classes(few, simd):
