@@ -13,32 +13,41 @@ void op_softmax(float *out, const float *x, u32 m, u32 n) {
 }
 
 // out (2) = mean over the rows of -log softmax(x)[label], and how many rows have their largest
-// value at the label (the first of equals counts). scratch (n).
-void op_cross_entropy(float *out, const float *x, const u32 *labels, float *scratch, u32 m, u32 n) {
+// value at the label (the first of equals counts). logs (m, 1) = the logarithm of the sum of
+// exponentials of each row, which is all that the gradient has to know of them. Four rows at a time
+// take their logarithms, and are added up in their order.
+void op_cross_entropy(float *out, float *logs, const float *x, const u32 *labels, u32 m, u32 n) {
     float loss = 0.0f, correct = 0.0f;
-    for (u32 row = 0; row < m; row++, x += n) {
-        u32 label = labels[row];
-        if (label >= n) __builtin_trap();
-        float peak = largest(x, n);
-        float total = exponentials(scratch, x, 1.0f, peak, n);
-        float logs[LANES];
-        store(logs, log4(splat(total)));
-        loss += logs[0] - (x[label] - peak);
-        u32 first = 0;
-        while (first < n && x[first] != peak) first++;
-        correct += first == label ? 1.0f : 0.0f;
+    for (u32 first = 0; first < m; first += LANES) {
+        u32 rows = smaller(LANES, m - first);
+        float peaks[LANES], sums[LANES] = {1.0f, 1.0f, 1.0f, 1.0f}, found[LANES];
+        for (u32 r = 0; r < rows; r++) {
+            peaks[r] = largest(x + r * n, n);
+            sums[r] = sum_of_exponentials(x + r * n, peaks[r], n);
+        }
+        store(found, log4(load(sums)));
+        for (u32 r = 0; r < rows; r++, x += n) {
+            u32 label = checked(labels[first + r], n);
+            logs[first + r] = peaks[r] + found[r];
+            loss += found[r] - (x[label] - peaks[r]);
+            if (x[label] == peaks[r] && (label == 0 || largest(x, label) < peaks[r])) correct += 1.0f;
+        }
     }
     out[0] = loss / (float)m;
     out[1] = correct;
 }
 
-// out (m, n) = (softmax(x) - 1 at the label) / m
-void op_cross_entropy_gradient(float *out, const float *x, const u32 *labels, u32 m, u32 n) {
-    op_softmax(out, x, m, n);
-    for (u32 row = 0; row < m; row++, out += n) {
-        if (labels[row] >= n) __builtin_trap();
-        out[labels[row]] -= 1.0f;
-        for (u32 i = 0; i < n; i++) out[i] /= (float)m;
+// out (m, n) = (softmax(x) - 1 at the label) / m, where softmax(x) = exp(x - log)
+void op_cross_entropy_gradient(float *out, const float *x, const u32 *labels, const float *logs, u32 m,
+                               u32 n) {
+    const float share = 1.0f / (float)m;
+    for (u32 row = 0; row < m; row++, out += n, x += n) {
+        f32x4 log = splat(logs[row]), scale = splat(share);
+        u32 i = 0;
+        for (; i + LANES <= n; i += LANES) store(out + i, mul(share4(sub(load(x + i), log)), scale));
+        if (i < n)
+            store_tail(out + i, mul(share4(sub(load_tail(x + i, n - i), log)), scale), n - i);
+        out[checked(labels[row], n)] -= share;
     }
 }
 

@@ -13,28 +13,28 @@ void op_embedding(float *out, const u32 *tokens, const float *table, u32 b, u32 
 // their order
 void op_embedding_gradient(float *out, const u32 *tokens, const float *g, u32 b, u32 t, u32 d,
                            u32 v) {
-    u32 i = 0;
-    for (; i + LANES <= v * d; i += LANES) store(out + i, splat(0.0f));
-    for (; i < v * d; i++) out[i] = 0.0f;
+    clear_row(out, v * d);
     for (u32 at = 0; at < b * t; at++, g += d) {
         float *row = out + checked(tokens[at], v) * d;
-        for (i = 0; i + LANES <= d; i += LANES) store(row + i, add(load(row + i), load(g + i)));
+        u32 i = 0;
+        for (; i + LANES <= d; i += LANES) store(row + i, add(load(row + i), load(g + i)));
         for (; i < d; i++) row[i] += g[i];
     }
 }
 
 // wave (d) of a step: at 2i sin(step * w), at 2i + 1 cos(step * w), w = 10000^(-2i / d)
 INLINE void sinusoids(float *wave, u32 step, u32 d) {
-    const float fall = -9.210340371976184f / (float)d;  // -ln 10000 / d
+    static const float pairs[LANES] = {0.0f, 0.0f, 2.0f, 2.0f};
+    static const float quarters[LANES] = {0.0f, 1.0f, 0.0f, 1.0f};
+    // a float with 1.5 * 2^23 added shows its whole number in its lowest bits
+    i32x4 turn = sub_i32(bits_of(add(load(quarters), splat(12582912.0f))), splat_i32(0x4b400000));
+    f32x4 fall = splat(-9.210340371976184f / (float)d);  // -ln 10000 / d
     for (u32 i = 0; i < d; i += LANES) {
-        float even = (float)i;
-        const float pairs[LANES] = {even, even, even + 2.0f, even + 2.0f};
-        const float odd[LANES] = {0.0f, 1.0f, 0.0f, 1.0f};
-        // a float with 1.5 * 2^23 added shows its whole number in its lowest bits
-        i32x4 quarters = sub_i32(bits_of(add(load(odd), splat(12582912.0f))),
-                                 splat_i32(0x4b400000));
-        f32x4 angle = mul(splat((float)step), exp4(mul(load(pairs), splat(fall))));
-        store_tail(wave + i, sine4(angle, quarters), smaller(LANES, d - i));
+        f32x4 place = add(splat((float)i), load(pairs));
+        f32x4 angle = mul(splat((float)step), moderate_exp4(mul(place, fall)));
+        f32x4 found = sine4(angle, turn);
+        if (i + LANES <= d) store(wave + i, found);
+        else store_tail(wave + i, found, d - i);
     }
 }
 

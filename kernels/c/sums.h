@@ -78,3 +78,17 @@ INLINE float exponentials(float *out, const float *x, float scale, float peak, u
     }
     return total;
 }
+
+// The sum of exp(x - peak), in the order of exponentials.
+INLINE float sum_of_exponentials(const float *x, float peak, u32 n) {
+    f32x4 sums = splat(0.0f);
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) sums = add(sums, share4(sub(load(x + i), splat(peak))));
+    float total = sum_lanes(sums);
+    if (i < n) {
+        float rest[LANES];
+        store(rest, share4(sub(load_tail(x + i, n - i), splat(peak))));
+        for (u32 lane = 0; i + lane < n; lane++) total += rest[lane];
+    }
+    return total;
+}

@@ -8,7 +8,7 @@ weighed by what the total gives it.
 import numpy as np
 
 from kernels.graph import Node
-from kernels.ops.table import Array, Gradient, Op, apply
+from kernels.ops.table import Array, Gradient, Op, apply, part
 from kernels.signature import Signature
 
 
@@ -17,17 +17,23 @@ def softmax(x: Array) -> Array:
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
-def cross_entropy(node: Node, step: int, x: Array, labels: Array) -> Array:
-    peak = x.max(axis=1)
-    logs = np.log(np.exp(x - peak[:, None]).sum(axis=1)) + peak
-    right = x[np.arange(len(x)), labels[:, 0]]
-    return np.array([(logs - right).mean(), (x.argmax(axis=1) == labels[:, 0]).sum()], x.dtype)
+def cross_entropy(node: Node, step: int, x: Array, labels: Array) -> tuple[Array, Array]:
+    peak = x.max(axis=1, keepdims=True)
+    logs = np.log(np.exp(x - peak).sum(axis=1, keepdims=True)) + peak
+    right = np.take_along_axis(x, labels, axis=1)
+    hits = (x.argmax(axis=1) == labels[:, 0]).sum()
+    return np.array([(logs - right).mean(), hits], x.dtype), logs
 
 
-def cross_entropy_slope(node: Node, step: int, x: Array, labels: Array) -> Array:
-    out = softmax(x)
+def cross_entropy_slope(node: Node, step: int, x: Array, labels: Array, logs: Array) -> Array:
+    out = np.exp(x - logs)
     out[np.arange(len(x)), labels[:, 0]] -= 1
     return np.asarray(out / x.dtype.type(len(x)))
+
+
+def cross_entropy_gradient(node: Node, g: Node) -> tuple[Node | None, ...]:
+    slope = apply("cross_entropy_gradient", *node.sources, part(node, 1))
+    return weighed(slope, node, g), None
 
 
 def record(node: Node, step: int, statistics: Array, losses: Array, corrects: Array) -> None:
@@ -75,13 +81,11 @@ def one_hot(node: Node, step: int, labels: Array) -> Array:
 ROWS: dict[str, Op] = {
     "softmax": Op(Signature("(m,n)->(m,n)"), lambda n, s, x: softmax(x), flops=22),
     "cross_entropy": Op(
-        Signature("(m,n),(m,1)u->(2)"),
-        cross_entropy,
-        scored("cross_entropy_gradient"),
-        flops=24,
-        scratch=lambda sizes: sizes["n"],
+        Signature("(m,n),(m,1)u->(2),(m,1)"), cross_entropy, cross_entropy_gradient, flops=24
     ),
-    "cross_entropy_gradient": Op(Signature("(m,n),(m,1)u->(m,n)"), cross_entropy_slope, flops=24),
+    "cross_entropy_gradient": Op(
+        Signature("(m,n),(m,1)u,(m,1)->(m,n)"), cross_entropy_slope, flops=20
+    ),
     "add_losses": Op(
         Signature("(2),(2)->(2)"),
         add_losses,
