@@ -39,6 +39,27 @@ INLINE void map2(float *out, const float *x, const float *y, u32 n, Binary f) {
     if (i < n) store_tail(out + i, f(load_tail(x + i, n - i), load_tail(y + i, n - i)), n - i);
 }
 
+// The same with four vectors to a turn of the loop, for expressions so short that the loop itself
+// is half of the work; long ones would only make the module larger.
+enum { ABREAST = 4 };
+
+INLINE void map_short(float *out, const float *x, u32 n, Unary f) {
+    u32 whole = n / (ABREAST * LANES) * (ABREAST * LANES);
+    for (u32 i = 0; i < whole; i += ABREAST * LANES)
+#pragma unroll
+        for (u32 v = 0; v < ABREAST * LANES; v += LANES) store(out + i + v, f(load(x + i + v)));
+    map(out + whole, x + whole, n - whole, f);
+}
+
+INLINE void map2_short(float *out, const float *x, const float *y, u32 n, Binary f) {
+    u32 whole = n / (ABREAST * LANES) * (ABREAST * LANES);
+    for (u32 i = 0; i < whole; i += ABREAST * LANES)
+#pragma unroll
+        for (u32 v = 0; v < ABREAST * LANES; v += LANES)
+            store(out + i + v, f(load(x + i + v), load(y + i + v)));
+    map2(out + whole, x + whole, y + whole, n - whole, f);
+}
+
 // x (rows, columns), its rows step apart, = f(x + bias (columns))
 INLINE void map_rows(float *x, u32 step, u32 rows, u32 columns, const float *bias, Unary f) {
     for (; rows; rows--, x += step) {

@@ -3,24 +3,26 @@
 #include "activations.h"
 #include "kernels.h"
 
-#define UNARY(name) \
-    void op_##name(float *out, const float *x, u32 n) { map(out, x, n, name##4); }
-#define BINARY(name, first, second, expression) \
+#define UNARY(name, loop) \
+    void op_##name(float *out, const float *x, u32 n) { loop(out, x, n, name##4); }
+#define BINARY_LOOP(name, first, second, expression, loop) \
     INLINE f32x4 name##4(f32x4 first, f32x4 second) { return expression; } \
     void op_##name(float *out, const float *first, const float *second, u32 n) { \
-        map2(out, first, second, n, name##4); \
+        loop(out, first, second, n, name##4); \
     }
+#define BINARY(name, first, second, expression) \
+    BINARY_LOOP(name, first, second, expression, map2_short)
 
-UNARY(relu)
-UNARY(leaky_relu)
-UNARY(elu)
-UNARY(silu)
-UNARY(gelu)
-UNARY(sigmoid)
-UNARY(tanh)
-UNARY(exp)
-UNARY(log)
-UNARY(erf)
+UNARY(relu, map_short)
+UNARY(leaky_relu, map_short)
+UNARY(elu, map)
+UNARY(silu, map)
+UNARY(gelu, map)
+UNARY(sigmoid, map)
+UNARY(tanh, map)
+UNARY(exp, map)
+UNARY(log, map)
+UNARY(erf, map)
 
 // Gradients: g is the gradient of the output; y the output, x the input, whichever the formula
 // wants.
@@ -34,7 +36,7 @@ INLINE f32x4 silu_slope(f32x4 x) {
     f32x4 s = sigmoid4(x);
     return mul(s, add(ONE, mul(x, sub(ONE, s))));
 }
-BINARY(silu_gradient, x, g, mul(g, silu_slope(x)))
+BINARY_LOOP(silu_gradient, x, g, mul(g, silu_slope(x)), map2)
 
 INLINE f32x4 gelu_slope(f32x4 x) {
     f32x4 t = tanh4(gelu_inner(x));
@@ -42,16 +44,16 @@ INLINE f32x4 gelu_slope(f32x4 x) {
     f32x4 bend = mul(mul(splat(0.5f), x), mul(sub(ONE, mul(t, t)), inner_slope));
     return add(mul(splat(0.5f), add(ONE, t)), bend);
 }
-BINARY(gelu_gradient, x, g, mul(g, gelu_slope(x)))
+BINARY_LOOP(gelu_gradient, x, g, mul(g, gelu_slope(x)), map2)
 
-void op_copy(float *out, const float *x, u32 n) { map(out, x, n, same4); }
+void op_copy(float *out, const float *x, u32 n) { map_short(out, x, n, same4); }
 BINARY(sum, x, y, add(x, y))
 BINARY(product, x, y, mul(x, y))
 BINARY(quotient, x, y, divide(x, y))
 
 // out (m, n) = x (m, n) + b (n) in every row
 void op_bias(float *out, const float *x, const float *b, u32 m, u32 n) {
-    for (u32 row = 0; row < m; row++) map2(out + row * n, x + row * n, b, n, sum4);
+    for (u32 row = 0; row < m; row++) map2_short(out + row * n, x + row * n, b, n, sum4);
 }
 
 // out = the sums of so many vectors of columns of x (m, n), each over its rows in their order

@@ -26,12 +26,12 @@ void op_put_rows(float *x, float *out, u32 b, u32 c, u32 n, u32 first, u32 step)
     copy_row(out + start * c, x, b * c);
 }
 
-enum { ABREAST = 8 };
+enum { COLUMNS_ABREAST = 8 };
 
 // mean and scale of `width` columns side by side. width is a constant where this is inlined, so
 // that the sums are vectors; each runs down the rows for itself, whatever is beside it.
 INLINE void measure(const float *x, float *mean, float *scale, u32 n, u32 c, const u32 width) {
-    double total[ABREAST] = {0}, squares[ABREAST] = {0}, average[ABREAST];
+    double total[COLUMNS_ABREAST] = {0}, squares[COLUMNS_ABREAST] = {0}, average[COLUMNS_ABREAST];
     for (u32 row = 0; row < n; row++)
         for (u32 i = 0; i < width; i++) total[i] += x[(u64)row * c + i];
     for (u32 i = 0; i < width; i++) average[i] = total[i] / n;
@@ -52,6 +52,6 @@ INLINE void measure(const float *x, float *mean, float *scale, u32 n, u32 c, con
 // the same on every machine.
 void op_measure_columns(float *x, float *mean, float *scale, u32 n, u32 c) {
     u32 i = 0;
-    for (; i + ABREAST <= c; i += ABREAST) measure(x + i, mean + i, scale + i, n, c, ABREAST);
+    for (; i + COLUMNS_ABREAST <= c; i += COLUMNS_ABREAST) measure(x + i, mean + i, scale + i, n, c, COLUMNS_ABREAST);
     for (; i < c; i++) measure(x + i, mean + i, scale + i, n, c, 1);
 }
