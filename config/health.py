@@ -1,8 +1,11 @@
 """What those who run the site ask it: are you alive, can you work, what have you counted?"""
 
+import secrets
+
 from celery import current_app
+from django.conf import settings
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from django_prometheus.exports import ExportToDjangoView
@@ -45,8 +48,18 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return JsonResponse(answer, status=200 if ready else 503)
 
 
+def may_read_metrics(request: HttpRequest) -> bool:
+    if not settings.METRICS_TOKEN:
+        return not settings.SECURE  # on a machine of one's own
+    given = request.headers.get("Authorization", "").encode()
+    return secrets.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode())
+
+
 @require_GET
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
+    """How much everybody does is no one's business but the operator's, who has the token."""
+    if not may_read_metrics(request):
+        raise Http404
     response: HttpResponse = ExportToDjangoView(request)
     return response

@@ -319,6 +319,7 @@ def marketplace(data_dir: Path, environment: Mapping[str, str]) -> Site:
         "uvicorn",
         "config.asgi:application",
         "--no-access-log",
+        "--no-proxy-headers",  # nobody stands in front of it, so nobody else says who asks
         "--host",
         "127.0.0.1",
     )

@@ -14,6 +14,7 @@ from governance.models import User
 from governance.services import Refusal
 from marketplace.models import Deployment, Template
 from marketplace.services.purchases import buy_template, may_deploy, one_at_a_time
+from marketplace.services.templates import InvalidTemplate
 from training import services as training
 from training.models import Model
 from training.services import COMPUTE_PRICE_MICROCREDITS, Prediction
@@ -37,6 +38,8 @@ class Answer:
 @transaction.atomic
 def deploy_template(*, owner: User, template: Template, name: str = "") -> Deployment:
     """Answer predictions with the newest version. What costs nothing is bought along the way."""
+    if not name.isprintable():
+        raise InvalidTemplate("name: must be text that people can see, in one line.")
     one_at_a_time(owner, template)
     # Locked, so that who hides it meanwhile also stops what is made here.
     template = Template.objects.select_for_update(of=("self",)).get(pk=template.pk)

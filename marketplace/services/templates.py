@@ -47,9 +47,13 @@ def free_slug(name: str) -> str:
     return slug
 
 
-def check_terms(*, name: str, description: str, plan: Plan, price: int, call_price: int) -> None:
+def check_terms(
+    *, name: str, summary: str, description: str, plan: Plan, price: int, call_price: int
+) -> None:
     if not name.strip() or not name.isprintable():
         raise InvalidTemplate("name: must be text that people can see, in one line.")
+    if not summary.isprintable():
+        raise InvalidTemplate("summary: must be text that people can see, in one line.")
     if not description.strip():
         raise InvalidTemplate("description: must not be empty; say what the model is for.")
     if len(description) > DESCRIPTION_LENGTH_MAX:
@@ -103,6 +107,7 @@ def publish_template(
         raise governance.NotAllowed("Only the owner of a model may publish it.")
     check_terms(
         name=name,
+        summary=summary,
         description=description,
         plan=plan,
         price=price_microcredits,

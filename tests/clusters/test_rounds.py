@@ -12,7 +12,7 @@ from django.utils import timezone
 from billing import services as billing
 from clusters import services as clusters
 from clusters.models import Cluster, Contribution, Node, Round
-from clusters.runner import contributions, sweeps
+from clusters.runner import contributions, rounds, sweeps
 from governance.models import AuditEntry
 from kernels import build, modelfile, philox, trainer
 from kernels import config as kernel_config
@@ -331,3 +331,19 @@ def test_a_file_that_another_session_made_too_is_kept_for_it(bob, train, cluster
     sweeps.forget_files()
     hashes, stored = files_of(sessions[1])
     assert stored == hashes
+
+
+def test_a_cluster_ends_although_its_job_was_cancelled_at_the_same_moment(
+    bob, train, cluster, monkeypatch
+):
+    session = train(cluster, seed=5)
+    locked = rounds.locked
+
+    def cancelled_meanwhile(round_id):
+        round = locked(round_id)
+        training.cancel_job(actor=bob, job=Job.objects.get(pk=session.job.pk))
+        return round
+
+    monkeypatch.setattr(rounds, "locked", cancelled_meanwhile)
+    ended = clusters.terminate_cluster(actor=bob, cluster=cluster)
+    assert ended.is_over

@@ -63,6 +63,16 @@ def test_metrics_are_counted(client, db):
     assert "django_http_requests_total_by_view_transport_method_total" in page
 
 
+def test_metrics_are_for_whoever_has_the_token(client, db, settings):
+    settings.SECURE = True
+    assert client.get("/metrics").status_code == 404
+    settings.METRICS_TOKEN = "geheim ü"
+    for token in ("", "Bearer ", "Bearer x"):
+        assert client.get("/metrics", headers={"Authorization": token}).status_code == 404
+    settings.METRICS_TOKEN = "secret"
+    assert client.get("/metrics", headers={"Authorization": "Bearer secret"}).status_code == 200
+
+
 def test_an_unknown_page_is_a_page_and_an_unknown_operation_a_problem(client, db):
     page = client.get("/nowhere/")
     assert page.status_code == 404

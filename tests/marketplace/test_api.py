@@ -325,3 +325,23 @@ def test_a_model_without_figures_says_so(api, alice, job):
     chunks.run_job(str(job.pk))
     answer = api(alice)("GET", f"/api/v1/models/{job.model.pk}/benchmarks")
     assert answer.json()["code"] == "not_ready"
+
+
+def test_what_nobody_may_do_is_answered_by_what_can_be_done(api, client, bob):
+    answer = api(bob)("DELETE", "/api/v1/templates")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
+    assert answer.json()["code"] == "method_not_allowed"
+    assert client.post("/api/v1/templates").status_code == 401
+
+
+@pytest.mark.parametrize("field", ["name", "summary"])
+def test_text_that_nobody_can_see_is_no_text(api, alice, bob, model, template, field):
+    unseen = "\u202edigits\u200b"
+    body = {"model_id": str(model.pk), "name": "n", "description": "d", "plan": "free"}
+    answer = api(alice)("POST", "/api/v1/templates", body | {field: unseen})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_template")
+    asked = {"config": SMALL, "name": unseen}
+    assert api(alice)("POST", "/api/v1/training-jobs", asked).status_code == 422
+    marketplace.buy_template(buyer=bob, template=template)
+    address = f"/api/v1/templates/{template.pk}/deployments"
+    assert api(bob)("POST", address, {"custom_config": {"name": unseen}}).status_code == 422

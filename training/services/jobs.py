@@ -45,6 +45,10 @@ class InvalidConfig(Refusal):
     status = 422
 
 
+class JobIsOver(Refusal):
+    """It ended meanwhile; there is nothing to cancel."""
+
+
 class TierTooSmall(Refusal):
     """The job does not fit its tier; says which it would fit."""
 
@@ -157,6 +161,8 @@ def place_job(
     """The row and its hold, in the caller's transaction; nobody is told to work on it."""
     if not 0 <= seed <= SEED_MAX:
         raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
+    if not name.isprintable():
+        raise InvalidConfig("name: must be text that people can see, in one line.")
     if dataset.owner_id not in (None, owner.pk):
         raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to train on.")
     job = Job.objects.create(
@@ -196,7 +202,7 @@ def cancel_job(*, actor: User, job: Job) -> Job:
         .update(status=Work.Status.CANCELLED, lease_until=None, finished_at=Now())
     )
     if not cancelled:
-        raise Refusal("This job is already over; there is nothing to cancel.")
+        raise JobIsOver("This job is already over; there is nothing to cancel.")
     job.refresh_from_db()
     if job.hold is not None:
         billing.release(hold=job.hold)
