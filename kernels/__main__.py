@@ -23,7 +23,7 @@ from kernels.data import DataError
 from kernels.exchange.onnx_values import OnnxRefused
 from kernels.exchange.wasm import ExportRefused
 from kernels.explain import NotExplained
-from kernels.forward import GraphRefused
+from kernels.graphfields import GraphRefused
 from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
 from kernels.tensors import ModelRefused

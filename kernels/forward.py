@@ -15,7 +15,6 @@ Whatever depends on an input has a leading size that grows with the rows, and no
 does: so no row can see another. `from_json` believes nothing and infers every shape anew.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,27 +22,28 @@ from typing import Any
 from kernels import ops
 from kernels.autodiff import separate
 from kernels.compiler import Plan, Program, Programs, compile_rows
-from kernels.graph import ITEM_BYTES, Node, Number, Shape, count, in_order, leaf, reshape
+from kernels.graph import ITEM_BYTES, Node, count, in_order, leaf, reshape
+from kernels.graphfields import (
+    ELEMENTS_LIMIT,
+    GraphRefused,
+    items,
+    mapping,
+    name_in,
+    numbers_in,
+    shape_in,
+)
 from kernels.ops import Op
 from kernels.ops.chance import STREAM
 from kernels.placement import is_memory
 from kernels.signature import ShapeError, name_of
 
 PROGRAM = "predict"
-NAME = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 NODES_LIMIT = 16_384
 LEAVES_LIMIT = 2_048
-DIMENSIONS_LIMIT = 8
-ELEMENTS_LIMIT = 2**30  # 4 GB, as much as a sandbox has addresses
-FLOAT32_MOST = 3.4028234663852886e38
 CALL_WORK = 500_000_000  # 50 ms at ten operations a nanosecond, a quarter of what products reach
 TOUCH_WORK = 4  # a number that is written
-ACTIVATION_BYTES = 2**25
+ACTIVATION_BYTES = 2**24
 ROWS_MOST = 512  # more rows in a call save no time, and leave the caches
-
-
-class GraphRefused(ValueError):
-    """JSON that describes no forward pass of ours; the text names the node and the reason."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def prediction_plan(build: Callable[[int], Forward], capacity: int) -> ForwardPl
 
 
 def capacity(forward: Forward) -> int:
-    """How many rows one call should take at most: about 50 ms of work, 32 MB of what is computed.
+    """How many rows one call should take at most: about 50 ms of work, 16 MB of what is computed.
 
     `forward` is for one row.
     """
@@ -97,10 +97,19 @@ def capacity(forward: Forward) -> int:
         size_bytes += node.size_bytes
         work += TOUCH_WORK * node.elements
         if not is_memory(node):
-            row = ops.TABLE[node.op]
-            work += row.work(node.sizes, node.attributes)
-            size_bytes += 0 if row.scratch is None else 4 * row.scratch(node.sizes)
+            work += ops.TABLE[node.op].work(node.sizes, node.attributes)
+            size_bytes += scratch_bytes_of_a_row(node)
     return max(1, min(ROWS_MOST, CALL_WORK // max(work, 1), ACTIVATION_BYTES // size_bytes))
+
+
+def scratch_bytes_of_a_row(node: Node) -> int:
+    """How much more one row more borrows; most scratch is as large for any number of rows."""
+    row = ops.TABLE[node.op]
+    if row.scratch is None:
+        return 0
+    leading = name_of(row.signature.outputs[0].sizes[0][1])
+    more = dict(node.sizes) | {leading: 2 * node.sizes[leading]}
+    return 4 * (row.scratch(more) - row.scratch(node.sizes))
 
 
 def dependent(forward: Forward) -> Sequence[Node]:
@@ -340,56 +349,3 @@ def parted(fields: Mapping[str, Any], source: Node, place: str) -> Node:
     if type(number) is not int or not 1 <= number < values:
         raise GraphRefused(f"{place}: {source.op} has no further value {number!r}")
     return ops.part(source, number)
-
-
-def mapping(raw: object, place: str, known: set[str]) -> Mapping[str, Any]:
-    if not isinstance(raw, Mapping):
-        raise GraphRefused(f"{place}: must be an object")
-    unknown = sorted(str(key)[:40] for key in set(raw) - known)
-    if unknown:
-        raise GraphRefused(f"{place}: does not know {', '.join(unknown[:5])}")
-    return raw
-
-
-def items(fields: Mapping[str, Any], key: str, limit: int, place: str = "") -> Sequence[object]:
-    found = fields.get(key)
-    where = f"{place}: {key}" if place else key
-    if not isinstance(found, list) or len(found) > limit:
-        raise GraphRefused(f"{where}: must be a list of at most {limit:,}")
-    return found
-
-
-def name_in(fields: Mapping[str, Any], place: str, taken: Mapping[str, Node]) -> str:
-    name = fields.get("name")
-    if not isinstance(name, str) or not NAME.fullmatch(name) or name in taken:
-        raise GraphRefused(f"{place}.name: must be letters, digits and ._/-, and stand once")
-    return name
-
-
-def shape_in(fields: Mapping[str, Any], place: str) -> Shape:
-    found = fields.get("shape")
-    is_shape = isinstance(found, list) and 1 <= len(found) <= DIMENSIONS_LIMIT
-    if not is_shape or not all(type(n) is int and 1 <= n <= ELEMENTS_LIMIT for n in found or ()):
-        raise GraphRefused(f"{place}: shape must be 1 to {DIMENSIONS_LIMIT} sizes from 1 on")
-    shape = tuple(found or ())
-    if count(shape) > ELEMENTS_LIMIT:
-        raise GraphRefused(f"{place}: {shape} has more than {ELEMENTS_LIMIT:,} elements")
-    return shape
-
-
-def numbers_in(
-    fields: Mapping[str, Any], key: str, place: str, kinds: Mapping[str, type]
-) -> dict[str, Number]:
-    """Values by name, of just these names; whole ones fit a word, the others a float32."""
-    given = mapping(fields.get(key, {}), f"{place}.{key}", set(kinds))
-    found: dict[str, Number] = {}
-    for name, kind in kinds.items():
-        value = given.get(name)
-        if kind is int:
-            is_good = type(value) is int and 0 <= value < 2**32
-        else:
-            is_good = type(value) in (int, float) and abs(value or 0) <= FLOAT32_MOST
-        if not is_good:
-            raise GraphRefused(f"{place}.{key}.{name}: must be a number of one word, not {value!r}")
-        found[name] = int(value or 0) if kind is int else float(value or 0)
-    return found

@@ -17,7 +17,8 @@ from kernels import config as configuration
 from kernels import forward, tensors
 from kernels.config import ConfigError, NetworkConfig
 from kernels.data import DataShape, Target
-from kernels.forward import Forward, GraphRefused
+from kernels.forward import Forward
+from kernels.graphfields import GraphRefused
 from kernels.tensors import ModelRefused
 
 FORMAT = "neural-marketplace/2"

@@ -33,8 +33,9 @@ from kernels.exchange.onnx_values import (
     moved,
     whole,
 )
-from kernels.forward import Forward, GraphRefused
+from kernels.forward import Forward
 from kernels.graph import Node, in_order, leaf, reshape
+from kernels.graphfields import GraphRefused
 
 BYTES_LIMIT = 512 * 2**20
 NODES_LIMIT = 10_000

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import forward, ops, reference
-from kernels.forward import PROGRAM, Forward, GraphRefused
+from kernels.forward import PROGRAM, Forward
 from kernels.graph import leaf, reshape, view
+from kernels.graphfields import GraphRefused
 from kernels.limits import Limits, OutOfMemory, TapeRefused
 from kernels.runtime import Sandbox
 
@@ -88,6 +89,7 @@ def test_the_capacity_falls_with_the_work_of_a_row():
 
     found = [forward.capacity(wide(width)) for width in (8, 1_024, 8_192, 32_768)]
     assert found[0] == forward.ROWS_MOST
+    assert found[1] > 200  # what a product borrows is as large for any number of rows
     assert found == sorted(found, reverse=True)
     assert found[-1] == 1
 

@@ -10,8 +10,9 @@ import pytest
 from kernels import forward, ops, reference
 from kernels.exchange import onnx_operators, onnx_writer
 from kernels.exchange.wasm import ExportRefused, Texts
-from kernels.forward import Forward, GraphRefused
+from kernels.forward import Forward
 from kernels.graph import leaf
+from kernels.graphfields import GraphRefused
 from tests.kernels.examples import EXAMPLES, example
 from tests.kernels.networks import NETWORKS, answers
 

@@ -10,7 +10,7 @@ from kernels import forward
 from kernels.exchange import binary, wasm
 from kernels.exchange.binary import Binary, NoModule
 from kernels.exchange.wasm import ExportRefused, Texts
-from kernels.forward import GraphRefused
+from kernels.graphfields import GraphRefused
 from kernels.limits import TapeRefused
 from tests.kernels.networks import NETWORKS, answers
 
