@@ -64,16 +64,18 @@ def largest_batch(memory_bytes: Callable[[int], int], limit_bytes: int, most: in
     """The largest number of rows from 1 to `most` whose memory, as `memory_bytes` estimates it,
     stays within a limit.
 
-    Found by halving, so that an estimate is asked for a dozen times; memory must not shrink with
-    more rows. Raises OutOfMemory where a single row is too much.
+    Found by halving, so that an estimate is asked for once where all fit, else a dozen times;
+    memory must not shrink with more rows. Raises OutOfMemory where a single row is too much.
     """
+    if memory_bytes(most) <= limit_bytes:
+        return most
     least = memory_bytes(1)
     if least > limit_bytes:
         raise OutOfMemory(
             f"batch_size: one row takes {least:,} bytes, may use {limit_bytes:,}; "
             "take a smaller network or data set"
         )
-    fitting, beyond = 1, most + 1
+    fitting, beyond = 1, most
     while beyond - fitting > 1:
         middle = (fitting + beyond) // 2
         if memory_bytes(middle) <= limit_bytes:

@@ -1,8 +1,8 @@
 """What a run will take, before it runs: for prices, limits and refusals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kernels import programs, runtime
+from kernels import batching, programs, runtime
 from kernels.config import ConfigError, NetworkConfig
 from kernels.fields import Problem
 from kernels.limits import Limits
@@ -48,3 +48,26 @@ def estimate(config: NetworkConfig, *, rows: int, validation_rows: int = 0) -> E
         memory_bytes=shards * runtime.memory_bytes(plan.tape),
         model_bytes=4 * (parameters + measured),
     )
+
+
+def fitted(
+    config: NetworkConfig, *, rows: int, validation_rows: int = 0, memory_bytes: int
+) -> NetworkConfig:
+    """The same configuration with the largest batch, up to its own, that trains within so much
+    memory.
+
+    Raises OutOfMemory where one row of each shard is too much.
+    """
+    shards = config.training.shards
+
+    def of_batch(size: int) -> NetworkConfig:
+        return replace(config, training=replace(config.training, batch_size=size))
+
+    def needed_bytes(rows_of_shard: int) -> int:
+        sized = of_batch(shards * rows_of_shard)
+        plan = programs.training_plan(sized, rows=rows, validation_rows=validation_rows, seed=0)
+        return shards * runtime.memory_bytes(plan.plan.tape)
+
+    most = programs.batch_rows(config, rows) // shards
+    found = batching.largest_batch(needed_bytes, memory_bytes, most)
+    return config if found == most else of_batch(shards * found)

@@ -5,7 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from kernels import config
 from kernels.batching import choose, largest_batch, noise_scale
+from kernels.data import DataShape
+from kernels.estimate import estimate, fitted
 from kernels.limits import OutOfMemory
 from tests.kernels.test_gathering import Run
 
@@ -76,3 +79,21 @@ def test_the_largest_batch_fills_its_memory():
     assert largest_batch(memory_bytes, 1_064, 4_096) == 1
     with pytest.raises(OutOfMemory, match="one row takes 1,064 bytes, may use 1,063"):
         largest_batch(memory_bytes, 1_063, 4_096)
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+def test_a_training_takes_the_largest_batch_that_its_memory_allows(shards):
+    raw = {
+        "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 512}]},
+        "training": {"epochs": 1, "batch_size": 2_048, "learning_rate": 0.01, "optimizer": "adam"},
+    }
+    raw["training"]["shards"] = shards
+    asked = config.parse(raw, DataShape.table(8, 2))
+    whole = estimate(asked, rows=4_000).memory_bytes
+    assert fitted(asked, rows=4_000, memory_bytes=whole) == asked
+    smaller = fitted(asked, rows=4_000, memory_bytes=whole - 2**21)
+    assert estimate(smaller, rows=4_000).memory_bytes <= whole - 2**21
+    assert 1_000 < smaller.training.batch_size < 2_048
+    assert smaller.training.batch_size % shards == 0
+    with pytest.raises(OutOfMemory, match="batch_size: one row takes"):
+        fitted(asked, rows=4_000, memory_bytes=2**17)
