@@ -75,6 +75,8 @@ def read_architecture(reader: Reader, raw: Any, data: DataShape) -> Architecture
         read_list(reader, section[second], f"architecture.{second}") if second in section else None
     )
     check_tokens(reader, [*listed, *(further or ())], data)
+    if kind in OPTIONS:
+        refuse_classes(reader, [*listed, *(further or ())])
     if len(reader.problems) > before:
         return None
     match kind:
@@ -157,6 +159,15 @@ def check_tokens(reader: Reader, words: Sequence[Written], data: DataShape) -> N
         elif known is not None and known < data.vocabulary:
             reason = f"must be at least {data.vocabulary}, the vocabulary of the data, not {known}"
             reader.refuse(f"{written.path}.vocab_size", reason)
+
+
+def refuse_classes(reader: Reader, words: Sequence[Written]) -> None:
+    """Networks that make examples answer with no class."""
+    for written in words:
+        if written.values.get("activation") == "softmax":
+            reader.refuse(
+                f"{written.path}.activation", "'softmax' belongs to classes; take 'linear'"
+            )
 
 
 def place(
@@ -290,16 +301,20 @@ def autoencoder(
     if reader.problems or shape is None:
         return {"encoder": Network(data.input, ())}
     at = next(i for i, x in enumerate(layers) if isinstance(x, Dense) and x.units == min(widths))
-    encoder, after = layers[: at + 1], layers[at + 1 :]
-    code = encoder[-1]
+    code, after = layers[at], layers[at + 1 :]
     assert isinstance(code, Dense)
+    code = Dense(code.units, code.activation or "linear")  # an `output` may say nothing of it
+    encoder = [*flattened(data.input, layers[:at]), code]
     if not after or words[-1].word == "output":
         after = after or mirrored(encoder)
     decoder = place(reader, further, (code.units,))[0] if further is not None else after
     decoder = decoder[: -1 if (further or words)[-1].word == "output" else None]
     if options["variational"]:
         encoder[-1] = Dense(2 * code.units, "linear")  # a mean and a logarithm of a variance each
-    decoder += ending_in(data.input)
+    try:
+        decoder = [*flattened((code.units,), decoder), *ending_in(data.input)]
+    except Misfit as misfit:
+        reader.refuse("architecture.layers", f"after the code a layer {misfit}; write a decoder")
     return {
         "encoder": Network(data.input, tuple(encoder), "encoder."),
         "decoder": Network((code.units,), tuple(decoder), "decoder."),
@@ -332,10 +347,18 @@ def adversaries(
         judge = judge[:-1]
     if reader.problems:
         return {"generator": Network(data.input, ())}
+    made = [*flattened(latent, generator), *ending_in(data.input)]
+    judged = [*flattened(data.input, judge), Dense(1, "linear")]
     return {
-        "generator": Network(latent, (*generator, *ending_in(data.input)), "generator."),
-        "discriminator": Network(data.input, (*judge, Dense(1, "linear")), "discriminator."),
+        "generator": Network(latent, tuple(made), "generator."),
+        "discriminator": Network(data.input, tuple(judged), "discriminator."),
     }
+
+
+def flattened(start: Shape, layers: Sequence[Layer]) -> list[Layer]:
+    """The layers, and what makes one row of what comes out of them. Raises Misfit."""
+    is_flat = len(Network(start, tuple(layers)).output) == 1
+    return [*layers] if is_flat else [*layers, Flatten()]
 
 
 def mirrored(encoder: Sequence[Layer]) -> list[Layer]:
