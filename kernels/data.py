@@ -21,6 +21,7 @@ class Target(StrEnum):
     CLASSES = "classes"  # one of so many classes
     STEP_CLASSES = "step_classes"  # a class for each step of a sequence
     VALUES = "values"  # so many numbers
+    MARKS = "marks"  # yes or no to so many questions, as 1 or 0
     NEXT = "next"  # the tokens themselves, one step later
     ACTIONS = "actions"  # an action, and the number that it earned or should be worth
 
@@ -60,7 +61,7 @@ class DataShape:
     def target_columns(self) -> tuple[int, str]:
         """How many numbers belong to an example, and of which type."""
         match self.target:
-            case Target.VALUES:
+            case Target.VALUES | Target.MARKS:
                 return self.size, "f4"
             case Target.ACTIONS:
                 return 1, "u4"
@@ -76,9 +77,9 @@ class DataShape:
 @dataclass(frozen=True)
 class TrainingData:
     """Rows are (n, *input), float32 or, as tokens, whole numbers. Targets are whole numbers (n,)
-    for classes, (n, steps) for a class at each step, and float32 (n, size) for values; where the
-    next token is asked for, they are the rows moved by one. `rewards` (n,) belong to actions.
-    Validation may be empty.
+    for classes, (n, steps) for a class at each step, and float32 (n, size) for values and marks;
+    where the next token is asked for, they are the rows moved by one. `rewards` (n,) belong to
+    actions. Validation may be empty.
     """
 
     train_rows: NDArray[Any]
@@ -112,6 +113,10 @@ def check_targets(shape: DataShape, targets: NDArray[Any], rows: int, name: str)
     match shape.target:
         case Target.VALUES:
             check_numbers(targets, (rows, shape.size), name)
+        case Target.MARKS:
+            check_numbers(targets, (rows, shape.size), name)
+            if not ((targets >= 0) & (targets <= 1)).all():
+                raise DataError(f"{name}: marks must be from 0 to 1")
         case Target.STEP_CLASSES:
             check_indices(targets, (rows, shape.input[0]), shape.size, name)
         case Target.NEXT:
@@ -179,6 +184,8 @@ def random_targets(rng: np.random.Generator, shape: DataShape, rows: NDArray[Any
     match shape.target:
         case Target.VALUES:
             return rng.standard_normal((n, shape.size)).astype(np.float32)
+        case Target.MARKS:
+            return rng.integers(0, 2, (n, shape.size)).astype(np.float32)
         case Target.STEP_CLASSES:
             return rng.integers(0, shape.size, (n, shape.input[0])).astype(np.uint32)
         case Target.NEXT:

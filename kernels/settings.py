@@ -17,6 +17,7 @@ LOSSES: Mapping[str, tuple[str, ...]] = {
     Target.STEP_CLASSES: ("cross_entropy",),
     Target.NEXT: ("cross_entropy",),
     Target.VALUES: ("mse", "mae", "huber", "quantile"),
+    Target.MARKS: ("bce",),
     Target.ACTIONS: ("reinforce", "dqn"),
     "autoencoder": ("mse", "mae", "huber"),
     "gan": ("bce",),

@@ -3,6 +3,7 @@
 from kernels.config import NetworkConfig
 from kernels.data import Target
 from kernels.objectives.adversaries import Adversaries
+from kernels.objectives.marking import Marking
 from kernels.objectives.objective import Batch, Objective, Phase
 from kernels.objectives.policy import Policy
 from kernels.objectives.reconstruction import Reconstruction
@@ -10,7 +11,11 @@ from kernels.objectives.regression import Regression
 from kernels.objectives.supervised import Classification
 
 BY_KIND: dict[str, type[Objective]] = {"autoencoder": Reconstruction, "gan": Adversaries}
-BY_TARGET: dict[Target, type[Objective]] = {Target.VALUES: Regression, Target.ACTIONS: Policy}
+BY_TARGET: dict[Target, type[Objective]] = {
+    Target.VALUES: Regression,
+    Target.MARKS: Marking,
+    Target.ACTIONS: Policy,
+}
 
 __all__ = ["Batch", "Objective", "Phase", "objective_of"]
 

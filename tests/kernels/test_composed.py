@@ -22,6 +22,7 @@ SHAPES = [
     DataShape((6, 5, 2), Target.CLASSES, 2),
     DataShape((7,), Target.VALUES, 2),
     DataShape((4, 3), Target.VALUES, 3),
+    DataShape((5,), Target.MARKS, 4),
     DataShape((6,), Target.CLASSES, 2, vocabulary=9),
     DataShape((6,), Target.NEXT, 9, vocabulary=9),
     DataShape((4,), Target.ACTIONS, 3),

@@ -98,6 +98,12 @@ CASES = {
     "values by mae": (raw("feedforward", DENSE, loss="mae"), VALUES, SUMMED, 0.6),
     "values by huber": (raw("feedforward", DENSE, loss="huber", delta=0.5), VALUES, SUMMED, 0.5),
     "a quantile": (raw("feedforward", DENSE, loss="quantile", quantile=0.9), VALUES, SUMMED, 0.6),
+    "marks": (
+        raw("feedforward", DENSE),
+        DataShape((6,), Target.MARKS, 3),
+        split(POINTS, (POINTS[:, :3] > 0).astype(np.float32)),
+        0.7,
+    ),
     "an autoencoder": (raw("autoencoder", CODE), ITSELF, SELF, 0.8),
     "a denoising autoencoder": (
         raw("autoencoder", CODE, options={"noise": 0.2}),
