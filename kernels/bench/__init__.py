@@ -23,7 +23,22 @@ PARTS: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[dict[str, Any]], 
 def measure(parts: Sequence[str] = tuple(PARTS)) -> dict[str, Any]:
     """The report of these parts; each states its floors and goals beside what was measured."""
     found: dict[str, Any] = {"kernel_hash": build.module().kernel_hash}
-    return found | {name: PARTS[name][0]() for name in parts}
+    measured = {name: PARTS[name][0]() for name in parts}
+    short = [text for name, part in measured.items() for text in shortfalls(name, part)]
+    return found | measured | {"below_floor": short}
+
+
+def shortfalls(name: str, part: dict[str, Any]) -> list[str]:
+    """What is slower than its floor: a row's own, that of each row, or that of the part."""
+    found = []
+    mean = part.get("geometric_mean")
+    if mean is not None and mean < part["floor"]:
+        found.append(f"{name}: the geometric mean, {mean:.2f} of {part['floor']:g}")
+    for row in part["rows"]:
+        floor = row.get("floor", part.get("floor_each", part.get("floor")))
+        if row.get("counts", True) and row["ratio"] is not None and row["ratio"] < floor:
+            found.append(f"{name}: {row['name']}, {row['ratio']:.2f} of {floor:g}")
+    return found
 
 
 def lines(report: dict[str, Any]) -> list[str]:
@@ -32,4 +47,7 @@ def lines(report: dict[str, Any]) -> list[str]:
     for name, (_, write) in PARTS.items():
         if name in report:
             text += ["", *write(report[name])]
-    return text
+    short = report["below_floor"]
+    return [*text, "", "below their floors:" if short else "nothing is below its floor"] + [
+        f"  {line}" for line in short
+    ]

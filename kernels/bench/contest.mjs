@@ -28,7 +28,7 @@ for (const one of JSON.parse(file("cases.json"))) {
   };
   const median = await inTurns(contestants);
   found.push({
-    name: one.name,
+    name: `${one.name}, ${one.rows} row${one.rows > 1 ? "s" : ""}`,
     rows: one.rows,
     here_us: median.here,
     peer_us: median.peer,

@@ -131,8 +131,6 @@ def measure() -> dict[str, Any]:
         "goal_each": GOAL_EACH,
         "geometric_mean": math.exp(sum(map(math.log, ratios)) / len(ratios)),
         "least": min(ratios),
-        "below_floor": [row["name"] for row in counted if row["ratio"] < FLOOR_EACH],
-        "below_goal": [row["name"] for row in counted if row["ratio"] < GOAL_EACH],
         "unmeasured": unmeasured,
         "rows": sorted(rows, key=lambda row: float(row["ratio"])),
     }

@@ -42,7 +42,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         return [f"inference in Node: nothing to compare with: {found['reason']}"]
     text = [f"inference in Node, WebAssembly against WebAssembly: {found['peer']}"]
     return text + [
-        f"  {row['name']:<48} {row['rows']:3d} rows {row['here_us']:9.1f} µs  peer"
+        f"  {row['name']:<58} {row['here_us']:9.1f} µs  peer"
         f" {row['peer_us']:9.1f} µs: {row['ratio']:5.2f} times as long"
         for row in found["rows"]
     ]

@@ -41,9 +41,12 @@ void op_shuffle(u32 *order, u32 *tag, u32 n, u32 steps_per_epoch, Stream stream,
     u32 epoch = step / steps_per_epoch;
     if (*tag == epoch + 1) return;
     for (u32 i = 0; i < n; i++) order[i] = i;
+    i32 words[LANES];
     for (u32 i = n - 1; i > 0; i--) {
+        if (i == n - 1 || i % LANES == LANES - 1)
+            store_whole(words, draw4(stream, epoch, i / LANES * LANES).word[0]);
         // a number from 0 to i by multiply and shift; its bias is below n / 2^32
-        u32 j = (u32)(((u64)draw(stream, epoch, i).word[0] * (i + 1)) >> 32);
+        u32 j = (u32)(((u64)(u32)words[i % LANES] * (i + 1)) >> 32);
         u32 kept = order[i];
         order[i] = order[j];
         order[j] = kept;

@@ -102,3 +102,28 @@ def test_a_workload_trains_and_leaves_in_every_format(workload):
     assert len(found.onnx) > 1_000
     assert found.rows.shape == (workload.batch_rows, *workload.input)
     assert len(torch_steps.NETWORKS) == len(workloads.WORKLOADS)
+
+
+def test_what_is_below_its_floor_is_named():
+    steps_part = {
+        "rows": [
+            {"name": "a", "ratio": 0.5, "floor": 0.6},
+            {"name": "b", "ratio": 0.7, "floor": 0.6},
+            {"name": "c", "ratio": None, "floor": 0.6},
+        ]
+    }
+    assert bench.shortfalls("steps", steps_part) == ["steps: a, 0.50 of 0.6"]
+    ops_part = {
+        "floor": 4.0,
+        "floor_each": 1.5,
+        "geometric_mean": 3.0,
+        "rows": [
+            {"name": "d", "ratio": 1.2, "counts": True},
+            {"name": "e", "ratio": 1.0, "counts": False},
+            {"name": "f", "ratio": 2.0, "counts": True},
+        ],
+    }
+    assert bench.shortfalls("ops", ops_part) == [
+        "ops: the geometric mean, 3.00 of 4",
+        "ops: d, 1.20 of 1.5",
+    ]
