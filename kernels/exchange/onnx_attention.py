@@ -17,8 +17,9 @@ from kernels.exchange.onnx_values import (
     Value,
     arranged,
     refuse_batch,
+    reshape,
 )
-from kernels.graph import Node, reshape
+from kernels.graph import Node
 
 HIDDEN = -1e4  # a score that leaves nothing of a step
 

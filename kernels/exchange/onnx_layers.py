@@ -15,9 +15,10 @@ from kernels.exchange.onnx_values import (
     channels_last,
     matrix,
     moved,
+    reshape,
     whole,
 )
-from kernels.graph import Node, Number, reshape
+from kernels.graph import Node, Number
 
 PAIR = (1, 1)
 

@@ -22,10 +22,11 @@ from kernels.exchange.onnx_values import (
     matrix,
     moved,
     refuse_batch,
+    reshape,
     spread,
     whole,
 )
-from kernels.graph import Node, reshape
+from kernels.graph import Node
 from kernels.ops.products import ACTIVATIONS
 
 FUSED = ("dense", "conv2d")  # ops that end with an activation of their own

@@ -10,6 +10,7 @@ is read so that its model takes ours, `Imported.is_channels_last` says so. Opera
 network in training has are refused.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,18 +29,22 @@ from kernels.exchange.onnx_values import (
     Array,
     OnnxRefused,
     Parameters,
+    Scores,
     Value,
     arranged,
     moved,
+    reshape,
     whole,
 )
 from kernels.forward import Forward
-from kernels.graph import Node, in_order, leaf, reshape
+from kernels.graph import Node, in_order, leaf
 from kernels.graphfields import GraphRefused
 
 BYTES_LIMIT = 512 * 2**20
 NODES_LIMIT = 10_000
 OPSETS = range(7, 27)
+HELD_LIMIT = 2**26  # elements of all tensors that are still read, half a GB
+MADE_LIMIT = 2**31  # elements of all tensors together, some ten seconds
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,8 @@ def parsed(blob: bytes) -> onnx.ModelProto:
 
 def imported(reading: "_Reading", texts: Mapping[str, str]) -> Imported:
     found = reading.forward()
-    graph = forward.to_json(found)
     try:
+        graph = forward.to_json(found)
         forward.from_json(graph, 1)
     except GraphRefused as error:
         raise OnnxRefused(f"as a graph of ours it is refused: {error}") from error
@@ -112,9 +117,16 @@ class _Reading:
         for given in model.graph.input:
             if given.name not in self.values:
                 self._define(given.name, self._input(given))
+        self.unread = Counter(name for node in model.graph.node for name in node.input)
+        self.unread.update(given.name for given in model.graph.output)
+        self.held = self.made = 0  # elements
+        self.computed: set[str] = set()
         for node in model.graph.node:
             self._walk(node)
-        self.outputs = {given.name: self._output(given.name) for given in model.graph.output}
+            self._forget(node)
+        self.outputs: dict[str, Node] = {}
+        for given in model.graph.output:
+            self.outputs[safe(given.name, self.outputs)] = self._output(given.name)
 
     def forward(self) -> Forward:
         used = set(in_order(self.outputs.values()))
@@ -169,9 +181,25 @@ class _Reading:
             for name, value in zip(node.output, results, strict=False):
                 if name:
                     self._define(name, value)
+                    self.computed.add(name)
+                    self._weigh(elements(value))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             # whatever a hostile operand leads to, it is this node that is refused, and why
             raise OnnxRefused(f"{place}: {str(error)[:400]}") from error
+
+    def _weigh(self, size: int) -> None:
+        self.held, self.made = self.held + size, self.made + size
+        if self.held > HELD_LIMIT or self.made > MADE_LIMIT:
+            raise OnnxRefused("one row takes more memory or work than is given to an import")
+
+    def _forget(self, node: onnx.NodeProto) -> None:
+        """Let go of what nothing reads any more; its name stays taken."""
+        for name in {*node.input, *node.output} - {""}:
+            self.unread[name] -= list(node.input).count(name)
+            if self.unread[name] <= 0 and name in self.computed:
+                self.held -= elements(self.values[name])
+                self.computed.remove(name)
+                self.values[name] = None
 
     def _meaning(self, node: onnx.NodeProto) -> Any:
         if node.domain not in ("", "ai.onnx"):
@@ -216,6 +244,13 @@ def rearranged(node: onnx.NodeProto, inputs: Sequence[Any], attributes: Mapping[
     if node.op_type == "Split":
         return onnx_shapes.op_split(inputs, attributes, len(node.output))
     return onnx_shapes.MOVES[node.op_type](inputs, attributes)
+
+
+def elements(value: Any) -> int:
+    """How much memory what a name holds takes, in elements."""
+    if isinstance(value, Scores):
+        return value.queries.index.size + value.keys.index.size
+    return value.index.size if isinstance(value, Value) else int(value.size)
 
 
 def is_lookup(kind: str, inputs: Sequence[Any]) -> bool:

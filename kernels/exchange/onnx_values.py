@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import ops
-from kernels.graph import Node, Shape, leaf, reshape
+from kernels import graph, ops
+from kernels.autodiff import root
+from kernels.graph import Node, Shape, leaf
 
 ROWS = 7_919
 ELEMENTS_LIMIT = 2**24  # of one row of a value, and of what is computed while reading
@@ -93,6 +94,11 @@ class Parameters:
         self.nodes[free] = leaf(free, values.shape)
         self.arrays[free] = np.ascontiguousarray(values, np.float32)
         return self.nodes[free]
+
+
+def reshape(node: Node, shape: Shape) -> Node:
+    """The same elements under another shape, in one step whatever was between."""
+    return graph.reshape(root(node), shape)
 
 
 def whole(node: Node, shape: Sequence[int] | None = None, batch: int = 0) -> Value:

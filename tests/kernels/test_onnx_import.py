@@ -287,6 +287,23 @@ def test_a_normalisation_in_pieces_is_told_what_would_do():
         onnx_reader.read(made)
 
 
+def test_a_small_file_cannot_take_all_the_memory():
+    """Sixty constants of 16 million numbers, all of them added up at the end."""
+    names = [f"c{number}" for number in range(60)]
+    made = " ".join(f"{name} = ConstantOfShape(size)" for name in names)
+    sums = " ".join(f"y{at} = Add({f'y{at - 1}' if at else 'x'}, c{at})" for at in range(60))
+    text = f"{made} {sums} y = Relu(y59)"
+    with pytest.raises(OnnxRefused, match="more memory or work than is given to an import"):
+        onnx_reader.read(one(text, size=np.array([2**24])).SerializeToString())
+
+
+def test_a_deep_network_of_large_pictures_is_within_the_limits():
+    """What nothing reads any more is let go: 60 layers of a million numbers."""
+    layers = " ".join(f"x{at + 1} = Relu(x{at})" for at in range(60))
+    text = f"p (float[N, 1000, 1000] x0) => (float[N, 1000, 1000] x60) {{ {layers} }}"
+    assert len(onnx_reader.read(model(text).SerializeToString()).graph["nodes"]) == 60
+
+
 def test_an_open_axis_wants_a_size():
     blob = model("s (float[N, T, 2] x) => (float[N, T, 2] y) { y = Relu(x) }").SerializeToString()
     with pytest.raises(OnnxRefused, match=r"input 'x', axis 1 \(T\) has no size"):
