@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from kernels import config, ops
+from kernels.autodiff import root
 from kernels.compiler import Program, compile_programs
 from kernels.data import DataShape
 from kernels.graph import in_order, leaf, view
 from kernels.limits import Limits
 from kernels.ops import apply
+from kernels.placement import is_memory
 from kernels.programs import training_plan
 from kernels.runtime import Sandbox
 from kernels.signature import ShapeError
@@ -32,7 +34,7 @@ def deep_network(layers, optimizer="adam"):
 
 
 def spans(instruction):
-    """The words of each operand: the output first, then sources, then scratch."""
+    """The words of each operand: the outputs first, then sources, then scratch."""
     lengths = extents_bytes(ops.TABLE[instruction.op], instruction.sizes)
     addresses = zip(instruction.addresses, lengths, strict=True)
     return [range(address, address + length, 4) for address, length in addresses]
@@ -40,24 +42,31 @@ def spans(instruction):
 
 def replay(node, instruction, owner):
     """Run one instruction on a map of which value each word of scratch holds."""
-    parts = spans(instruction)
-    output = parts.pop(0) if node.shape is not None else range(0)
+    parts, several = spans(instruction), len(ops.TABLE[node.op].signature.outputs)
+    outputs, parts = parts[:several], parts[several:]
     sources, scratch = parts[: len(node.sources)], parts[len(node.sources) :]
-    for source, words in zip(node.sources, sources, strict=True):
+    for source, words in zip(map(root, node.sources), sources, strict=True):
         if source.op not in ("leaf", "view"):
-            assert {owner[word] for word in words} == {source}
+            assert {owner[word] for word in words} == {value(source)}
     may_share = parts[:1] if ops.TABLE[node.op].in_place else []
-    for words in parts:
+    for output, words in itertools.product(outputs, parts):
         is_apart = output.stop <= words.start or words.stop <= output.start
-        assert is_apart or not output or (words in may_share and words == output)
-    for words in (*scratch, output):
-        owner.update(dict.fromkeys(words, node))
+        assert is_apart or (words in may_share and words == output)
+    for words in scratch:
+        owner.update(dict.fromkeys(words))
+    for number, words in enumerate(outputs):
+        owner.update(dict.fromkeys(words, (node, number)))
+
+
+def value(node):
+    """Which of the values of which instruction it is."""
+    return (node.sources[0], node.attributes["number"]) if node.op == "part" else (node, 0)
 
 
 def test_no_instruction_writes_over_a_value_that_is_still_read():
     plan = deep_network(8).plan
     for name, program in plan.source.items():
-        nodes = [n for n in in_order(program.roots) if n.op not in ("leaf", "view")]
+        nodes = [n for n in in_order(program.roots) if not is_memory(n)]
         owner = {}
         instructions = plan.tape.programs[plan.programs[name]]
         for node, instruction in zip(nodes, instructions, strict=True):
