@@ -55,7 +55,7 @@ static void score(Plan plan, Head head, Span span) {
 static void soften(Plan plan, Span span, float *sums, float *logs) {
     float *row = plan.scores, scale = scale_of(plan), peaks[QUERIES];
     for (u32 r = 0; r < span.rows; r++)
-        peaks[r] = largest(row + r * span.keys, seen(plan, span, r)) * scale;
+        peaks[r] = largest(row + r * span.keys, seen(plan, span, r));
     for (u32 r = 0; r < span.rows; r++, row += span.keys) {
         u32 n = seen(plan, span, r);
         sums[r] = exponentials(row, row, scale, peaks[r], n);
@@ -63,7 +63,8 @@ static void soften(Plan plan, Span span, float *sums, float *logs) {
     }
     for (u32 r = 0; r < span.rows; r += LANES) {
         u32 n = smaller(LANES, span.rows - r);
-        store_tail(logs + r, add(load_tail(peaks + r, n), log4(load_tail(sums + r, n))), n);
+        f32x4 peak = mul(load_tail(peaks + r, n), splat(scale));
+        store_tail(logs + r, add(peak, log4(load_tail(sums + r, n))), n);
     }
 }
 
@@ -123,14 +124,20 @@ INLINE float inner(const float *a, const float *b, u32 n) {
 INLINE void slope_row(Plan plan, Span span, u32 r, float log, float along) {
     u32 n = seen(plan, span, r), i = 0;
     float *weights = plan.scores + r * span.keys, *slopes = plan.slopes + r * span.keys;
-    float scale = scale_of(plan);
-    exponentials(weights, weights, scale, log, n);
-    for (u32 rest = n; rest < span.keys; rest++) weights[rest] = slopes[rest] = 0.0f;
+    float scale = scale_of(plan), octaves = octaves_of(scale), peak = log / scale;
     for (; i + LANES <= n; i += LANES) {
+        f32x4 weight = share4(load(weights + i), peak, octaves);
         f32x4 away = mul(sub(load(slopes + i), splat(along)), splat(scale));
-        store(slopes + i, mul(load(weights + i), away));
+        store(weights + i, weight);
+        store(slopes + i, mul(weight, away));
     }
-    for (; i < n; i++) slopes[i] = weights[i] * ((slopes[i] - along) * scale);
+    if (i < n) {
+        f32x4 weight = share4(load_tail(weights + i, n - i), peak, octaves);
+        f32x4 away = mul(sub(load_tail(slopes + i, n - i), splat(along)), splat(scale));
+        store_tail(weights + i, weight, n - i);
+        store_tail(slopes + i, mul(weight, away), n - i);
+    }
+    for (i = n; i < span.keys; i++) weights[i] = slopes[i] = 0.0f;
 }
 
 // The part of one block of queries in the slopes of its head: q's are whole, those of k and v are

@@ -40,13 +40,16 @@ void op_cross_entropy(float *out, float *logs, const float *x, const u32 *labels
 // out (m, n) = (softmax(x) - 1 at the label) / m, where softmax(x) = exp(x - log)
 void op_cross_entropy_gradient(float *out, const float *x, const u32 *labels, const float *logs, u32 m,
                                u32 n) {
-    const float share = 1.0f / (float)m;
+    const float share = 1.0f / (float)m, octaves = octaves_of(1.0f);
     for (u32 row = 0; row < m; row++, out += n, x += n) {
-        f32x4 log = splat(logs[row]), scale = splat(share);
+        float log = logs[row];
         u32 i = 0;
-        for (; i + LANES <= n; i += LANES) store(out + i, mul(share4(sub(load(x + i), log)), scale));
-        if (i < n)
-            store_tail(out + i, mul(share4(sub(load_tail(x + i, n - i), log)), scale), n - i);
+        for (; i + LANES <= n; i += LANES)
+            store(out + i, mul(share4(load(x + i), log, octaves), splat(share)));
+        if (i < n) {
+            f32x4 last = share4(load_tail(x + i, n - i), log, octaves);
+            store_tail(out + i, mul(last, splat(share)), n - i);
+        }
         out[checked(labels[row], n)] -= share;
     }
 }

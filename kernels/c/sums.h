@@ -57,23 +57,28 @@ INLINE float squares_from(const float *x, float mean, u32 n) {
     return total;
 }
 
-// e^x of a softmax, where no x lies far above zero: zero where it would be subnormal.
-INLINE f32x4 share4(f32x4 x) { return moderate_exp4(larger(x, splat(-88.0f))); }
+// A softmax is made of exp((x - peak) * scale) = 2^((x - peak) * octaves), octaves = scale / ln 2.
+// The peak is taken off first, so that large numbers lose nothing.
+INLINE f32x4 share4(f32x4 x, float peak, float octaves) {
+    return power4(mul(sub(x, splat(peak)), splat(octaves)));
+}
 
-// out (n) = exp(x * scale - peak), and their sum: four running sums over whole vectors, added up in
+INLINE float octaves_of(float scale) { return scale * 1.44269504088896341f; }
+
+// out (n) = exp((x - peak) * scale), and their sum: four running sums over whole vectors, added up in
 // pairs, then the ragged end.
 INLINE float exponentials(float *out, const float *x, float scale, float peak, u32 n) {
+    float octaves = octaves_of(scale);
     f32x4 sums = splat(0.0f);
     u32 i = 0;
     for (; i + LANES <= n; i += LANES) {
-        f32x4 e = share4(sub(mul(load(x + i), splat(scale)), splat(peak)));
+        f32x4 e = share4(load(x + i), peak, octaves);
         store(out + i, e);
         sums = add(sums, e);
     }
     float total = sum_lanes(sums);
     if (i < n) {
-        f32x4 last = mul(load_tail(x + i, n - i), splat(scale));
-        store_tail(out + i, share4(sub(last, splat(peak))), n - i);
+        store_tail(out + i, share4(load_tail(x + i, n - i), peak, octaves), n - i);
         for (; i < n; i++) total += out[i];
     }
     return total;
@@ -81,13 +86,14 @@ INLINE float exponentials(float *out, const float *x, float scale, float peak, u
 
 // The sum of exp(x - peak), in the order of exponentials.
 INLINE float sum_of_exponentials(const float *x, float peak, u32 n) {
+    float octaves = octaves_of(1.0f);
     f32x4 sums = splat(0.0f);
     u32 i = 0;
-    for (; i + LANES <= n; i += LANES) sums = add(sums, share4(sub(load(x + i), splat(peak))));
+    for (; i + LANES <= n; i += LANES) sums = add(sums, share4(load(x + i), peak, octaves));
     float total = sum_lanes(sums);
     if (i < n) {
         float rest[LANES];
-        store(rest, share4(sub(load_tail(x + i, n - i), splat(peak))));
+        store(rest, share4(load_tail(x + i, n - i), peak, octaves));
         for (u32 lane = 0; i + lane < n; lane++) total += rest[lane];
     }
     return total;
