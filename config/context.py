@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from billing import services as billing
+from billing.models import MICROCREDITS
 from governance.models import User
 
 THEMES = ("light", "dark")
@@ -22,5 +23,5 @@ def site(request: HttpRequest) -> dict[str, Any]:
 
 def wallet_credits(user: User) -> str:
     """Two decimals, rounded down: a header may say less than there is, never more."""
-    hundredths = billing.available_microcredits(user) // 10_000
+    hundredths = billing.available_microcredits(user) // (MICROCREDITS // 100)
     return f"{hundredths // 100:,}.{hundredths % 100:02d}"

@@ -201,6 +201,18 @@ def find_api_key(secret: str) -> ApiKey | None:
     return key
 
 
+# Turns
+
+
+def take_turn(name: str) -> None:
+    """Past here goes one transaction at a time that says this name; the others wait for its end.
+
+    For rows that are not there yet, and so cannot be locked: who comes second finds the first's.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 # One answer per key
 
 
@@ -216,14 +228,11 @@ def answer_once(
 ) -> tuple[int, Any, bool]:
     """Act, or repeat the answer that this key already got; the last member says which.
 
-    The advisory lock makes a second request with the same key wait for the first, then find its
-    answer. A refusal rolls back with everything else, so the same key may try again after it.
+    A second request with the same key waits for the first, and then finds its answer. A refusal
+    rolls back with everything else, so the same key may try again after it.
     """
     content = fingerprint(payload)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{user.pk}/{route}/{key}"]
-        )
+    take_turn(f"{user.pk}/{route}/{key}")
     answer = Answer.objects.filter(user=user, route=route, key=key).first()
     if answer is not None:
         if answer.fingerprint != content:

@@ -25,6 +25,11 @@ class MemberRequest(PageRequest):
     user: User
 
 
+def visitor(request: HttpRequest) -> User | None:
+    """Who asks, if they have signed in."""
+    return request.user if isinstance(request.user, User) else None
+
+
 @login_required
 @never_cache
 @require_http_methods(["GET", "POST"])

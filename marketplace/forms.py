@@ -5,9 +5,8 @@ from typing import Any
 
 from django import forms
 
+from billing.models import MICROCREDITS
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Category, Plan
-
-MICROCREDITS_PER_CREDIT = 1_000_000
 
 
 class PublishForm(forms.Form):
@@ -47,7 +46,7 @@ class PublishForm(forms.Form):
 
 
 def to_microcredits(credits: Decimal) -> int:
-    return int(credits * MICROCREDITS_PER_CREDIT)
+    return int(credits * MICROCREDITS)
 
 
 class CatalogueForm(forms.Form):

@@ -18,7 +18,7 @@ from django.views.decorators.vary import vary_on_headers
 from billing import services as billing
 from governance.models import User
 from governance.services import Refusal
-from governance.views import MemberRequest, PageRequest
+from governance.views import MemberRequest, PageRequest, visitor
 from marketplace import services as marketplace
 from marketplace.forms import CatalogueForm, PredictForm, PublishForm, to_microcredits
 from marketplace.models import Category, Deployment, Plan, Purchase, Template, TemplateQuerySet
@@ -34,10 +34,6 @@ SORTS = {
     "fastest": "latency",
     "price": "price_microcredits",
 }
-
-
-def visitor(request: PageRequest) -> User | None:
-    return request.user if isinstance(request.user, User) else None
 
 
 # /

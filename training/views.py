@@ -13,19 +13,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
-from governance.models import User
 from governance.services import Refusal
-from governance.views import MemberRequest, PageRequest
+from governance.views import MemberRequest, PageRequest, visitor
 from training import services as training
 from training.forms import JobForm
 from training.models import Dataset, Job, Model, Point, Tier, Validation
 
 PAGE_SIZE = 20
 LOG_LINES = 50
-
-
-def visitor(request: PageRequest) -> User | None:
-    return request.user if isinstance(request.user, User) else None
 
 
 # /datasets/

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db import connection
 from django.db.models import F, Q, Sum
 
 from billing.models import BURN_ORDER, Account, Balance, Hold, Leg, Stream, Transfer
@@ -48,11 +47,7 @@ def find(rows: type[Keyed], *, key: str, fingerprint: str) -> Keyed | None:
     Raises `governance.KeyReused` when the row was made of other content. The lock lasts until the
     end of the transaction, so the caller may make the row when there is none.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"{rows._meta.label_lower}/{key}"],
-        )
+    governance.take_turn(f"{rows._meta.label_lower}/{key}")
     row: Keyed | None = rows._default_manager.filter(key=key).first()
     if row is not None and row.fingerprint != fingerprint:
         raise governance.KeyReused(

@@ -5,10 +5,7 @@ commits leaves the round where it was; the sweep gives its contribution to anoth
 """
 
 import hashlib
-from functools import partial
 
-from celery import current_app
-from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Now
 
@@ -20,16 +17,6 @@ from training.models import Work
 
 Kind = Contribution.Kind
 State = Round.State
-
-
-def hint(contribution: Contribution) -> None:
-    """Wake a worker when the transaction commits. The sweep repeats what gets lost."""
-    send = partial(
-        current_app.send_task,
-        "clusters.tasks.contribute",
-        kwargs={"contribution_id": str(contribution.pk)},
-    )
-    transaction.on_commit(send, robust=True)
 
 
 def locked(round_id: int) -> Round:
@@ -48,7 +35,7 @@ def order(
         subject=subject,
         request_id=round.session.job.request_id,
     )
-    hint(contribution)
+    training.hint("clusters.tasks.contribute", contribution_id=str(contribution.pk))
     return contribution
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from billing import services as billing
 from governance import services as governance
@@ -28,11 +28,7 @@ def may_deploy(user: User, template: Template) -> bool:
 
 def one_at_a_time(user: User, template: Template) -> None:
     """A second click waits here until the first one's transaction ends, and then finds its row."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"{user.pk}/{template.pk}"],
-        )
+    governance.take_turn(f"{user.pk}/{template.pk}")
 
 
 @transaction.atomic

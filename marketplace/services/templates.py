@@ -1,9 +1,10 @@
 """Templates: publish one, approve it, reject it."""
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.text import slugify
 
+from billing.models import MICROCREDITS
 from governance import services as governance
 from governance.models import Role, User
 from governance.services import Refusal
@@ -17,7 +18,7 @@ from marketplace.models import (
 from training.models import Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
-PRICE_MAX_MICROCREDITS = 1_000_000_000_000  # a million credits
+PRICE_MAX_MICROCREDITS = 1_000_000 * MICROCREDITS
 SLUG_LENGTH = 60
 RESERVED_SLUGS = {"mine"}  # a page of its own
 
@@ -35,9 +36,7 @@ class InvalidTemplate(Refusal):
 def free_slug(name: str) -> str:
     """The name as an address; a number is added when it is taken."""
     stem = slugify(name)[:SLUG_LENGTH] or "template"
-    with connection.cursor() as cursor:
-        # Two of one name at once: the second waits, and then sees the first's address.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug/{stem}"])
+    governance.take_turn(f"slug/{stem}")
     alike = Template.objects.filter(slug__startswith=stem)
     taken = RESERVED_SLUGS | set(alike.values_list("slug", flat=True))
     slug, number = stem, 1

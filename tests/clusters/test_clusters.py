@@ -100,7 +100,7 @@ def test_rounds_that_do_not_fill_the_epochs_are_refused_and_nothing_is_held(bob,
 
 
 def test_a_configuration_that_cannot_be_trained_names_its_fault(cluster, train):
-    bad = CONFIG | {"training": CONFIG["training"] | {"optimizer": "rmsprop"}}
+    bad = CONFIG | {"training": CONFIG["training"] | {"optimizer": "lion"}}
     with pytest.raises(training.InvalidConfig, match=r"training\.optimizer"):
         train(cluster, config=bad)
 

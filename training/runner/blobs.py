@@ -11,7 +11,8 @@ from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
-from django.db import connection
+
+from governance import services as governance
 
 
 class BlobFault(Exception):
@@ -87,8 +88,7 @@ def lock(sha256: str) -> None:
 
     Equal jobs have equal checkpoints, so what one forgets another may be about to name.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name(sha256)])
+    governance.take_turn(name(sha256))
 
 
 def delete(sha256: str) -> None:

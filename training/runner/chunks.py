@@ -208,7 +208,7 @@ def commit_chunk(
         charge(job, step=run.step)
         Checkpoint.objects.create(job=job, step=run.step, sha256=sha256, size_bytes=len(content))
         record_points(job, points)
-        hint("run_job", job_id=str(job.pk))
+        hint("training.tasks.run_job", job_id=str(job.pk))
     forget_old_checkpoints(job)
 
 
@@ -277,7 +277,7 @@ def complete(
         governance.record(actor=job.owner, verb="train_model", subject=model)
         Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")
         validation = Validation.objects.create(model=model, request_id=job.request_id)
-        hint("validate_model", validation_id=str(validation.pk))
+        hint("training.tasks.validate_model", validation_id=str(validation.pk))
     return model
 
 

@@ -11,6 +11,6 @@ from django.db import transaction
 
 
 def hint(task: str, **ids: str) -> None:
-    """Send `training.tasks.<task>` when the current transaction commits."""
-    send = partial(current_app.send_task, f"training.tasks.{task}", kwargs=ids)
+    """Send the task of this name when the current transaction commits."""
+    send = partial(current_app.send_task, task, kwargs=ids)
     transaction.on_commit(send, robust=True)

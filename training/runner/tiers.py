@@ -7,10 +7,10 @@ tier's compute is its seconds at `NOMINAL_FLOPS`, a cautious speed of one thread
 
 from dataclasses import dataclass
 
+from billing.models import MICROCREDITS
 from training.models import Tier
 
 NOMINAL_FLOPS = 4_000_000_000  # a second
-MICROCREDITS = 1_000_000  # of one credit
 
 
 @dataclass(frozen=True, kw_only=True)

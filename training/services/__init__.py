@@ -4,6 +4,7 @@ from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
 from training.runner.chunks import fault_code
+from training.runner.hints import hint
 from training.runner.leases import LeaseLost, claim, heartbeat, noted, write
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
@@ -82,6 +83,7 @@ __all__ = [
     "forget_blob",
     "heartbeat",
     "highest_value",
+    "hint",
     "hint_again",
     "load_blob",
     "lock_blob",

@@ -54,7 +54,7 @@ def add_bundled_dataset(*, slug: str, actor: User | None = None) -> Dataset:
     if created:
         governance.record(actor=actor, verb="add_dataset", subject=dataset)
     if not dataset.is_over:
-        hint("prepare_dataset", dataset_id=str(dataset.pk))
+        hint("training.tasks.prepare_dataset", dataset_id=str(dataset.pk))
     return dataset
 
 

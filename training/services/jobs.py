@@ -144,7 +144,7 @@ def submit_job(
     job = place_job(
         owner=owner, dataset=dataset, quote=quote, seed=seed, name=name, steps=quote.steps
     )
-    hint("run_job", job_id=str(job.pk))
+    hint("training.tasks.run_job", job_id=str(job.pk))
     return job
 
 

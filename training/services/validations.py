@@ -30,5 +30,5 @@ def validate_model(*, actor: User, model: Model) -> Validation:
         request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
     )
     governance.record(actor=actor, verb="validate_model", subject=validation)
-    hint("validate_model", validation_id=str(validation.pk))
+    hint("training.tasks.validate_model", validation_id=str(validation.pk))
     return validation
