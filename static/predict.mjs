@@ -67,6 +67,10 @@ class Model {
       this.#outputs.forEach(({ size, memory }, at) =>
         found[at].set(memory.subarray(0, size * part.length), size * first));
     }
+    for (const [at, values] of found.entries()) {
+      const wrong = values.findIndex((value) => !Number.isFinite(value));
+      if (wrong >= 0) refuse(Math.floor(wrong / this.#outputs[at].size), "its numbers are so large that the network overflows");
+    }
     return Object.fromEntries(this.#outputs.map(({ name }, at) => [name, found[at]]));
   }
 
@@ -81,7 +85,7 @@ class Model {
   }
 
   #encode(row, at) {
-    const { size, dtype } = this.#input, named = this.signature.features ?? [];
+    const { size, dtype, below } = this.#input, named = this.signature.features ?? [];
     let values = row;
     if (typeof row === "string") values = this.#split(row);
     else if (!Array.isArray(row) && !ArrayBuffer.isView(row))
@@ -93,9 +97,8 @@ class Model {
           ? this.#tokens.get(value) ?? refuse(at, `does not know the token "${value}"`)
           : Number(value));
     if (values.length !== size) refuse(at, `must have ${size} values, not ${values.length}`);
-    const most = dtype === "f4" ? Infinity : this.#tokens.size || Infinity;
     const fits = (value) => dtype === "f4"
-      ? Number.isFinite(Math.fround(value)) : Number.isInteger(value) && value >= 0 && value < most;
+      ? Number.isFinite(Math.fround(value)) : Number.isInteger(value) && value >= 0 && value < below;
     const wrong = values.findIndex((value) => !fits(value));
     if (wrong >= 0) refuse(at, `value ${wrong} is ${values[wrong]}, no number that the model takes`);
     return values;

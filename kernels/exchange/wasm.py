@@ -4,7 +4,8 @@ It is the kernels' own module with three things added: the tape and the weights 
 function `predict(rows)`, and a custom section "model" that says in JSON what to do with it:
 
     inputs, outputs   [{name, shape, dtype, address}]   the shape for one row, and where the rows
-                                                        begin in `memory`, one after the other
+                                                        begin in `memory`, one after the other;
+                                                        tokens are numbers `below` another
     capacity          how many rows fit at most
     signature         names of features, classes, …
     provenance        where the model comes from
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import forward
+from kernels.autodiff import root
 from kernels.build import Module
 from kernels.exchange import binary
 from kernels.exchange.binary import Binary, NoModule
@@ -142,6 +144,7 @@ def description(plan: ForwardPlan, unit: forward.Forward, arena_at: int) -> dict
                 "dtype": place.dtype,
                 "address": arena_at + plan.plan.addresses[place],
             }
+            | ({"below": tokens(unit, single[name])} if place.dtype == "u4" else {})
             for name, place in places.items()
         ]
 
@@ -150,3 +153,13 @@ def description(plan: ForwardPlan, unit: forward.Forward, arena_at: int) -> dict
         "inputs": listed(plan.inputs, unit.inputs),
         "outputs": listed(plan.outputs, unit.outputs),
     }
+
+
+def tokens(unit: forward.Forward, given: Node) -> int:
+    """How many tokens the tables know that an input is looked up in."""
+    tables = [
+        node.sources[1].shape or (0,)
+        for node in forward.dependent(unit)
+        if node.op == "embedding" and root(node.sources[0]) is given
+    ]
+    return min((shape[0] for shape in tables), default=2**32)

@@ -151,6 +151,7 @@ def test_tokens_may_be_numbers_words_or_a_text(tmp_path, simd):
         ("dense", [1.0] * 63, "row 0: must have 64 values, not 63"),
         ("dense", [1.0] * 63 + ["much"], "row 0: value 63 is NaN"),
         ("dense", [1.0] * 63 + [1e39], "row 0: value 63 is 1e+39"),
+        ("dense", [3e38] * 64, "row 0: its numbers are so large that the network overflows"),
         ("dense", {"pixel_0": 1}, "row 0: has no pixel_1"),
         ("tokens", [0, 1, 2, 3, 4, 7], "row 0: value 5 is 7, no number that the model takes"),
         ("tokens", [0, 1, 2, 3, 4, -1], "row 0: value 5 is -1"),
