@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels import ops
-from kernels.autodiff import separate
+from kernels.autodiff import root, separate
 from kernels.compiler import Plan, Program, Programs, compile_rows
-from kernels.graph import ITEM_BYTES, Node, count, in_order, leaf, reshape
+from kernels.graph import Node, count, in_order, leaf, reshape
 from kernels.graphfields import (
     ELEMENTS_LIMIT,
     GraphRefused,
@@ -39,6 +39,7 @@ from kernels.signature import ShapeError, name_of
 
 PROGRAM = "predict"
 NODES_LIMIT = 16_384
+INPUTS, PARAMETERS = ("f4", "u4"), ("f4", "i1")  # what each may hold
 LEAVES_LIMIT = 2_048
 CALL_WORK = 500_000_000  # 50 ms at ten operations a nanosecond, a quarter of what products reach
 TOUCH_WORK = 4  # a number that is written
@@ -131,6 +132,18 @@ def rebuilt(node: Node, sources: Sequence[Node]) -> Node:
     return ops.apply(node.op, *sources, sizes=hidden, attributes=node.attributes)
 
 
+def vocabulary(forward: Forward, given: Node) -> int:
+    """Tokens in this input must be below it: as many as the smallest table knows that it is looked
+    up in.
+    """
+    known = [
+        node.sizes["v" if node.op == "embedding" else "n"]
+        for node in dependent(forward)
+        if node.op in ("embedding", "one_hot") and root(node.sources[0]) is given
+    ]
+    return min(known, default=2**32 - 1)
+
+
 # ------------------------------------------------------------------------------------ to JSON
 
 
@@ -221,9 +234,9 @@ class _Reading:
         inputs = items(fields, "inputs", LEAVES_LIMIT)
         parameters = items(fields, "parameters", LEAVES_LIMIT)
         self.leaves = len(inputs) + len(parameters)
-        self.inputs = self._leaves(inputs, "inputs", scale=rows)
+        self.inputs = self._leaves(inputs, "inputs", INPUTS, scale=rows)
         self.growing |= set(range(len(inputs)))
-        self.parameters = self._leaves(parameters, "parameters", scale=1)
+        self.parameters = self._leaves(parameters, "parameters", PARAMETERS, scale=1)
         twice = set(self.inputs) & set(self.parameters)
         if twice or not inputs:
             raise GraphRefused(f"inputs: must be some, and no parameters: {sorted(twice)}")
@@ -245,15 +258,17 @@ class _Reading:
         op = f" ({self.nodes[number].op})" if number < len(self.nodes) else ""
         return f"nodes[{number - self.leaves}]{op}"
 
-    def _leaves(self, entries: Sequence[object], where: str, scale: int) -> dict[str, Node]:
+    def _leaves(
+        self, entries: Sequence[object], where: str, kinds: Sequence[str], scale: int
+    ) -> dict[str, Node]:
         found: dict[str, Node] = {}
         for number, entry in enumerate(entries):
             place = f"{where}[{number}]"
             fields = mapping(entry, place, {"name", "shape", "dtype"})
             name = name_in(fields, place, found)
             shape, dtype = shape_in(fields, f"{place} ({name})"), fields.get("dtype")
-            if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-                raise GraphRefused(f"{place}.dtype: must be one of {', '.join(ITEM_BYTES)}")
+            if not isinstance(dtype, str) or dtype not in kinds:
+                raise GraphRefused(f"{place}.dtype: must be one of {', '.join(kinds)}")
             found[name] = leaf(name, (shape[0] * scale, *shape[1:]), dtype)
             self.nodes.append(found[name])
         return found

@@ -32,7 +32,9 @@ class Predictor:
         (self._name, example), *others = unit.inputs.items()
         if others or (example.shape or (0,))[0] != 1:
             raise ModelRefused("graph: must have one input, of one row")
-        self._shape, self._vocabulary = (example.shape or ())[1:], self._tokens(unit)
+        self._shape = (example.shape or ())[1:]
+        # so many tokens it knows, where it takes tokens
+        self._vocabulary = forward.vocabulary(unit, example) if example.dtype == "u4" else 0
         self._plan = forward.prediction_plan(self.model.forward, forward.capacity(unit))
         self._sandbox = Sandbox(module, self._plan.plan, limits or Limits())
         for name, node in self._plan.parameters.items():
@@ -93,16 +95,6 @@ class Predictor:
         """Where the time of one call for so many rows goes, at most as many as a call takes."""
         most = min(rows, self._plan.capacity)
         return profile.measure(self._sandbox, forward.PROGRAM, module=self._module, rows=most)
-
-    def _tokens(self, unit: forward.Forward) -> int:
-        """How many tokens the network knows, where it takes tokens."""
-        node = unit.inputs[self._name]
-        if node.dtype == "f4":
-            return 0
-        tables = [
-            n.sources[1] for n in forward.dependent(unit) if n.sources and n.sources[0] is node
-        ]
-        return min((table.shape or (0,))[0] for table in tables)
 
     def _checked(self, rows: NDArray[Any]) -> NDArray[Any]:
         if rows.shape[1:] != self._shape and rows.ndim and rows[0].size == np.prod(self._shape):

@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import forward
-from kernels.autodiff import root
 from kernels.build import Module
 from kernels.exchange import binary
 from kernels.exchange.binary import Binary, NoModule
@@ -144,7 +143,7 @@ def description(plan: ForwardPlan, unit: forward.Forward, arena_at: int) -> dict
                 "dtype": place.dtype,
                 "address": arena_at + plan.plan.addresses[place],
             }
-            | ({"below": tokens(unit, single[name])} if place.dtype == "u4" else {})
+            | ({"below": forward.vocabulary(unit, single[name])} if place.dtype == "u4" else {})
             for name, place in places.items()
         ]
 
@@ -153,13 +152,3 @@ def description(plan: ForwardPlan, unit: forward.Forward, arena_at: int) -> dict
         "inputs": listed(plan.inputs, unit.inputs),
         "outputs": listed(plan.outputs, unit.outputs),
     }
-
-
-def tokens(unit: forward.Forward, given: Node) -> int:
-    """How many tokens the tables know that an input is looked up in."""
-    tables = [
-        node.sources[1].shape or (0,)
-        for node in forward.dependent(unit)
-        if node.op == "embedding" and root(node.sources[0]) is given
-    ]
-    return min((shape[0] for shape in tables), default=2**32)

@@ -114,7 +114,9 @@ def test_the_capacity_falls_with_the_work_of_a_row():
         (("nodes", 2, "op"), "matmul_nt", "k is 3 and 5 at once"),
         (("nodes", 5, "op"), "part", "has no further value None"),
         (("nodes", 6), 7, r"nodes\[6\]: must be an object"),
-        (("inputs", 0, "dtype"), "f8", "must be one of f4"),
+        (("inputs", 0, "dtype"), "f8", "must be one of f4, u4"),
+        (("inputs", 0, "dtype"), "i1", "must be one of f4, u4"),
+        (("parameters", 0, "dtype"), "u4", "must be one of f4, i1"),
         (("inputs", 0, "name"), "../x y", "inputs.0..name: must be letters"),
         (("inputs",), [], "must be some"),
         (("parameters", 0, "shape"), [1], r"nodes\[0\] \(standardise\): "),
@@ -135,6 +137,16 @@ def test_json_that_is_no_forward_pass_is_refused(path, value, message, raw):
     at[path[-1]] = value
     with pytest.raises(GraphRefused, match=message):
         forward.from_json(broken, 3)
+
+
+def test_tokens_are_below_what_the_smallest_table_knows():
+    x = leaf("x", (1, 4), "u4")
+    few, many = leaf("few", (7, 2)), leaf("many", (9, 2))
+    looked_up = [ops.apply("embedding", x, table) for table in (many, few)]
+    made = Forward({"x": x}, {}, {"y": ops.apply("sum", *looked_up)})
+    assert forward.vocabulary(made, x) == 7
+    hot = ops.apply("one_hot", reshape(x, (4, 1)), sizes={"n": 5})
+    assert forward.vocabulary(Forward({"x": x}, {}, {"y": hot}), x) == 5
 
 
 def test_no_row_may_see_another(raw):
