@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from kernels import build, config, forward, modelfile, ops, prune, quantise
+from kernels.bench.models import exported
+from kernels.bench.workloads import WORKLOADS
 from kernels.data import DataShape
 from kernels.forward import Forward
 from kernels.graph import leaf
@@ -207,3 +209,14 @@ def test_a_masked_run_may_be_stopped_and_goes_on_as_masked_only(trained, digits,
     for other in (fresh(None), fresh(prune.masks(model.weights, 0.6))):
         with pytest.raises(CheckpointRefused, match="mask_sha256"):
             other.restore(first.checkpoint())
+
+
+@pytest.mark.parametrize("workload", WORKLOADS[:-1], ids=lambda of: of.network)
+def test_every_architecture_can_be_quantised(workload, simd):
+    """All but the largest. Answers after one step of training move by a fiftieth at most."""
+    model = exported(workload)
+    small = modelfile.dump(quantise.quantise(modelfile.load(model.file)))
+    labels = np.zeros(len(model.rows), np.int64)
+    found = quantise.compare(model.file, small, model.rows, labels, module=simd)
+    assert found.bytes_after < found.bytes_before
+    assert 0 < found.largest_difference < 0.03

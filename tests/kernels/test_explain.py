@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from kernels import build, config, explain, forward, modelfile, ops, quantise
+from kernels.bench.models import exported
+from kernels.bench.workloads import WORKLOADS
 from kernels.data import DataShape
 from kernels.explain import Explainer, NotExplained
 from kernels.forward import Forward
@@ -145,3 +147,14 @@ def test_tokens_read_in_two_ways_are_refused():
 def test_what_has_no_slope_is_refused(digit_model, simd):
     with pytest.raises(NotExplained, match="dense_int8 has no gradient"):
         Explainer(quantise.quantise(digit_model), module=simd)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS[:-1], ids=lambda of: of.network)
+def test_every_architecture_can_be_explained(workload, simd):
+    """All but the largest, whose slopes take seconds."""
+    found = exported(workload)
+    asked = Explainer(modelfile.load(found.file), module=simd)
+    of = asked.contributions(found.rows[0], 3, points=128)
+    assert of.values.shape == workload.input
+    assert np.isfinite(of.values).all()
+    assert abs(of.missing) < 0.02 * max(abs(of.score - of.baseline_score), 0.1)
