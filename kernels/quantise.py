@@ -2,9 +2,10 @@
 
 Each product of a row with a weight matrix becomes the op dense_int8. A column j of the weights is
 kept as whole numbers from -127 to 127 and one scale, max |w_j| / 127; a row of the input gets its
-scale when it comes (there is nothing to calibrate), and products are summed as whole numbers. What
-is no such product stays as it was: embeddings, normalisation, convolutions, the recurrent part of
-an LSTM. `compare` measures both on the same rows, since the loss is a property of the data.
+scale when it comes (there is nothing to calibrate), and products are summed as whole numbers. A
+table of embeddings becomes bytes with one scale a row. All else stays as it was: normalisation,
+convolutions, the recurrent part of an LSTM. `compare` measures both on the same rows, since the
+loss is a property of the data.
 """
 
 import dataclasses
@@ -135,6 +136,8 @@ class _Rewriting:
             return found if activation == "linear" else ops.apply(activation, found)
         if self._is_product(node):
             return self._product(sources[0], node.sources[1], None)
+        if node.op == "embedding" and node.sources[1] in self.weights:
+            return self._lookup(sources[0], node.sources[1])
         return forward.rebuilt(node, sources)
 
     def _is_product(self, node: Node) -> bool:
@@ -144,23 +147,30 @@ class _Rewriting:
         return weight in self.weights and (weight.shape or (0,))[0] <= SUM_MOST
 
     def _product(self, x: Node, weight: Node, bias: Node | None) -> Node:
-        """x times the weight; the leaf of the bytes has the name that the weight had, if nobody
-        else reads the weight.
-        """
         name, (_, width) = self.weights[weight], weight.shape or (0, 0)
-        readers = {n for n in in_order(self.unit.outputs.values()) if weight in n.sources}
-        own = name if len(readers) == 1 else f"{name}.int8"
-        if own not in self.leaves:
-            whole, scales = quantise_columns(self.arrays[name])
-            self._leaf(own, whole, "i1")
-            self._leaf(f"{name}.scales", scales, "f4")
+        whole, scales = quantise_columns(self.arrays[name])
         if bias is None:
             bias = self._leaf(f"{name}.zeros", np.zeros(width, np.float32), "f4")
+        return ops.apply("dense_int8", x, *self._bytes(weight, "columns", whole, scales), bias)
+
+    def _lookup(self, tokens: Node, table: Node) -> Node:
+        turned, scales = quantise_columns(self.arrays[self.weights[table]].T)
+        return ops.apply("embedding_int8", tokens, *self._bytes(table, "rows", turned.T, scales))
+
+    def _bytes(
+        self, weight: Node, kind: str, whole: NDArray[np.int8], scales: NDArray[np.float32]
+    ) -> tuple[Node, Node]:
+        """Leaves of the bytes and of what they stand for in each row or column. The first has the
+        name that the weight had, if nobody else reads the weight.
+        """
+        name = self.weights[weight]
+        readers = {n for n in in_order(self.unit.outputs.values()) if weight in n.sources}
+        own = name if len(readers) == 1 else f"{name}.{kind}"
         self.replaced += 1
-        columns = self.leaves[f"{name}.scales"]
-        return ops.apply("dense_int8", x, self.leaves[own], columns, bias)
+        return self._leaf(own, whole, "i1"), self._leaf(f"{own}.scales", scales, "f4")
 
     def _leaf(self, name: str, values: NDArray[Any], dtype: str) -> Node:
-        self.arrays[name] = values
-        self.leaves[name] = leaf(name, values.shape, dtype)
+        if name not in self.leaves:
+            self.arrays[name] = np.ascontiguousarray(values)
+            self.leaves[name] = leaf(name, values.shape, dtype)
         return self.leaves[name]

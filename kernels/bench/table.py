@@ -104,6 +104,7 @@ CASES = {
     "conv2d_input_gradient": Case(IMAGES),
     "maxpool2d": Case(POOLED, HALVES),
     "maxpool2d_gradient": Case(POOLED, HALVES),
+    "embedding_int8": Case({"v": 1_000}, whole="v"),
     "dense_int8": Case({"m": 64, "k": 256, "n": 128}),
 }
 

@@ -123,6 +123,23 @@ void op_dense_int8(float *out, const float *x, const i8 *w, const float *scales,
     }
 }
 
+// out (b, t, d) = for each of the tokens (b, t) its row of the table (v, d) times the row's scale,
+// scales (v)
+void op_embedding_int8(float *out, const u32 *tokens, const i8 *table, const float *scales, u32 b,
+                       u32 t, u32 v, u32 d) {
+    for (u32 at = 0; at < b * t; at++, out += d) {
+        u32 token = checked(tokens[at], v), i = 0;
+        const i8 *row = table + token * d;
+        f32x4 scale = splat(scales[token]);
+        for (; i + BYTES <= d; i += BYTES) {
+            i16x8 whole = load_bytes(row + i);
+            store(out + i, mul(convert(widen_low(whole)), scale));
+            store(out + i + LANES, mul(convert(widen_high(whole)), scale));
+        }
+        for (; i < d; i++) out[i] = (float)row[i] * scales[token];
+    }
+}
+
 // p (n) = 0 wherever mask (n) is 0
 void op_mask(float *p, float *mask, u32 n) {
     f32x4 zero = splat(0.0f);

@@ -213,6 +213,8 @@ INLINE i16x8 splat_pair(const i16 *p) { return wasm_v128_load32_splat(p); }
 // Lane i is a[2i] b[2i] + a[2i + 1] b[2i + 1].
 INLINE i32x4 dot(i16x8 a, i16x8 b) { return wasm_i32x4_dot_i16x8(a, b); }
 INLINE void store_whole(i32 *p, i32x4 a) { wasm_v128_store(p, a); }
+INLINE i32x4 widen_low(i16x8 a) { return wasm_i32x4_extend_low_i16x8(a); }
+INLINE i32x4 widen_high(i16x8 a) { return wasm_i32x4_extend_high_i16x8(a); }
 
 #else
 
@@ -239,6 +241,8 @@ INLINE i32x4 dot(i16x8 a, i16x8 b) {
          a.lane[2 * i] * b.lane[2 * i] + a.lane[2 * i + 1] * b.lane[2 * i + 1]);
 }
 INLINE void store_whole(i32 *p, i32x4 a) { for (u32 i = 0; i < LANES; i++) p[i] = a.lane[i]; }
+INLINE i32x4 widen_low(i16x8 a) { EACH(i32x4, LANES, a.lane[i]); }
+INLINE i32x4 widen_high(i16x8 a) { EACH(i32x4, LANES, a.lane[LANES + i]); }
 #undef EACH
 
 #endif

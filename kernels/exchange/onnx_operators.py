@@ -134,6 +134,12 @@ def embedding(w: Writer, node: Node, sources: Sequence[str]) -> str:
     return w.add("Gather", table, tokens)
 
 
+def embedding_int8(w: Writer, node: Node, sources: Sequence[str]) -> str:
+    tokens, table, scales = sources
+    rows = w.add("Cast", w.add("Gather", table, tokens), to=TensorProto.FLOAT)
+    return w.add("Mul", rows, w.add("Unsqueeze", w.add("Gather", scales, tokens), w.whole(2)))
+
+
 def positions(w: Writer, node: Node, sources: Sequence[str]) -> str:
     waves = sinusoids(node.sizes["t"], node.sizes["d"]).astype(np.float32)
     return w.add("Add", sources[0], w.constant(waves))
@@ -284,6 +290,7 @@ ROWS: dict[str, Row] = ACTIVATIONS_ROWS | {
         "LayerNormalization", *s, axis=-1, epsilon=n.attributes["epsilon"]
     ),
     "embedding": embedding,
+    "embedding_int8": embedding_int8,
     "positions": positions,
     "mean_steps": mean_steps,
     "take_step": take_step,

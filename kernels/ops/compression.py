@@ -28,6 +28,10 @@ def dense_int8(node: Node, step: int, x: Array, w: Array, scales: Array, bias: A
     return np.asarray(sums * (row_scales * scales) + bias)
 
 
+def embedding_int8(node: Node, step: int, tokens: Array, table: Array, scales: Array) -> Array:
+    return np.asarray(table[tokens].astype(scales.dtype) * scales[tokens][..., None])
+
+
 def mask(node: Node, step: int, p: Array, kept: Array) -> None:
     p[kept == 0] = 0
 
@@ -45,5 +49,6 @@ ROWS: dict[str, Op] = {
         scratch=scratch,
         holds=lambda sizes, attributes: sizes["k"] <= SUM_MOST,
     ),
+    "embedding_int8": Op(Signature("(b,t)u,(v,d)b,(v)->(b,t,d)"), embedding_int8),
     "mask": Op(Signature("(n),(n)->"), mask),
 }
