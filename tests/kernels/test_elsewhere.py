@@ -7,8 +7,9 @@ import subprocess
 import pytest
 
 from kernels import config
-from kernels.data import DataShape
+from kernels.patterns import EPOCH_ENDS
 from kernels.trainer import Trainer
+from tests.kernels import test_golden
 
 NODE = shutil.which("node")
 SCRIPT = """
@@ -24,23 +25,21 @@ console.log(done, crypto.createHash('sha256').update(weights).digest('hex'));
 """
 
 
+# what the host does between steps, or with several sandboxes, no other engine is given here
+ON_THE_HOST = {"dynamic_batch", "shards"}
+
+
 @pytest.mark.skipif(NODE is None, reason="Node is not installed")
-def test_another_engine_trains_the_same_weights(digits, simd, tmp_path):
-    """Every kind of arithmetic there is: polynomials, random numbers, double precision."""
-    raw = {
-        "architecture": {
-            "type": "feedforward",
-            "layers": [
-                {"type": "dense", "units": 40, "activation": "gelu"},
-                {"type": "dropout", "rate": 0.1},
-                {"type": "dense", "units": 17, "activation": "tanh"},
-            ],
-        },
-        "training": {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"},
-        "divergent": {"enabled": True, "pattern": "lateral", "factor": 0.3},
-    }
-    settings = config.parse(raw, DataShape.table(64, 10))
-    trainer = Trainer(settings, digits, seed=7, module=simd)
+@pytest.mark.parametrize("name", test_golden.CASES)
+def test_another_engine_trains_the_same_weights(name, simd, tmp_path):
+    """Every kind of network, and every kind of arithmetic there is: polynomials, random numbers,
+    double precision.
+    """
+    raw, shape, rows = test_golden.written(name)
+    raw["training"] = {k: v for k, v in raw["training"].items() if k not in ON_THE_HOST}
+    if raw.get("divergent", {}).get("pattern") in EPOCH_ENDS:
+        del raw["divergent"]
+    trainer = Trainer(config.parse(raw, shape), rows, seed=7, module=simd)
     instance, plan = trainer._machine.first._live(), trainer._plan.plan
     image = tmp_path / "memory"
     image.write_bytes(instance.bytes.tobytes())

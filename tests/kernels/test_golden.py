@@ -115,7 +115,8 @@ CASES = {
 }  # fmt: skip
 
 
-def trained(name, variant="simd"):
+def written(name):
+    """As a person writes it, and the data."""
     (kind, layers, options), shape, rows, further, pattern = CASES[name]
     raw = {
         "architecture": {"type": kind, "layers": layers, **options},
@@ -124,6 +125,11 @@ def trained(name, variant="simd"):
     }
     if pattern is not None:
         raw["divergent"] = {"enabled": True, "pattern": pattern, "factor": 0.5}
+    return raw, shape, rows
+
+
+def trained(name, variant="simd"):
+    raw, shape, rows = written(name)
     run = Trainer(config.parse(raw, shape), rows, seed=2026, module=built(variant))
     list(run.run())
     return run.weights_sha256()
