@@ -167,7 +167,9 @@ class Job(Work):
             ),
             models.CheckConstraint(
                 condition=~models.Q(status=Work.Status.DONE)
-                | models.Q(steps_done=models.F("steps_total")),
+                | models.Q(steps_done=models.F("steps_total"))
+                # or earlier, where its configuration says how long it waits for a better loss
+                | models.Q(config__training__has_key="patience"),
                 name="job_is_done_only_at_its_last_step",
             ),
         ]
@@ -193,8 +195,8 @@ class Job(Work):
 
     @property
     def progress(self) -> float:
-        """Share of steps done, 0–1."""
-        return self.steps_done / self.steps_total
+        """Share of steps done, 0–1; a job that stopped early is done all the same."""
+        return 1.0 if self.status == Work.Status.DONE else self.steps_done / self.steps_total
 
     @property
     def eta_seconds(self) -> float | None:

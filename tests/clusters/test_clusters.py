@@ -99,6 +99,25 @@ def test_rounds_that_do_not_fill_the_epochs_are_refused_and_nothing_is_held(bob,
     assert billing.available_microcredits(bob) == before
 
 
+@pytest.mark.parametrize(
+    ("training_changes", "divergent", "path"),
+    [
+        ({"schedule": {"kind": "cosine"}}, None, "training.schedule"),
+        ({"patience": 3}, None, "training.patience"),
+        ({"dynamic_batch": 4}, None, "training.dynamic_batch"),
+        ({}, "quantum", "divergent.pattern"),
+    ],
+)
+def test_what_remembers_epochs_is_refused_since_rounds_begin_anew(
+    cluster, train, training_changes, divergent, path
+):
+    config = CONFIG | {"training": CONFIG["training"] | training_changes}
+    if divergent:
+        config |= {"divergent": {"enabled": True, "pattern": divergent, "factor": 0.3}}
+    with pytest.raises(training.InvalidConfig, match=f"{path}: hangs on the epochs before"):
+        train(cluster, config=config)
+
+
 def test_a_configuration_that_cannot_be_trained_names_its_fault(cluster, train):
     bad = CONFIG | {"training": CONFIG["training"] | {"optimizer": "lion"}}
     with pytest.raises(training.InvalidConfig, match=r"training\.optimizer"):

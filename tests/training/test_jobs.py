@@ -188,6 +188,28 @@ def test_a_job_that_needs_more_memory_than_its_tier_has_is_told_how_much(alice, 
         training.quote_job(dataset=digits, config=deep, tier=Tier.NANO)
 
 
+def test_what_makes_no_classifier_cannot_be_measured_here(alice, digits):
+    layers = [{"type": "dense", "units": 5}]
+    config = SMALL | {"architecture": {"type": "gan", "layers": layers}}
+    with pytest.raises(training.InvalidConfig, match="architecture.type: 'gan' makes no classif"):
+        training.quote_job(dataset=digits, config=config, tier=Tier.NANO)
+
+
+def test_a_job_that_stops_early_is_done_and_costs_what_it_did(alice, digits):
+    config = SMALL | {
+        "training": SMALL["training"] | {"epochs": 300, "patience": 2, "learning_rate": 0.05}
+    }
+    job = training.submit_job(owner=alice, dataset=digits, config=config, tier=Tier.NANO)
+    while not job.is_over:
+        chunks.run_job(str(job.pk))
+        job.refresh_from_db()
+    assert job.status == Job.Status.DONE
+    assert 0 < job.steps_done < job.steps_total
+    assert job.progress == 1
+    assert 0 < job.cost_microcredits < job.quote_microcredits
+    assert job.cost_microcredits == job.quote_microcredits * job.steps_done // job.steps_total
+
+
 def test_a_job_too_large_for_its_tier_is_told_which_would_do(alice, digits):
     hidden = {"type": "hidden", "params": {"size": 2_000, "activation": "relu"}}
     large = SMALL | {"architecture": {"type": "feedforward", "layers": [hidden]}}

@@ -84,9 +84,9 @@ def train_chunk(job: Job) -> None:
     )
     seconds = job.compute_seconds + time.monotonic() - started_at
     limit = TIERS[Tier(job.tier)].compute_seconds
-    if run.step < run.steps_total and seconds > limit:
+    if not run.is_over and seconds > limit:
         raise JobFault("compute_limit", f"The tier {job.tier} allows {limit} s of compute.")
-    if run.step < run.steps_total:
+    if not run.is_over:
         commit_chunk(job, run, points=points, seconds=seconds)
     else:
         commit_model(job, run, points=points, seconds=seconds)

@@ -18,13 +18,23 @@ from numpy.typing import NDArray
 from governance.models import User
 from kernels import philox, programs
 from kernels.build import Variant
+from kernels.config import ConfigError, NetworkConfig
+from kernels.fields import Problem
 from kernels.modelfile import Signature
+from kernels.patterns import EPOCH_ENDS
+from kernels.settings import Schedule
 from kernels.trainer import EpochMetrics, Trainer
 from training.models import Dataset, Event, Job, Model, Tier, Work
 from training.runner import chunks, leases
 from training.runner.rows import Part, Rows
 from training.runner.tiers import TIERS
-from training.services.jobs import InvalidConfig, parse_config, place_job, quote_job
+from training.services.jobs import (
+    InvalidConfig,
+    faults_named,
+    parse_config,
+    place_job,
+    quote_job,
+)
 
 FAULTS = chunks.FAULTS
 
@@ -47,6 +57,7 @@ def divide(
 ) -> Division:
     """Cut a job into shards of ⌊rows / shards⌋ rows, and rounds of `local_epochs` over them."""
     network = parse_config(config, dataset)
+    refuse_memory(network)
     if not 1 <= local_epochs <= network.training.epochs or network.training.epochs % local_epochs:
         raise InvalidConfig(
             f"local_epochs: {local_epochs} does not divide the {network.training.epochs} epochs; "
@@ -62,6 +73,22 @@ def divide(
         local_steps=local_epochs * programs.steps_per_epoch(network, rows),
         rounds=network.training.epochs // local_epochs,
     )
+
+
+def refuse_memory(network: NetworkConfig) -> None:
+    """Rounds begin anew at the average of all nodes, so nothing may be remembered over epochs."""
+    training, divergent = network.training, network.divergent
+    remembered = {
+        "training.schedule": training.schedule != Schedule(),
+        "training.patience": bool(training.patience),
+        "training.dynamic_batch": training.dynamic_batch > 1,
+        "divergent.pattern": divergent is not None and divergent.pattern in EPOCH_ENDS,
+    }
+    reason = "hangs on the epochs before, and each round of a cluster begins anew; leave it out"
+    found = [Problem(path, reason) for path, holds in remembered.items() if holds]
+    if found:
+        with faults_named():
+            raise ConfigError(found)
 
 
 @transaction.atomic

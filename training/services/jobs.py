@@ -15,11 +15,13 @@ from governance.models import User
 from governance.services import Refusal
 from kernels import config as kernel_config
 from kernels import estimate as kernel_estimate
+from kernels.fields import Problem
 from training.models import Dataset, Event, Job, Tier, Work
 from training.runner import tiers
 from training.runner.hints import hint
 from training.services.datasets import NotReady
 
+CLASSIFIERS = ("feedforward", "lstm", "transformer")
 SEED_MAX = 2**63 - 1
 # A configuration that trains well on each bundled dataset, to start from.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -89,7 +91,14 @@ def faults_named() -> Iterator[None]:
 
 def parse_config(raw: object, dataset: Dataset) -> kernel_config.NetworkConfig:
     with faults_named():
-        return kernel_config.parse(raw, dataset.data_shape)
+        network = kernel_config.parse(raw, dataset.data_shape)
+        if network.architecture.kind not in CLASSIFIERS:
+            reason = (
+                f"'{network.architecture.kind}' makes no classifier, and only those can be "
+                f"measured here; take {', '.join(CLASSIFIERS)}"
+            )
+            raise kernel_config.ConfigError([Problem("architecture.type", reason)])
+    return network
 
 
 def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quote:
