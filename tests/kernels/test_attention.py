@@ -86,6 +86,21 @@ def test_the_size_of_the_blocks_of_queries_does_not_show(causal, module, compute
     assert not causal or (np.triu(found, 1) == 0).all()
 
 
+def test_large_scores_lose_nothing_and_far_ones_weigh_nothing(module, compute):
+    """Scores of some thousands are rounded to a thousandth or so before they are compared."""
+    rng = np.random.default_rng(9)
+    values = (40 * rng.standard_normal((2, 9, 24))).astype(np.float32)
+    x = leaf("x", values.shape)
+    node = ops.apply("attention_weights", x, sizes={"h": 1}, attributes={"causal": 0})
+    q, k, _ = np.split(values.astype(np.float64), 3, axis=2)
+    scores = q @ k.transpose(0, 2, 1) / np.sqrt(8)
+    exact = np.exp(scores - scores.max(axis=2, keepdims=True))
+    exact /= exact.sum(axis=2, keepdims=True)
+    found = compute(module, node, {x: values})[:, 0]
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-3)
+    assert (found[exact < 1e-39] == 0).all()
+
+
 # -------------------------------------------------------------------------------- the configuration
 
 

@@ -84,3 +84,21 @@ def test_vectors_and_plain_floats_agree_to_the_bit(name, simd, scalar, compute):
     first = compute(simd, node, {x: values.copy()})
     second = compute(scalar, node, {x: values.copy()})
     np.testing.assert_array_equal(first.view(np.uint32), second.view(np.uint32))
+
+
+def test_softmax_loses_nothing_of_large_numbers(module, compute):
+    """The peak is taken off before anything is rounded; what lies far below it is nothing."""
+    values = (10_000 + 5 * np.random.default_rng(1).standard_normal((7, 33))).astype(np.float32)
+    values[0, :3] = 11_000, 10_900, -np.inf
+    x, labels = leaf("x", (7, 33)), leaf("labels", (7, 1), "u4")
+    exact = values.astype(np.float64)
+    exact = np.exp(exact - exact.max(axis=1, keepdims=True))
+    exact /= exact.sum(axis=1, keepdims=True)
+    found = compute(module, apply("softmax", x), {x: values})
+    np.testing.assert_allclose(found, exact, rtol=0, atol=5e-7)
+    assert found[0, 0] == 1
+    assert (found[0, 1:] == 0).all()
+    best = exact.argmax(axis=1)[:, None].astype(np.uint32)
+    loss = compute(module, apply("cross_entropy", x, labels), {x: values, labels: best})
+    wanted = -np.log(np.take_along_axis(exact, best, axis=1)).mean()
+    assert loss == pytest.approx([wanted, 7], abs=1e-6)
