@@ -1,16 +1,30 @@
-"""ONNX operators on pictures and on sequences: convolution, pooling, LSTM."""
+"""ONNX operators that are layers: convolution, pooling, normalisation, LSTM."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kernels import ops
-from kernels.exchange.onnx_meanings import Meaning, Operator, computed, expect, known, mean
+from kernels.exchange.onnx_meanings import (
+    FUSED,
+    Meaning,
+    Operator,
+    columns,
+    computed,
+    expect,
+    known,
+    last_axis,
+    mean,
+    rebuilt,
+)
 from kernels.exchange.onnx_values import (
     Array,
+    Known,
     OnnxRefused,
     Value,
+    after,
     channels_first,
     channels_last,
     matrix,
@@ -181,6 +195,45 @@ def beside(
     return moved(turned, lambda index: index[0], 1) if is_end else turned
 
 
+def batch_normalization(operator: Operator, inputs: Sequence[Any]) -> Known:
+    """As a network in use does it: with the measured mean and variance, on axis 1."""
+    expect(operator, "training_mode", 0, 0)
+    value = computed(inputs, 0)
+    gain, bias, mean, variance = (known(inputs, at) for at in range(1, 5))
+    factor = gain / np.sqrt(variance + np.float32(operator.get("epsilon", 1e-5)))
+    taken_in = folded(operator, value, factor, bias - mean * factor)
+    if taken_in is not None:
+        return taken_in
+    along = (-1, *[1] * (value.index.ndim - 2))
+    found = columns(operator, value, factor.reshape(along), "column_product")
+    return columns(operator, found, (bias - mean * factor).reshape(along), "bias")
+
+
+def folded(operator: Operator, value: Value, factor: Array, shift: Array) -> Value | None:
+    """The layer with weights and bias that do that to its outputs; None where none can."""
+    node, arrays = value.node, operator.parameters.arrays
+    if node.op not in FUSED or node.attributes["activation"] or not value.is_whole:
+        return None
+    column = np.moveaxis(value.index % (node.shape or (1,))[-1], 1, -1)
+    if factor.shape != column.shape[-1:] or not (column == np.arange(factor.size)).all():
+        return None  # the axis that is normalised is not that of the outputs
+    x, weight, old = node.sources
+    made = operator.parameter(arrays[weight.name] * factor, "weight")
+    sides = x, made, operator.parameter(arrays[old.name] * factor + shift, "bias")
+    return replace(value, node=rebuilt(node, sides, 0))
+
+
+def layer_normalization(operator: Operator, inputs: Sequence[Any]) -> Known:
+    value = computed(inputs, 0)
+    last_axis(operator, value, -1)
+    gain = known(inputs, 1)
+    bias = known(inputs, 2, np.zeros_like(gain))
+    sides = operator.parameter(gain, "gain"), operator.parameter(bias, "bias")
+    epsilon = {"epsilon": float(operator.get("epsilon", 1e-5))}
+    node = ops.apply("layer_norm", matrix(value), *sides, attributes=epsilon)
+    return after(value, node, value.index.shape)
+
+
 def same(operator: Operator, inputs: Sequence[Any]) -> Any:
     """Dropout in use, Identity, a Cast of what is a float anyway."""
     if operator.kind == "Dropout" and len(inputs) > 2 and np.any(inputs[2]):
@@ -197,11 +250,13 @@ def same(operator: Operator, inputs: Sequence[Any]) -> Any:
 TOKEN_OR_FLOAT = (1, 6, 7)  # FLOAT, INT32, INT64
 
 LAYERS: dict[str, Meaning | Callable[[Operator, Sequence[Any]], Any]] = {
+    "BatchNormalization": batch_normalization,
     "Cast": same,
     "Conv": conv,
     "Dropout": same,
     "GlobalAveragePool": global_average_pool,
     "Identity": same,
     "LSTM": lstm,
+    "LayerNormalization": layer_normalization,
     "MaxPool": max_pool,
 }

@@ -84,16 +84,19 @@ def last_axis(operator: Operator, value: Value, fallback: int) -> None:
 # ------------------------------------------------------------------------------- element by element
 
 
+def rebuilt(node: Node, sources: Sequence[Node], activation: int) -> Node:
+    """A layer of FUSED with other weights or another activation."""
+    sizes = {key: node.sizes[key] for key in ("i", "j") if key in node.sizes}
+    attributes = dict(node.attributes) | {"activation": activation}
+    return ops.apply(node.op, *sources, sizes=sizes, attributes=attributes)
+
+
 def activation(name: str) -> Meaning:
     def meaning(operator: Operator, inputs: Sequence[Any]) -> Known:
         value = computed(inputs, 0)
         node = value.node
         if node.op in FUSED and not node.attributes["activation"] and name in ACTIVATIONS:
-            number = {"activation": ACTIVATIONS.index(name)}
-            sizes = {key: node.sizes[key] for key in ("i", "j") if key in node.sizes}
-            attributes = dict(node.attributes) | number
-            made = ops.apply(node.op, *node.sources, sizes=sizes, attributes=attributes)
-            return replace(value, node=made)
+            return replace(value, node=rebuilt(node, node.sources, ACTIVATIONS.index(name)))
         return replace(value, node=ops.apply(name, node))
 
     return meaning
@@ -216,17 +219,6 @@ def divide(operator: Operator, inputs: Sequence[Any]) -> Known:
     return pair("quotient", computed([left], 0), computed([right], 0))
 
 
-def batch_normalization(operator: Operator, inputs: Sequence[Any]) -> Known:
-    """As a network in use does it: with the measured mean and variance, on axis 1."""
-    expect(operator, "training_mode", 0, 0)
-    value = computed(inputs, 0)
-    gain, bias, mean, variance = (known(inputs, at) for at in range(1, 5))
-    factor = gain / np.sqrt(variance + np.float32(operator.get("epsilon", 1e-5)))
-    along = (-1, *[1] * (value.index.ndim - 2))
-    found = columns(operator, value, factor.reshape(along), "column_product")
-    return columns(operator, found, (bias - mean * factor).reshape(along), "bias")
-
-
 # ------------------------------------------------------------------------------------------- layers
 
 
@@ -279,17 +271,6 @@ def softmax(operator: Operator, inputs: Sequence[Any]) -> Known:
 def log_softmax(operator: Operator, inputs: Sequence[Any]) -> Known:
     value = computed([softmax(operator, inputs)], 0)
     return replace(value, node=ops.apply("log", value.node))
-
-
-def layer_normalization(operator: Operator, inputs: Sequence[Any]) -> Known:
-    value = computed(inputs, 0)
-    last_axis(operator, value, -1)
-    gain = known(inputs, 1)
-    bias = known(inputs, 2, np.zeros_like(gain))
-    sides = operator.parameter(gain, "gain"), operator.parameter(bias, "bias")
-    epsilon = {"epsilon": float(operator.get("epsilon", 1e-5))}
-    node = ops.apply("layer_norm", matrix(value), *sides, attributes=epsilon)
-    return after(value, node, value.index.shape)
 
 
 def embedding(operator: Operator, inputs: Sequence[Any]) -> Known:
@@ -361,7 +342,6 @@ def where(operator: Operator, inputs: Sequence[Any]) -> Known:
 
 MEANINGS: dict[str, Meaning] = {
     "Add": add,
-    "BatchNormalization": batch_normalization,
     "Clip": clip,
     "Concat": concat,
     "Div": divide,
@@ -371,7 +351,6 @@ MEANINGS: dict[str, Meaning] = {
     "Gather": embedding,
     "Gelu": gelu,
     "Gemm": gemm,
-    "LayerNormalization": layer_normalization,
     "LeakyRelu": leaky_relu,
     "Log": activation("log"),
     "LogSoftmax": log_softmax,

@@ -94,7 +94,31 @@ def test_a_network_of_pictures_is_read_channels_last(simd):
     rows = np.random.default_rng(2).standard_normal((3, 3, 9, 8)).astype("f4")
     found = check_import(made, rows, simd)
     assert found.is_channels_last
+    kinds = [node["op"] for node in found.graph["nodes"] if node["op"] != "reshape"]
+    assert kinds == ["conv2d", "maxpool2d", "conv2d", "dense"]  # all that is between is taken in
     assert found.graph["inputs"][0]["shape"] == [1, 9, 8, 3]
+
+
+def test_normalisation_over_the_rows_is_taken_in_or_done_after(simd):
+    """After a layer that ends linear its weights do it; after an activation nothing can."""
+    text = """a = Gemm(x, w, b)  n = BatchNormalization(a, g, s, m, v)
+        r = Relu(n)  y = BatchNormalization(r, g, s, m, v)"""
+    four = dict.fromkeys("bgsm", (4,))
+    made = one(text, w=(4, 4), v=np.arange(1, 5, dtype="f4"), **four)
+    rows = np.random.default_rng(9).standard_normal((5, 4)).astype("f4")
+    found = check_import(made, rows, simd)
+    kinds = [node["op"] for node in found.graph["nodes"]]
+    assert kinds == ["dense", "column_product", "bias"]
+
+
+def test_normalisation_of_steps_is_not_mistaken_for_that_of_columns(simd):
+    made = model(
+        """s (float[N, 4, 4] x) => (float[N, 4, 4] y) {
+            a = MatMul(x, w)  h = Add(a, b)  y = BatchNormalization(h, g, s, m, v)
+        }""",
+        w=(4, 4), v=np.arange(1, 5, dtype="f4"), **dict.fromkeys("bgsm", (4,)),
+    )  # fmt: skip
+    check_import(made, np.random.default_rng(10).standard_normal((3, 4, 4)).astype("f4"), simd)
 
 
 def test_a_mean_over_places_is_read(simd):
