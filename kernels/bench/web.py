@@ -15,7 +15,7 @@ from typing import Any
 from kernels.bench.models import Exported, exported
 from kernels.bench.workloads import WORKLOADS
 
-PEER = "onnxruntime-web@1.23.0"
+PEER = "onnxruntime-web@1.30.0"
 FLOOR, GOAL = 1.0, 1.5
 ROUNDS = 7
 SECONDS_LIMIT = 120
