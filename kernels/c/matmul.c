@@ -12,7 +12,7 @@
 #include "tile.h"
 
 // Measured. b lies too far apart where its rows touch more pages than the processor remembers.
-enum { FEW_COLUMNS = 32, FEW_ROWS = 8, SOME_ROWS = 256, NEAR_FLOATS = 1 << 17 };
+enum { FEW_COLUMNS = 64, FEW_ROWS = 8, SOME_ROWS = 256, NEAR_FLOATS = 1 << 17 };
 
 // LANES rows of a matrix, `step` apart, as columns: place[j * stride + row].
 INLINE void turn_rows(float *place, u32 stride, const float *a, u32 step, u32 columns) {
@@ -54,21 +54,20 @@ static Left left_rows(float *place, Matrix a, u32 rows, u32 k, u32 n) {
 
 // A panel of b: `width` columns exist, the others are zero.
 static void pack_panel(float *panel, Matrix b, u32 width, u32 k) {
-    if (!b.is_turned) {
-        const float *from = b.data;
-        if (width == COLUMNS)
-            for (u32 s = 0; s < k; s++, panel += COLUMNS, from += b.step)
-                for (u32 c = 0; c < COLUMNS; c += LANES) store(panel + c, load(from + c));
-        else
-            for (u32 s = 0; s < k; s++, panel += COLUMNS, from += b.step)
-                for (u32 c = 0; c < COLUMNS; c++) panel[c] = c < width ? from[c] : 0.0f;
-    } else if (width == COLUMNS) {
+    if (width < COLUMNS) clear_row(panel, k * COLUMNS);
+    if (b.is_turned && width == COLUMNS) {
         for (u32 c = 0; c < COLUMNS; c += LANES)
             turn_rows(panel + c, COLUMNS, b.data + c * b.step, b.step, k);
+    } else if (b.is_turned) {
+        for (u32 c = 0; c < width; c++)
+            for (u32 s = 0; s < k; s++) panel[s * COLUMNS + c] = b.data[c * b.step + s];
+    } else if (width == COLUMNS) {
+        for (u32 s = 0; s < k; s++)
+            for (u32 c = 0; c < COLUMNS; c += LANES)
+                store(panel + s * COLUMNS + c, load(b.data + s * b.step + c));
     } else {
-        for (u32 c = 0; c < COLUMNS; c++)
-            for (u32 s = 0; s < k; s++)
-                panel[s * COLUMNS + c] = c < width ? b.data[c * b.step + s] : 0.0f;
+        for (u32 s = 0; s < k; s++)
+            for (u32 c = 0; c < width; c++) panel[s * COLUMNS + c] = b.data[s * b.step + c];
     }
 }
 

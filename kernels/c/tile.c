@@ -36,17 +36,33 @@ INLINE void tile(const u32 rows, const u32 vectors, const int is_packed, float *
         for (u32 v = 0; v < vectors; v++) store(out + r * out_step + v * LANES, sum[r][v]);
 }
 
-// The ragged end of a row of tiles, by way of a whole tile.
-INLINE void ragged_tile(const u32 rows, const int is_packed, float *out, u32 out_step, Left left,
+INLINE void narrow_tile(const u32 rows, const int is_packed, float *out, Left left,
                         const float *right, Right shape, u32 width, u32 k, int adds) {
-    float whole[ROWS * COLUMNS] = {0};
-    if (adds)
-        for (u32 r = 0; r < rows; r++)
-            for (u32 c = 0; c < width; c++) whole[r * COLUMNS + c] = out[r * out_step + c];
-    if (width <= LANES) tile(rows, 1, is_packed, whole, COLUMNS, left, right, shape, k, adds);
-    else tile(rows, COLUMNS / LANES, is_packed, whole, COLUMNS, left, right, shape, k, adds);
-    for (u32 r = 0; r < rows; r++)
-        for (u32 c = 0; c < width; c++) out[r * out_step + c] = whole[r * COLUMNS + c];
+    if (width <= LANES) tile(rows, 1, is_packed, out, COLUMNS, left, right, shape, k, adds);
+    else tile(rows, COLUMNS / LANES, is_packed, out, COLUMNS, left, right, shape, k, adds);
+}
+
+INLINE void narrow_tile_of_rows(const int is_packed, float *out, Left left, u32 rows,
+                                const float *right, Right shape, u32 width, u32 k, int adds) {
+    if (rows == 4) narrow_tile(4, is_packed, out, left, right, shape, width, k, adds);
+    else if (rows == 3) narrow_tile(3, is_packed, out, left, right, shape, width, k, adds);
+    else if (rows == 2) narrow_tile(2, is_packed, out, left, right, shape, width, k, adds);
+    else narrow_tile(1, is_packed, out, left, right, shape, width, k, adds);
+}
+
+// The ragged end of a strip, by way of a whole tile. It is kept out of the way of the others, whose
+// loops would not get all registers beside it.
+static __attribute__((noinline)) void ragged_tile(float *out, u32 out_step, Left left, u32 rows,
+                                                  const float *right, Right shape, u32 width,
+                                                  u32 k, int adds) {
+    float whole[ROWS * COLUMNS];
+    for (u32 r = 0; r < rows && adds; r++) {
+        clear_row(whole + r * COLUMNS, COLUMNS);
+        copy_row(whole + r * COLUMNS, out + r * out_step, width);
+    }
+    if (left.is_packed) narrow_tile_of_rows(1, whole, left, rows, right, shape, width, k, adds);
+    else narrow_tile_of_rows(0, whole, left, rows, right, shape, width, k, adds);
+    for (u32 r = 0; r < rows; r++) copy_row(out + r * out_step, whole + r * COLUMNS, width);
 }
 
 // `wide` vectors at a time, then panel by panel: few rows have too few sums for one panel to keep
@@ -61,11 +77,19 @@ INLINE void strip(const u32 rows, const u32 wide, const int is_packed, float *ou
     if (wide * LANES > COLUMNS)
         for (; columns >= COLUMNS; columns -= COLUMNS, out += COLUMNS, b += right.panel_step)
             tile(rows, COLUMNS / LANES, is_packed, out, out_step, left, b, right, k, adds);
-    if (columns) ragged_tile(rows, is_packed, out, out_step, left, b, right, columns, k, adds);
+    if (columns) ragged_tile(out, out_step, left, rows, b, right, columns, k, adds);
 }
 
 INLINE void strip_of_rows(const int is_packed, float *out, u32 out_step, Left left, u32 rows,
                           Right right, u32 columns, u32 k, int adds) {
+    // Factors that are no plain load yet cost more than vectors of the right operand do: half as
+    // many rows and twice as many columns at a time are quicker then.
+    if (rows == 4 && !is_packed && FACTOR_FLOATS > 1 && columns % (4 * LANES) == 0) {
+        strip(2, 4, is_packed, out, out_step, left, right, columns, k, adds);
+        left.data += 2 * left.row_step;
+        strip(2, 4, is_packed, out + 2 * out_step, out_step, left, right, columns, k, adds);
+        return;
+    }
     if (rows == 4) strip(4, 2, is_packed, out, out_step, left, right, columns, k, adds);
     else if (rows == 3) strip(3, 2, is_packed, out, out_step, left, right, columns, k, adds);
     else if (rows == 2) strip(2, 4, is_packed, out, out_step, left, right, columns, k, adds);
