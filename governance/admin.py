@@ -92,7 +92,7 @@ class PersonAdmin(DeskAdmin):
             and person.is_active == is_active
         )
 
-    @action(  # type: ignore[untyped-decorator]  # unfold ships no types
+    @action(
         description="Close",
         url_path="close",
         permissions=["close"],
@@ -107,7 +107,7 @@ class PersonAdmin(DeskAdmin):
         act = partial(governance.close_account, reason=form.cleaned_data["reason"])
         return self.changed(request, object_id, act, "is closed")
 
-    @action(  # type: ignore[untyped-decorator]  # unfold ships no types
+    @action(
         description="Reopen",
         url_path="reopen",
         permissions=["reopen"],
