@@ -1,4 +1,5 @@
-"""Ten steps of training as PyTorch takes them: dense networks, autoencoders and adversaries.
+"""Ten steps of training as PyTorch takes them: dense and convolutional networks, autoencoders and
+adversaries.
 
 Each step is given to both: the same rows in the same order, the same weights to begin with, the
 same noise, drawn by our own generator. Where PyTorch is not installed, what it gave is read from
@@ -25,8 +26,15 @@ RNG = np.random.default_rng(8)
 POINTS = RNG.standard_normal((ROWS, 6)).astype(np.float32) * 3 + 1
 LABELS = (POINTS[:, 0] > POINTS[:, 1]).astype(np.int32)
 SUMS = (POINTS @ RNG.standard_normal((6, 2))).astype(np.float32)
+PICTURES = RNG.standard_normal((ROWS, 6, 5, 2)).astype(np.float32)
 HIDDEN = [{"type": "dense", "units": 7, "activation": "tanh"}]
 CODE = [*HIDDEN, {"type": "dense", "units": 3, "activation": "linear"}]
+
+EYES = [
+    {"type": "conv2d", "filters": 4, "kernel_size": 3, "padding": "same", "activation": "tanh"},
+    {"type": "maxpool2d", "pool_size": 2},
+    {"type": "conv2d", "filters": 5, "kernel_size": 2, "activation": "linear"},
+]
 
 # name → kind, layers, options, target, targets
 CASES = {
@@ -34,8 +42,13 @@ CASES = {
     "regression": ("feedforward", HIDDEN, {}, Target.VALUES, SUMS),
     "autoencoder": ("autoencoder", CODE, {"noise": 0.2}, Target.CLASSES, LABELS),
     "variational": ("autoencoder", CODE, {"variational": True}, Target.CLASSES, LABELS),
+    "pictures": ("feedforward", EYES, {}, Target.CLASSES, LABELS),
     "gan": ("gan", HIDDEN, {"latent": 4}, Target.CLASSES, LABELS),
 }
+
+
+def rows_of(name):
+    return PICTURES if name == "pictures" else POINTS
 
 
 def trainer(name, variant="simd"):
@@ -47,8 +60,9 @@ def trainer(name, variant="simd"):
             "epochs": STEPS, "batch_size": ROWS, "learning_rate": RATE, "optimizer": "adam",
         },
     }  # fmt: skip
-    data = TrainingData(POINTS, targets, POINTS[:0], targets[:0])
-    parsed = config.parse(raw, DataShape((6,), target, 2))
+    rows = rows_of(name)
+    data = TrainingData(rows, targets, rows[:0], targets[:0])
+    parsed = config.parse(raw, DataShape(rows.shape[1:], target, 2))
     return Trainer(parsed, data, seed=5, module=built(variant))
 
 
@@ -77,7 +91,7 @@ def theirs(name):
     run = trainer(name)
     weights = {k: torch.tensor(v, requires_grad=True) for k, v in run.weights().items()}
     columns = {k: run._machine.read(node) for k, node in run._measured().items()}
-    rows = torch.tensor((POINTS - columns["input.mean"]) / columns["input.scale"])
+    rows = torch.tensor((rows_of(name) - columns["input.mean"]) / columns["input.scale"])
     targets = torch.tensor(CASES[name][4])
     if "target.mean" in columns:
         targets = torch.tensor((SUMS - columns["target.mean"]) / columns["target.scale"])
@@ -104,13 +118,26 @@ def theirs(name):
 
 
 def walk(torch, run, part, weights, x):
-    """Dense layers by their names: activation(x W + b)."""
+    """Layers by their names: activation(x W + b), over windows where they convolve."""
     network = run.config.architecture.networks[part]
     for number, layer in enumerate(network.layers):
         label = f"{network.name}{layer.word}{number}"
-        if f"{label}.weight" not in weights:
+        if layer.word == "conv2d":
+            window = weights[f"{label}.weight"].permute(3, 2, 0, 1)
+            x = x.permute(0, 3, 1, 2)
+            x = torch.nn.functional.conv2d(
+                x, window, weights[f"{label}.bias"], padding=layer.padding
+            ).permute(0, 2, 3, 1)
+        elif layer.word == "maxpool2d":
+            x = torch.nn.functional.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
             continue
-        x = x @ weights[f"{label}.weight"] + weights[f"{label}.bias"]
+        elif layer.word == "flatten":
+            x = x.flatten(1)
+            continue
+        elif f"{label}.weight" in weights:
+            x = x @ weights[f"{label}.weight"] + weights[f"{label}.bias"]
+        else:
+            continue
         if layer.activation == "tanh":
             x = torch.tanh(x)
         elif layer.activation == "leaky_relu":
@@ -152,6 +179,7 @@ def of_adversaries(torch, run, weights, x, y, noise, phase):
 LOSSES = {
     "feedforward": of_classes,
     "regression": of_values,
+    "pictures": of_classes,
     "autoencoder": of_denoised,
     "variational": of_drawn_codes,
     "gan": of_adversaries,
