@@ -5,6 +5,7 @@
     train data.csv --model FILE        train
     inspect [FILE], profile [FILE]     a model, or what a configuration would do
     run FILE < rows.json               answers            explain FILE < rows.json    and why
+    write FILE < tokens.json           go on from a prompt
     quantise FILE, prune FILE data.csv                    make it smaller
     export FILE --to onnx|wasm         hand it on         import FILE                 take it in
 
@@ -26,6 +27,7 @@ from kernels.explain import NotExplained
 from kernels.graphfields import GraphRefused
 from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
+from kernels.sampling import SamplingRefused
 from kernels.tensors import ModelRefused
 from kernels.trainer import CheckpointRefused, NonFinite
 
@@ -43,6 +45,7 @@ ANSWERED = (
     OSError,
     OnnxRefused,
     RowsRefused,
+    SamplingRefused,
     SandboxError,
 )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kernels import forward, modelfile, profile
 from kernels.build import Module
+from kernels.data import Target
 from kernels.limits import Limits
 from kernels.runtime import Sandbox
 from kernels.tensors import ModelRefused
@@ -58,6 +59,20 @@ class Predictor:
         if self._vocabulary:
             return rng.integers(0, self._vocabulary, shape).astype(np.uint32)
         return rng.standard_normal(shape).astype(np.float32)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens it knows; 0 where it takes numbers."""
+        return self._vocabulary
+
+    @property
+    def steps(self) -> int | None:
+        """How many tokens it takes, where it answers each of them with chances for the next."""
+        config, answer = self.model.config, next(iter(self._found.values()))
+        is_writer = bool(self._vocabulary) and answer.shape[1:] == (*self._shape, self._vocabulary)
+        if config is not None:
+            is_writer = config.data.target is Target.NEXT
+        return self._shape[0] if is_writer else None
 
     @property
     def peak_memory_bytes(self) -> int:

@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kernels import build, explain, modelfile, quantise, tensors
+from kernels import build, explain, modelfile, quantise, sampling, tensors
 from kernels.commands.command import (
     Answer,
     Command,
@@ -18,6 +19,7 @@ from kernels.commands.command import (
     read_rows,
     write,
 )
+from kernels.data import DataError
 from kernels.exchange import onnx_reader, onnx_writer, plain, wasm
 from kernels.exchange.wasm import Texts
 from kernels.limits import Limits
@@ -43,6 +45,47 @@ def run(asked: argparse.Namespace) -> Answer:
         answer["labels"] = [classes[at] for at in first.argmax(axis=1).tolist()]
         return answer, answer["labels"]
     return answer, [json.dumps(values) for values in first.tolist()]
+
+
+def writing_options(parser: argparse.ArgumentParser) -> None:
+    file_options(parser)
+    parser.add_argument("--length", type=int, default=20, help="how many tokens to write")
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--top-k", type=int, default=0, help="of how many; default: of all")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def write_on(asked: argparse.Namespace) -> Answer:
+    """Tokens that go on from those of standard input, a JSON list of whole numbers."""
+    module = build.module()
+    limits = Limits(memory_bytes=MEMORY_BYTES)
+    predictor = Predictor(asked.file.read_bytes(), module=module, limits=limits)
+    if predictor.steps is None:
+        raise DataError(f"{asked.file}: foretells no next token, so it cannot write")
+    found = sampling.generate(
+        predictor.predict,
+        read_tokens(predictor.vocabulary),
+        asked.length,
+        steps=predictor.steps,
+        module=module,
+        temperature=asked.temperature,
+        top_k=asked.top_k,
+        seed=asked.seed,
+    )
+    tokens, names = list(found), predictor.model.signature.vocabulary
+    text = [names[token] for token in tokens] if names else list(map(str, tokens))
+    return {"tokens": tokens, "text": text}, [" ".join(text)]
+
+
+def read_tokens(vocabulary: int) -> list[int]:
+    try:
+        found = json.load(sys.stdin)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"standard input: must be JSON: {error}") from error
+    is_tokens = isinstance(found, list) and all(type(token) is int for token in found)
+    if not is_tokens or not all(0 <= token < vocabulary for token in found):
+        raise DataError(f"standard input: must be a list of tokens from 0 to {vocabulary - 1}")
+    return list(found)
 
 
 def explain_options(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +191,7 @@ def from_onnx(blob: bytes) -> Model:
 
 COMMANDS = {
     "run": Command("answer the rows of standard input", run, file_options),
+    "write": Command("go on from the tokens of standard input", write_on, writing_options),
     "explain": Command("what contributes to an answer", explain_rows, explain_options),
     "quantise": Command("weights of one byte", make_smaller, smaller_options),
     "export": Command("write as onnx, wasm or safetensors", export, export_options),

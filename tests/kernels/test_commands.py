@@ -6,8 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from kernels import modelfile, tensors
+from kernels import config, modelfile, tensors
 from kernels.__main__ import main
+from kernels.modelfile import Signature
+from kernels.trainer import Trainer
+from tests.kernels import test_golden
 
 
 @pytest.fixture
@@ -250,3 +253,27 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, capsys):
         status, _, err = said(capsys, command, str(path))
         assert status == 1
         assert "8 bytes are no safetensors file" in err
+
+
+def test_a_decoder_writes_on_and_says_no_to_what_it_does_not_know(
+    simd, model, tmp_path, monkeypatch, capsys
+):
+    raw, shape, rows = test_golden.written("decoder")
+    run = Trainer(config.parse(raw, shape), rows, seed=1, module=simd)
+    list(run.run())
+    path = tmp_path / "decoder.safetensors"
+    names = tuple(f"word{number}" for number in range(17))
+    path.write_bytes(run.export(Signature((), (), vocabulary=names), {}))
+    length = ("--length", "30", "--seed", "3")
+    status, out, _ = asked(monkeypatch, capsys, [3, 10], "write", str(path), "--json", *length)
+    found = json.loads(out)
+    assert status == 0
+    assert len(found["tokens"]) == 30
+    assert found["text"] == [names[token] for token in found["tokens"]]
+    again = asked(monkeypatch, capsys, [3, 10], "write", str(path), "--json", *length)[1]
+    assert json.loads(again) == found
+    for prompt, message in (([17], "from 0 to 16"), ([], "at least one"), ("a", "a list of tok")):
+        status, _, err = asked(monkeypatch, capsys, prompt, "write", str(path))
+        assert status == 1
+        assert message in err
+    assert "foretells no next token" in asked(monkeypatch, capsys, [1], "write", str(model))[2]
