@@ -1,5 +1,6 @@
 """What a person may expect of a job."""
 
+import dataclasses
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from kernels.data import DataShape, TrainingData
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Dataset, Job, Model, Tier, Work
-from training.runner import blobs, chunks, leases, sweeps
+from training.runner import blobs, chunks, leases, sweeps, tiers
 from training.runner.rows import Part, unpack
 
 
@@ -193,6 +194,21 @@ def test_what_makes_no_classifier_cannot_be_measured_here(alice, digits):
     config = SMALL | {"architecture": {"type": "gan", "layers": layers}}
     with pytest.raises(training.InvalidConfig, match="architecture.type: 'gan' makes no classif"):
         training.quote_job(dataset=digits, config=config, tier=Tier.NANO)
+
+
+def test_a_job_that_needs_too_much_memory_is_told_which_batch_would_fit(alice, digits, monkeypatch):
+    hidden = [{"type": "dense", "units": 400}] * 20
+    config = SMALL | {
+        "architecture": {"type": "feedforward", "layers": hidden},
+        "training": SMALL["training"] | {"batch_size": 1_000, "epochs": 1},
+    }
+    small = dataclasses.replace(tiers.TIERS[Tier.MEDIUM], memory_bytes=70 * 2**20)
+    monkeypatch.setitem(tiers.TIERS, Tier.MEDIUM, small)
+    with pytest.raises(training.TierTooSmall, match=r"or take training.batch_size \d+") as refused:
+        training.quote_job(dataset=digits, config=config, tier=Tier.MEDIUM)
+    config["training"]["batch_size"] = int(str(refused.value).split()[-1].rstrip("."))
+    assert 1 < config["training"]["batch_size"] < 1_000
+    training.quote_job(dataset=digits, config=config, tier=Tier.MEDIUM)
 
 
 def test_a_job_that_stops_early_is_done_and_costs_what_it_did(alice, digits):

@@ -16,6 +16,7 @@ from governance.services import Refusal
 from kernels import config as kernel_config
 from kernels import estimate as kernel_estimate
 from kernels.fields import Problem
+from kernels.limits import OutOfMemory
 from training.models import Dataset, Event, Job, Tier, Work
 from training.runner import tiers
 from training.runner.hints import hint
@@ -118,8 +119,11 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
     }
     fits = tiers.smallest_tier(**needs)
     limits = tiers.TIERS[tier]
-    if any(needed > getattr(limits, name) for name, needed in needs.items()):
+    beyond = [name for name, needed in needs.items() if needed > getattr(limits, name)]
+    if beyond:
         wanted = f"choose {fits.value}" if fits else "no tier is large enough"
+        if beyond == ["memory_bytes"]:
+            wanted += smaller_batch(network, dataset, limits.memory_bytes)
         raise TierTooSmall(
             f"tier: {tier.value} allows {limits.parameters:,} parameters, "
             f"{limits.memory_bytes / 2**20:,.0f} MB of memory and {limits.flops / 1e9:,.0f} GFLOP; "
@@ -136,6 +140,20 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         memory_bytes=estimate.memory_bytes,
         microcredits=tiers.price_microcredits(tier, flops=flops),
     )
+
+
+def smaller_batch(network: kernel_config.NetworkConfig, dataset: Dataset, memory: int) -> str:
+    """The batch that would fit, where any does."""
+    try:
+        fitted = kernel_estimate.fitted(
+            network,
+            rows=dataset.train_rows,
+            validation_rows=dataset.validation_rows,
+            memory_bytes=memory,
+        )
+    except OutOfMemory:
+        return ""
+    return f", or take training.batch_size {fitted.training.batch_size}"
 
 
 @transaction.atomic
