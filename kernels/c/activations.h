@@ -24,6 +24,8 @@ INLINE f32x4 gelu4(f32x4 x) {
     return mul(mul(splat(0.5f), x), add(ONE, tanh4(gelu_inner(x))));
 }
 
+INLINE f32x4 sum4(f32x4 x, f32x4 y) { return add(x, y); }
+
 typedef f32x4 (*Unary)(f32x4);
 typedef f32x4 (*Binary)(f32x4, f32x4);
 
@@ -58,6 +60,34 @@ INLINE void map2_short(float *out, const float *x, const float *y, u32 n, Binary
         for (u32 v = 0; v < ABREAST * LANES; v += LANES)
             store(out + i + v, f(load(x + i + v), load(y + i + v)));
     map2(out + whole, x + whole, y + whole, n - whole, f);
+}
+
+// out = the sums of so many vectors of columns of x (m, n), each over its rows in their order
+INLINE void sum_columns(const u32 vectors, float *out, const float *x, u32 m, u32 n) {
+    f32x4 total[SUM_VECTORS];
+#pragma unroll
+    for (u32 v = 0; v < vectors; v++) total[v] = ZERO;
+    for (u32 row = 0; row < m; row++, x += n)
+#pragma unroll
+        for (u32 v = 0; v < vectors; v++) total[v] = add(total[v], load(x + v * LANES));
+#pragma unroll
+    for (u32 v = 0; v < vectors; v++) store(out + v * LANES, total[v]);
+}
+
+// out (n) = the sum of x (m, n) over its rows, in their order; whole cache lines of a row where it
+// is wide, since one sum waits for the one before
+INLINE void sum_rows(float *out, const float *x, u32 m, u32 n) {
+    u32 i = 0;
+    for (; i + SUM_VECTORS * LANES <= n; i += SUM_VECTORS * LANES)
+        sum_columns(SUM_VECTORS, out + i, x + i, m, n);
+    for (; SUM_VECTORS > 4 && i + 4 * LANES <= n; i += 4 * LANES)
+        sum_columns(4, out + i, x + i, m, n);
+    for (; i + LANES <= n; i += LANES) sum_columns(1, out + i, x + i, m, n);
+    for (; i < n; i++) {
+        float total = 0.0f;
+        for (u32 row = 0; row < m; row++) total += x[row * n + i];
+        out[i] = total;
+    }
 }
 
 // x (rows, columns), its rows step apart, = f(x + bias (columns))

@@ -47,7 +47,9 @@ INLINE f32x4 gelu_slope(f32x4 x) {
 BINARY_LOOP(gelu_gradient, x, g, mul(g, gelu_slope(x)), map2)
 
 void op_copy(float *out, const float *x, u32 n) { map_short(out, x, n, same4); }
-BINARY(sum, x, y, add(x, y))
+void op_sum(float *out, const float *x, const float *y, u32 n) {
+    map2_short(out, x, y, n, sum4);
+}
 BINARY(product, x, y, mul(x, y))
 BINARY(quotient, x, y, divide(x, y))
 
@@ -56,31 +58,8 @@ void op_bias(float *out, const float *x, const float *b, u32 m, u32 n) {
     for (u32 row = 0; row < m; row++) map2_short(out + row * n, x + row * n, b, n, sum4);
 }
 
-// out = the sums of so many vectors of columns of x (m, n), each over its rows in their order
-INLINE void sum_columns(const u32 vectors, float *out, const float *x, u32 m, u32 n) {
-    f32x4 total[8];
-#pragma unroll
-    for (u32 v = 0; v < vectors; v++) total[v] = ZERO;
-    for (u32 row = 0; row < m; row++, x += n)
-#pragma unroll
-        for (u32 v = 0; v < vectors; v++) total[v] = add(total[v], load(x + v * LANES));
-#pragma unroll
-    for (u32 v = 0; v < vectors; v++) store(out + v * LANES, total[v]);
-}
-
-// out (n) = the sum of x (m, n) over its rows, in their order; whole cache lines of a row where it
-// is wide, since one sum waits for the one before
-void op_sum_rows(float *out, const float *x, u32 m, u32 n) {
-    u32 i = 0;
-    for (; i + 8 * LANES <= n; i += 8 * LANES) sum_columns(8, out + i, x + i, m, n);
-    for (; i + 4 * LANES <= n; i += 4 * LANES) sum_columns(4, out + i, x + i, m, n);
-    for (; i + LANES <= n; i += LANES) sum_columns(1, out + i, x + i, m, n);
-    for (; i < n; i++) {
-        float total = 0.0f;
-        for (u32 row = 0; row < m; row++) total += x[row * n + i];
-        out[i] = total;
-    }
-}
+// out (n) = the sum of x (m, n) over its rows, in their order
+void op_sum_rows(float *out, const float *x, u32 m, u32 n) { sum_rows(out, x, m, n); }
 
 INLINE f32x4 standardise4(f32x4 x, f32x4 mean, f32x4 scale) { return divide(sub(x, mean), scale); }
 INLINE f32x4 unstandardise4(f32x4 x, f32x4 mean, f32x4 scale) { return add(mul(x, scale), mean); }
@@ -95,6 +74,16 @@ INLINE void map3(float *out, const float *x, const float *y, const float *z, u32
     store_tail(out + i, tail, left);
 }
 
+INLINE void map3_short(float *out, const float *x, const float *y, const float *z, u32 n,
+                       Ternary f) {
+    u32 whole = n / (ABREAST * LANES) * (ABREAST * LANES);
+    for (u32 i = 0; i < whole; i += ABREAST * LANES)
+#pragma unroll
+        for (u32 v = 0; v < ABREAST * LANES; v += LANES)
+            store(out + i + v, f(load(x + i + v), load(y + i + v), load(z + i + v)));
+    map3(out + whole, x + whole, y + whole, z + whole, n - whole, f);
+}
+
 // Each row of x (m, n) with two numbers of its column. Rows narrower than some vectors are taken
 // LANES at a time, for which the numbers are written down as often.
 INLINE void map_columns(float *out, const float *x, const float *mean, const float *scale, u32 m,
@@ -105,9 +94,9 @@ INLINE void map_columns(float *out, const float *x, const float *mean, const flo
     if (n < NARROW) {
         for (u32 i = 0; i < LANES * n; i++) means[i] = mean[i % n], scales[i] = scale[i % n];
         for (; row + LANES <= m; row += LANES)
-            map3(out + row * n, x + row * n, means, scales, LANES * n, f);
+            map3_short(out + row * n, x + row * n, means, scales, LANES * n, f);
     }
-    for (; row < m; row++) map3(out + row * n, x + row * n, mean, scale, n, f);
+    for (; row < m; row++) map3_short(out + row * n, x + row * n, mean, scale, n, f);
 }
 
 #define COLUMNS(name) \
@@ -121,9 +110,9 @@ COLUMNS(unstandardise)  // out (m, n) = x (m, n) * scale (n) + mean (n)
 
 // out (m, n) = x (m, n) times, or through, the number of its column
 void op_column_product(float *out, const float *x, const float *scale, u32 m, u32 n) {
-    for (u32 row = 0; row < m; row++) map2(out + row * n, x + row * n, scale, n, product4);
+    for (u32 row = 0; row < m; row++) map2_short(out + row * n, x + row * n, scale, n, product4);
 }
 
 void op_column_quotient(float *out, const float *x, const float *scale, u32 m, u32 n) {
-    for (u32 row = 0; row < m; row++) map2(out + row * n, x + row * n, scale, n, quotient4);
+    for (u32 row = 0; row < m; row++) map2_short(out + row * n, x + row * n, scale, n, quotient4);
 }

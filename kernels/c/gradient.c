@@ -1,6 +1,7 @@
 // What is done to gradients g (n) before anything moves: cut, regularised, gathered over several
 // batches, and measured.
 
+#include "activations.h"
 #include "kernels.h"
 
 enum { SUMS = 8 };
@@ -8,13 +9,20 @@ enum { SUMS = 8 };
 // The sum of g^2, or of ((g + other) * share)^2, in double precision: element i goes to running sum
 // i modulo 8, and the eight are added in pairs.
 INLINE double squares_of(const float *g, const float *other, float share, u32 n) {
-    double sum[SUMS] = {0, 0, 0, 0, 0, 0, 0, 0};
+    f64x2 sums[SUMS / 2] = {splat_f64(0.0), splat_f64(0.0), splat_f64(0.0), splat_f64(0.0)};
+    double sum[SUMS];
     u32 i = 0;
     for (; i + SUMS <= n; i += SUMS)
-        for (u32 lane = 0; lane < SUMS; lane++) {
-            double x = other ? (g[i + lane] + other[i + lane]) * share : g[i + lane];
-            sum[lane] += x * x;
+#pragma unroll
+        for (u32 half = 0; half < 2; half++) {
+            f32x4 x = load(g + i + half * LANES);
+            if (other) x = mul(add(x, load(other + i + half * LANES)), splat(share));
+            f64x2 first = widen_first(x), last = widen_last(x);
+            sums[2 * half] = add_f64(sums[2 * half], mul_f64(first, first));
+            sums[2 * half + 1] = add_f64(sums[2 * half + 1], mul_f64(last, last));
         }
+#pragma unroll
+    for (u32 pair = 0; pair < SUMS / 2; pair++) store_f64(sum + 2 * pair, sums[pair]);
     for (u32 lane = 0; i < n; i++, lane++) {
         double x = other ? (g[i] + other[i]) * share : g[i];
         sum[lane] += x * x;
@@ -22,23 +30,21 @@ INLINE double squares_of(const float *g, const float *other, float share, u32 n)
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-INLINE void scale_in_place(float *g, u32 n, float factor) {
-    u32 i = 0;
-    for (; i + LANES <= n; i += LANES) store(g + i, mul(load(g + i), splat(factor)));
-    for (; i < n; i++) g[i] *= factor;
-}
-
 // g is made shorter where it is longer than `limit` (Pascanu, Mikolov and Bengio, "On the
 // difficulty of training recurrent neural networks", 2013)
 void op_clip_norm(float *g, u32 n, float limit) {
     double norm = __builtin_sqrt(squares_of(g, 0, 1.0f, n));
-    if (norm > limit) scale_in_place(g, n, (float)(limit / norm));
+    if (norm > limit) scale_row(g, g, n, (float)(limit / norm));
 }
 
 // every element of g is kept between -limit and limit
 void op_clip_value(float *g, u32 n, float limit) {
     f32x4 most = splat(limit), least = splat(-limit);
     u32 i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = 0; v < 4 * LANES; v += LANES)
+            store(g + i + v, larger(lesser(load(g + i + v), most), least));
     for (; i + LANES <= n; i += LANES) store(g + i, larger(lesser(load(g + i), most), least));
     if (i < n) store_tail(g + i, larger(lesser(load_tail(g + i, n - i), most), least), n - i);
 }
@@ -59,15 +65,10 @@ void op_regularise(float *g, float *p, u32 n, float l1, float l2) {
 // them. Zero for `every`, as in fresh memory, is one.
 void op_accumulate(float *total, float *g, float *waited, float *every, u32 n) {
     float gathered = *waited + 1.0f;
-    u32 i = 0;
-    if (*waited == 0.0f) {
-        copy_row(total, g, n);
-        i = n;
-    }
-    for (; i + LANES <= n; i += LANES) store(total + i, add(load(total + i), load(g + i)));
-    for (; i < n; i++) total[i] += g[i];
+    if (*waited == 0.0f) copy_row(total, g, n);
+    else map2_short(total, total, g, n, sum4);
     if (gathered < *every) return;
-    scale_in_place(total, n, 1.0f / gathered);
+    scale_row(total, total, n, 1.0f / gathered);
     copy_row(g, total, n);
 }
 

@@ -30,6 +30,16 @@ INLINE void clear_row(float *out, u32 n) {
     for (; i < n; i++) out[i] = 0.0f;
 }
 
+// out (n) = x (n) * factor
+INLINE void scale_row(float *out, const float *x, u32 n, float factor) {
+    u32 i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = 0; v < 4; v++)
+            store(out + i + v * LANES, mul(load(x + i + v * LANES), splat(factor)));
+    for (; i < n; i++) out[i] = x[i] * factor;
+}
+
 // A number found in memory that is about to index memory: no one could check it beforehand.
 INLINE u32 checked(u32 index, u32 bound) {
     if (index >= bound) __builtin_trap();

@@ -37,24 +37,37 @@ INLINE double weight_of(const u32 *labels, const float *weights, u32 m, u32 n) {
     return total;
 }
 
+typedef struct { double loss; u32 correct; } Score;
+
+INLINE void weighted_rows(const u32 rows, Score *score, const float *x, const u32 *labels,
+                          const float *weights, u32 n, float smoothing) {
+    Logits found = logits_of(rows, 0, x, n);
+#pragma unroll
+    for (u32 r = 0; r < rows; r++, x += n) {
+        u32 label = labels[r];
+        float peak = found.peak[r], logs = found.log[r];
+        float right = weights[label] * (logs - (x[label] - peak));
+        float all = cost_of(x, weights, peak, logs, n);
+        score->loss += (1.0f - smoothing) * right + smoothing / (float)n * all;
+        score->correct += is_first_peak(x, peak, label);
+    }
+}
+
 // With class weights (n) and the smoothing s a row of label y costs (1 - s) * weights[y] * cost[y]
 // + s / n * sum of weights * cost (Szegedy and others, "Rethinking the inception architecture",
 // 2016, section 7). out (2) = the sum of rows over the sum of weights[y], as PyTorch takes the
-// mean; and how many rows have their largest value at the label. scratch (n).
+// mean; and how many rows have their largest value at the label.
 void op_weighted_cross_entropy(float *out, const float *x, const u32 *labels, const float *weights,
-                               float *scratch, u32 m, u32 n, float smoothing) {
-    double loss = 0.0, divisor = weight_of(labels, weights, m, n);
-    u32 correct = 0;
-    for (u32 row = 0; row < m; row++, x += n) {
-        float peak = largest(x, n), logs = logarithm(exponentials(scratch, x, 1.0f, peak, n));
-        u32 label = labels[row];
-        float right = weights[label] * (logs - (x[label] - peak));
-        float all = cost_of(x, weights, peak, logs, n);
-        loss += (1.0f - smoothing) * right + smoothing / (float)n * all;
-        correct += place_of(x, peak, n) == label;
-    }
-    out[0] = (float)(loss / divisor);
-    out[1] = (float)correct;
+                               u32 m, u32 n, float smoothing) {
+    double divisor = weight_of(labels, weights, m, n);
+    Score score = {0.0, 0};
+    u32 row = 0;
+    for (; row + LANES <= m; row += LANES, x += LANES * n)
+        weighted_rows(LANES, &score, x, labels + row, weights, n, smoothing);
+    for (; row < m; row++, x += n)
+        weighted_rows(1, &score, x, labels + row, weights, n, smoothing);
+    out[0] = (float)(score.loss / divisor);
+    out[1] = (float)score.correct;
 }
 
 void op_weighted_cross_entropy_gradient(float *out, const float *x, const u32 *labels,
@@ -70,19 +83,26 @@ void op_weighted_cross_entropy_gradient(float *out, const float *x, const u32 *l
     }
 }
 
-// out (2) = the mean over rows of the sum of shares t (m, n) * cost; and how many rows have their
-// largest value where the largest share is. scratch (n).
-void op_soft_cross_entropy(float *out, const float *x, const float *t, float *scratch, u32 m,
-                           u32 n) {
-    double loss = 0.0;
-    u32 correct = 0;
-    for (u32 row = 0; row < m; row++, x += n, t += n) {
-        float peak = largest(x, n), logs = logarithm(exponentials(scratch, x, 1.0f, peak, n));
-        loss += cost_of(x, t, peak, logs, n);
-        correct += place_of(x, peak, n) == place_of(t, largest(t, n), n);
+INLINE void soft_rows(const u32 rows, Score *score, const float *x, const float *t, u32 n) {
+    Logits found = logits_of(rows, 0, x, n);
+#pragma unroll
+    for (u32 r = 0; r < rows; r++, x += n, t += n) {
+        u32 best = place_of(t, largest(t, n), n);
+        score->loss += cost_of(x, t, found.peak[r], found.log[r], n);
+        score->correct += best < n && is_first_peak(x, found.peak[r], best);
     }
-    out[0] = (float)(loss / m);
-    out[1] = (float)correct;
+}
+
+// out (2) = the mean over rows of the sum of shares t (m, n) * cost; and how many rows have their
+// largest value where the largest share is
+void op_soft_cross_entropy(float *out, const float *x, const float *t, u32 m, u32 n) {
+    Score score = {0.0, 0};
+    u32 row = 0;
+    for (; row + LANES <= m; row += LANES, x += LANES * n, t += LANES * n)
+        soft_rows(LANES, &score, x, t, n);
+    for (; row < m; row++, x += n, t += n) soft_rows(1, &score, x, t, n);
+    out[0] = (float)(score.loss / m);
+    out[1] = (float)score.correct;
 }
 
 // out (m, n) = (softmax(x) * sum of shares - t) / m

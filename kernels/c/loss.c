@@ -2,7 +2,7 @@
 
 #include "elementary.h"
 #include "kernels.h"
-#include "sums.h"
+#include "logits.h"
 
 // out (m, n): each row of x as probabilities
 void op_softmax(float *out, const float *x, u32 m, u32 n) {
@@ -12,29 +12,31 @@ void op_softmax(float *out, const float *x, u32 m, u32 n) {
     }
 }
 
+INLINE void cross_rows(const u32 rows, float *out, float *logs, const float *x, const u32 *labels,
+                       u32 n) {
+    Logits found = logits_of(rows, 0, x, n);
+#pragma unroll
+    for (u32 r = 0; r < rows; r++, x += n) {
+        u32 label = checked(labels[r], n);
+        float peak = found.peak[r];
+        logs[r] = peak + found.log[r];
+        out[0] += found.log[r] - (x[label] - peak);
+        out[1] += is_first_peak(x, peak, label) ? 1.0f : 0.0f;
+    }
+}
+
 // out (2) = mean over the rows of -log softmax(x)[label], and how many rows have their largest
 // value at the label (the first of equals counts). logs (m, 1) = the logarithm of the sum of
 // exponentials of each row, which is all that the gradient has to know of them. Four rows at a time
 // take their logarithms, and are added up in their order.
 void op_cross_entropy(float *out, float *logs, const float *x, const u32 *labels, u32 m, u32 n) {
-    float loss = 0.0f, correct = 0.0f;
-    for (u32 first = 0; first < m; first += LANES) {
-        u32 rows = smaller(LANES, m - first);
-        float peaks[LANES], sums[LANES] = {1.0f, 1.0f, 1.0f, 1.0f}, found[LANES];
-        for (u32 r = 0; r < rows; r++) {
-            peaks[r] = largest(x + r * n, n);
-            sums[r] = sum_of_exponentials(x + r * n, peaks[r], n);
-        }
-        store(found, log4(load(sums)));
-        for (u32 r = 0; r < rows; r++, x += n) {
-            u32 label = checked(labels[first + r], n);
-            logs[first + r] = peaks[r] + found[r];
-            loss += found[r] - (x[label] - peaks[r]);
-            if (x[label] == peaks[r] && (label == 0 || largest(x, label) < peaks[r])) correct += 1.0f;
-        }
-    }
-    out[0] = loss / (float)m;
-    out[1] = correct;
+    float sums[2] = {0.0f, 0.0f};
+    u32 row = 0;
+    for (; row + LANES <= m; row += LANES)
+        cross_rows(LANES, sums, logs + row, x + row * n, labels + row, n);
+    for (; row < m; row++) cross_rows(1, sums, logs + row, x + row * n, labels + row, n);
+    out[0] = sums[0] / (float)m;
+    out[1] = sums[1];
 }
 
 // out (m, n) = (softmax(x) - 1 at the label) / m, where softmax(x) = exp(x - log)

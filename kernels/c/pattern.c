@@ -5,8 +5,32 @@
 
 enum { SUMS = 8 };
 
-INLINE double in_pairs(const double *sum) {
+typedef struct { f64x2 pair[SUMS / 2]; } Sums;
+
+INLINE Sums no_sums(void) {
+    f64x2 zero = splat_f64(0.0);
+    return (Sums){{zero, zero, zero, zero}};
+}
+
+// Sums 0 to 3, or 4 to 7, += a * b; lanes that are zero change nothing
+INLINE void gather(Sums *sums, u32 half, f32x4 a, f32x4 b) {
+    f64x2 *pair = sums->pair + 2 * half;
+    pair[0] = add_f64(pair[0], mul_f64(widen_first(a), widen_first(b)));
+    pair[1] = add_f64(pair[1], mul_f64(widen_last(a), widen_last(b)));
+}
+
+INLINE double in_pairs(Sums sums) {
+    double sum[SUMS];
+#pragma unroll
+    for (u32 pair = 0; pair < SUMS / 2; pair++) store_f64(sum + 2 * pair, sums.pair[pair]);
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+// a - share * b in double precision
+INLINE f32x4 without(f32x4 a, double share, f32x4 b) {
+    f64x2 all = splat_f64(share);
+    return narrow(sub_f64(widen_first(a), mul_f64(all, widen_first(b))),
+                  sub_f64(widen_last(a), mul_f64(all, widen_last(b))));
 }
 
 // noise (n), each the sum of four uniform numbers less its mean (Irwin and Hall: near normal, and
@@ -27,21 +51,28 @@ INLINE void bells(float *noise, u32 n, Stream stream, u32 step) {
 // are added in pairs.
 void op_lateral(float *g, float *noise, u32 n, float factor, u32 steps_total, Stream stream,
                 u32 step) {
-    double squares[SUMS] = {0}, along[SUMS] = {0}, across[SUMS] = {0};
+    Sums squares = no_sums(), along = no_sums(), across = no_sums();
     bells(noise, n, stream, step);
     for (u32 i = 0; i < n; i += SUMS)
-        for (u32 sum = 0; sum < smaller(SUMS, n - i); sum++) {
-            squares[sum] += (double)g[i + sum] * g[i + sum];
-            along[sum] += (double)noise[i + sum] * g[i + sum];
+#pragma unroll
+        for (u32 half = 0; half < 2; half++) {
+            u32 at = i + half * LANES;
+            if (at >= n) break;
+            f32x4 slope = load_some(g + at, n - at);
+            gather(&squares, half, slope, slope);
+            gather(&along, half, load_some(noise + at, n - at), slope);
         }
     double length = in_pairs(squares);
     if (length == 0.0) return;  // no gradient, no direction orthogonal to it, no step
     double share = in_pairs(along) / length;
     for (u32 i = 0; i < n; i += SUMS)
-        for (u32 sum = 0; sum < smaller(SUMS, n - i); sum++) {
-            float left = (float)(noise[i + sum] - share * g[i + sum]);
-            noise[i + sum] = left;
-            across[sum] += (double)left * left;
+#pragma unroll
+        for (u32 half = 0; half < 2; half++) {
+            u32 at = i + half * LANES;
+            if (at >= n) break;
+            f32x4 left = without(load_some(noise + at, n - at), share, load_some(g + at, n - at));
+            store_some(noise + at, left, n - at);
+            gather(&across, half, left, left);
         }
     double rest = in_pairs(across);
     if (rest == 0.0) return;  // one parameter alone: nothing is orthogonal to its gradient
@@ -66,28 +97,44 @@ void op_logistic_map(float *state, float *rate, float growth, float factor, Stre
     *rate *= 1.0f + factor * (2.0f * x - 1.0f);
 }
 
-enum { ATTEMPTS = 16, SHIFT_INDEX = 0xffffffff };
+enum { ATTEMPTS_LOG = 4, ATTEMPTS = 1 << ATTEMPTS_LOG, SHIFT_INDEX = 0xffffffff };
 
-// A number from Beta(factor, factor) by Jöhnk's method ("Erzeugung von betaverteilten und
-// gammaverteilten Zufallszahlen", 1964): of uniform u and v take x = u^(1 / factor) and y = v^(1 /
-// factor) until x + y <= 1, which at least half of them are; then x / (x + y), in logarithms. One
-// half where 32 pairs were refused. A factor of zero mixes nothing.
-INLINE float share_of(Stream stream, u32 step, u32 row, float factor) {
-    if (!(0.0f < factor)) return 1.0f;
-    for (u32 attempt = 0; attempt < ATTEMPTS; attempt++) {
-        Block block = draw(stream, step, row * ATTEMPTS + attempt);
-        float u[LANES], logs[LANES], powers[LANES];
-        for (u32 i = 0; i < LANES; i++) u[i] = ((float)(block.word[i] >> 9) + 0.5f) * 0x1p-23f;
-        f32x4 found = divide(log4(load(u)), splat(factor));
-        store(logs, found);
-        store(powers, exp4(found));
-        for (u32 i = 0; i < LANES; i += 2) {
-            if (powers[i] + powers[i + 1] > 1.0f) continue;
-            store(logs, sigmoid4(splat(logs[i] - logs[i + 1])));
-            return logs[0];
+// log u / factor, of words of u: uniform between 0 and 1, and neither
+INLINE f32x4 powers_log4(i32x4 words, float factor) {
+    f32x4 u = mul(add(convert(drop_bits(words, 9)), splat(0.5f)), splat(0x1p-23f));
+    return divide(log4(u), splat(factor));
+}
+
+// Four numbers from Beta(factor, factor), of rows row .. row + 3, by Jöhnk's method ("Erzeugung von
+// betaverteilten und gammaverteilten Zufallszahlen", 1964): of uniform u and v take x = u^(1 /
+// factor) and y = v^(1 / factor) until x + y <= 1, which at least half of them are; then x / (x +
+// y), in logarithms. One half where 32 pairs were refused. Words 0 and 1 of a block are its first
+// pair, 2 and 3 its second.
+INLINE f32x4 beta4(Stream stream, u32 step, u32 row, float factor) {
+    f32x4 difference = splat(0.0f);
+    i32x4 is_open = splat_i32(-1);
+    i32x4 index = shift_left(add_i32(splat_i32((i32)row), ascending()), ATTEMPTS_LOG);
+    for (u32 attempt = 0; attempt < ATTEMPTS && is_any(is_open); attempt++) {
+        Blocks found = draw_at(stream, step, add_i32(index, splat_i32((i32)attempt)));
+#pragma unroll
+        for (u32 word = 0; word < 4; word += 2) {
+            f32x4 x = powers_log4(found.word[word], factor);
+            f32x4 y = powers_log4(found.word[word + 1], factor);
+            i32x4 is_refused = less(splat(1.0f), add(exp4(x), exp4(y)));
+            f32x4 newest = select(is_refused, difference, sub(x, y));
+            difference = select(is_open, newest, difference);
+            is_open = and_i32(is_open, is_refused);
         }
     }
-    return 0.5f;
+    return sigmoid4(difference);
+}
+
+// shares (m): what each row keeps of itself. A factor of zero mixes nothing.
+INLINE void shares_of(float *shares, u32 m, Stream stream, u32 step, float factor) {
+    for (u32 row = 0; row < m; row += LANES) {
+        f32x4 found = 0.0f < factor ? beta4(stream, step, row, factor) : splat(1.0f);
+        store_some(shares + row, found, m - row);
+    }
 }
 
 // Row i belongs to row i + shift modulo m; the shift, from 1 to m - 1, is the step's.
@@ -98,31 +145,34 @@ INLINE u32 shift_of(Stream stream, u32 step, u32 m) {
 // out (n) = a (n) * of_a + b (n) * of_b
 INLINE void blend(float *out, const float *a, const float *b, float of_a, float of_b, u32 n) {
     u32 i = 0;
-    for (; i + LANES <= n; i += LANES)
-        store(out + i, add(mul(load(a + i), splat(of_a)), mul(load(b + i), splat(of_b))));
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = i; v < i + 4 * LANES; v += LANES)
+            store(out + v, add(mul(load(a + v), splat(of_a)), mul(load(b + v), splat(of_b))));
     for (; i < n; i++) out[i] = a[i] * of_a + b[i] * of_b;
 }
 
 // The divergent pattern "associative": out (m, n) = each row of x (m, n) mixed with its partner,
-// the row itself by its share w, the partner by 1 - w (Zhang and others, "mixup", 2018, with one share
-// for every row)
-void op_mixup(float *out, const float *x, u32 m, u32 n, float factor, Stream stream, u32 step) {
+// the row itself by its share w, the partner by 1 - w (Zhang and others, "mixup", 2018, with one
+// share for every row). shares (m) is scratch.
+void op_mixup(float *out, const float *x, float *shares, u32 m, u32 n, float factor, Stream stream,
+              u32 step) {
     u32 shift = shift_of(stream, step, m);
+    shares_of(shares, m, stream, step, factor);
     for (u32 row = 0; row < m; row++) {
-        float share = share_of(stream, step, row, factor);
         const float *partner = x + (u32)(((u64)row + shift) % m) * n;
-        blend(out + row * n, x + row * n, partner, share, 1.0f - share, n);
+        blend(out + row * n, x + row * n, partner, shares[row], 1.0f - shares[row], n);
     }
 }
 
-// out (m, n) = w of the row * its slope in g, and 1 - w of the row whose partner it is * that one's
-void op_mixup_gradient(float *out, const float *g, u32 m, u32 n, float factor, Stream stream,
-                       u32 step) {
+// out (m, n) = w of the row * its slope in g, and 1 - w of the row whose partner it is * that
+// one's. shares (m) is scratch.
+void op_mixup_gradient(float *out, const float *g, float *shares, u32 m, u32 n, float factor,
+                       Stream stream, u32 step) {
     u32 shift = shift_of(stream, step, m);
+    shares_of(shares, m, stream, step, factor);
     for (u32 row = 0; row < m; row++) {
         u32 other = (u32)(((u64)row + m - shift % m) % m);
-        float share = share_of(stream, step, row, factor);
-        float given = 1.0f - share_of(stream, step, other, factor);
-        blend(out + row * n, g + row * n, g + other * n, share, given, n);
+        blend(out + row * n, g + row * n, g + other * n, shares[row], 1.0f - shares[other], n);
     }
 }

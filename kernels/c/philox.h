@@ -30,11 +30,11 @@ INLINE Block draw(Stream stream, u32 step, u32 index) {
     return philox((Block){{index, step, stream.purpose, 0}}, stream.seed_low, stream.seed_high);
 }
 
-// Four blocks at once, those of index first .. first + 3: word[w] holds word w of each.
+// Four blocks at once: word[w] holds word w of each.
 typedef struct { i32x4 word[4]; } Blocks;
 
-INLINE Blocks draw4(Stream stream, u32 step, u32 first) {
-    i32x4 c0 = add_i32(splat_i32((i32)first), ascending()), c1 = splat_i32((i32)step);
+INLINE Blocks draw_at(Stream stream, u32 step, i32x4 indices) {
+    i32x4 c0 = indices, c1 = splat_i32((i32)step);
     i32x4 c2 = splat_i32((i32)stream.purpose), c3 = splat_i32(0);
     i32x4 left = splat_i32((i32)0xD2511F53), right = splat_i32((i32)0xCD9E8D57);
     u32 key_low = stream.seed_low, key_high = stream.seed_high;
@@ -51,6 +51,11 @@ INLINE Blocks draw4(Stream stream, u32 step, u32 first) {
         key_high += 0xBB67AE85;
     }
     return (Blocks){{c0, c1, c2, c3}};
+}
+
+// Those of index first .. first + 3.
+INLINE Blocks draw4(Stream stream, u32 step, u32 first) {
+    return draw_at(stream, step, add_i32(splat_i32((i32)first), ascending()));
 }
 
 // Of four words their upper 24 bits, as floats, exactly.

@@ -46,6 +46,10 @@ INLINE void slopes(float *out, const float *x, const float *t, u32 m, u32 n, flo
                    Pointwise slope) {
     f32x4 share = splat((float)(1.0 / m / n));
     u32 count = m * n, i = 0;
+    for (; i + 4 * LANES <= count; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = 0; v < 4 * LANES; v += LANES)
+            store(out + i + v, mul(slope(sub(load(x + i + v), load(t + i + v)), shape), share));
     for (; i + LANES <= count; i += LANES)
         store(out + i, mul(slope(sub(load(x + i), load(t + i)), shape), share));
     if (i == count) return;
@@ -73,7 +77,7 @@ INLINE f32x4 huber(f32x4 d, float delta) {
 
 INLINE f32x4 huber_slope(f32x4 d, float delta) {
     f32x4 most = splat(delta), least = splat(-delta);
-    return select(less(most, d), most, select(less(d, least), least, d));
+    return larger(lesser(d, most), least);
 }
 
 // (1 - tau) * d above the target, tau * -d below it

@@ -4,79 +4,151 @@
 #include "kernels.h"
 #include "logits.h"
 
-typedef struct { float entropy, own; } Policy;
-
-// logs (n) = log softmax(x), shares (n) = softmax(x); answers the entropy, -sum of p * log p in the
-// order of the actions, and the logarithm of the action's probability
-INLINE Policy policy_of(float *logs, float *shares, const float *x, u32 action, u32 n) {
-    if (action >= n) __builtin_trap();
-    float peak = largest(x, n), total = exponentials(shares, x, 1.0f, peak, n);
-    float log_total = logarithm(total), entropy = 0.0f;
-    for (u32 i = 0; i < n; i++) {
-        shares[i] /= total;
-        logs[i] = (x[i] - peak) - log_total;
-        entropy -= shares[i] * logs[i];
+// Of a row its probabilities p (n), from exp(x - peak) in the same place, and their entropy, -sum
+// of p * log p: in four lanes, added up in pairs, then over the ragged end. log p = (x - peak) - log.
+INLINE float policy_of(float *shares, const float *x, float peak, float total, float log, u32 n) {
+    f32x4 sums = splat(0.0f);
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        f32x4 share = divide(load(shares + i), splat(total));
+        f32x4 cost = sub(splat(log), sub(load(x + i), splat(peak)));
+        store(shares + i, share);
+        sums = add(sums, mul(share, cost));
     }
-    return (Policy){entropy, logs[action]};
+    float entropy = sum_lanes(sums);
+    for (; i < n; i++) {
+        shares[i] /= total;
+        entropy += shares[i] * (log - (x[i] - peak));
+    }
+    return entropy;
+}
+
+typedef struct { double loss, entropy; } Gain;
+
+INLINE void policy_rows(const u32 rows, Gain *gain, const float *x, const u32 *actions,
+                        const float *advantages, float *shares, u32 n, float bonus) {
+    Logits found = logits_of(rows, shares, x, n);
+#pragma unroll
+    for (u32 r = 0; r < rows; r++, x += n, shares += n) {
+        float peak = found.peak[r], log = found.log[r];
+        float entropy = policy_of(shares, x, peak, found.total[r], log, n);
+        float own = (x[checked(actions[r], n)] - peak) - log;
+        gain->loss -= advantages[r] * own + bonus * entropy;
+        gain->entropy += entropy;
+    }
 }
 
 // Williams, "Simple statistical gradient-following algorithms" (1992), with Mnih and others'
 // entropy bonus (2016). out (2) = mean over rows of -advantage * log softmax(x)[action] - bonus *
-// entropy; and the sum of the entropies. scratch (2 n).
+// entropy; and the sum of the entropies. scratch (4, n).
 void op_policy_gradient(float *out, const float *x, const u32 *actions, const float *advantages,
                         float *scratch, u32 m, u32 n, float bonus) {
-    double loss = 0.0, entropies = 0.0;
-    for (u32 row = 0; row < m; row++, x += n) {
-        Policy policy = policy_of(scratch, scratch + n, x, actions[row], n);
-        loss -= advantages[row] * policy.own + bonus * policy.entropy;
-        entropies += policy.entropy;
-    }
-    out[0] = (float)(loss / m);
-    out[1] = (float)entropies;
+    Gain gain = {0.0, 0.0};
+    u32 row = 0;
+    for (; row + LANES <= m; row += LANES, x += LANES * n)
+        policy_rows(LANES, &gain, x, actions + row, advantages + row, scratch, n, bonus);
+    for (; row < m; row++, x += n)
+        policy_rows(1, &gain, x, actions + row, advantages + row, scratch, n, bonus);
+    out[0] = (float)(gain.loss / m);
+    out[1] = (float)gain.entropy;
 }
 
-// out (m, n) = (advantage * (p - 1 at the action) + bonus * p * (log p + entropy)) / m. scratch
-// (n).
-void op_policy_gradient_gradient(float *out, const float *x, const u32 *actions,
-                                 const float *advantages, float *scratch, u32 m, u32 n,
-                                 float bonus) {
-    for (u32 row = 0; row < m; row++, out += n, x += n) {
-        Policy policy = policy_of(scratch, out, x, actions[row], n);
-        float advantage = advantages[row];
-        for (u32 i = 0; i < n; i++) {
-            float away = out[i] - (i == actions[row] ? 1.0f : 0.0f);
-            float flat = out[i] * (scratch[i] + policy.entropy);
-            out[i] = (advantage * away + bonus * flat) / (float)m;
+INLINE void slope_rows(const u32 rows, float *out, const float *x, const u32 *actions,
+                       const float *advantages, u32 n, float bonus, float share) {
+    Logits found = logits_of(rows, out, x, n);
+#pragma unroll
+    for (u32 r = 0; r < rows; r++, x += n, out += n) {
+        float peak = found.peak[r], log = found.log[r];
+        float entropy = policy_of(out, x, peak, found.total[r], log, n), advantage = advantages[r];
+        u32 i = 0;
+        for (; i + LANES <= n; i += LANES) {
+            f32x4 rest = add(sub(sub(load(x + i), splat(peak)), splat(log)), splat(entropy));
+            f32x4 pull = add(splat(advantage), mul(splat(bonus), rest));
+            store(out + i, mul(mul(load(out + i), pull), splat(share)));
         }
+        for (; i < n; i++) {
+            float pull = advantage + bonus * (((x[i] - peak) - log) + entropy);
+            out[i] = out[i] * pull * share;
+        }
+        out[checked(actions[r], n)] -= advantage * share;
     }
+}
+
+// out (m, n) = (p * (advantage + bonus * (log p + entropy)) - advantage at the action) / m
+void op_policy_gradient_gradient(float *out, const float *x, const u32 *actions,
+                                 const float *advantages, u32 m, u32 n, float bonus) {
+    float share = (float)(1.0 / m);
+    u32 row = 0;
+    for (; row + LANES <= m; row += LANES, x += LANES * n, out += LANES * n)
+        slope_rows(LANES, out, x, actions + row, advantages + row, n, bonus, share);
+    for (; row < m; row++, x += n, out += n)
+        slope_rows(1, out, x, actions + row, advantages + row, n, bonus, share);
+}
+
+// values (rows, n) at the actions - targets, of up to four rows; zeros in the lanes beyond
+INLINE f32x4 errors_of(const u32 rows, const float *values, const u32 *actions,
+                       const float *targets, u32 n) {
+    float taken[LANES] = {0, 0, 0, 0};
+    for (u32 r = 0; r < rows; r++) taken[r] = values[r * n + checked(actions[r], n)];
+    return sub(load(taken), load_some(targets, rows));
+}
+
+typedef struct { f64x2 first, last; } Sums;
+
+INLINE void gather(Sums *sums, f32x4 x) {
+    sums->first = add_f64(sums->first, widen_first(x));
+    sums->last = add_f64(sums->last, widen_last(x));
+}
+
+INLINE double in_pairs(Sums sums) {
+    double found[LANES];
+    store_f64(found, sums.first);
+    store_f64(found + 2, sums.last);
+    return (found[0] + found[1]) + (found[2] + found[3]);
+}
+
+INLINE void value_rows(Sums *losses, Sums *sizes, f32x4 away, float delta) {
+    f32x4 error = absolute(away), limit = splat(delta), half = splat(0.5f);
+    f32x4 beyond = mul(limit, sub(error, splat(0.5f * delta)));
+    gather(losses, select(less(limit, error), beyond, mul(half, mul(away, away))));
+    gather(sizes, error);
 }
 
 // out (2) = mean over rows of Huber's loss of values (m, n)[action] - target; and the sum of the
-// absolute errors
+// absolute errors. Row i goes to running sum i modulo 4, in double precision; they are added in
+// pairs.
 void op_action_value(float *out, const float *values, const u32 *actions, const float *targets,
                      u32 m, u32 n, float delta) {
-    double loss = 0.0, errors = 0.0;
-    for (u32 row = 0; row < m; row++, values += n) {
-        if (actions[row] >= n) __builtin_trap();
-        float away = values[actions[row]] - targets[row], error = __builtin_fabsf(away);
-        loss += delta < error ? delta * (error - 0.5f * delta) : 0.5f * away * away;
-        errors += error;
-    }
-    out[0] = (float)(loss / m);
-    out[1] = (float)errors;
+    Sums losses = {splat_f64(0.0), splat_f64(0.0)}, sizes = losses;
+    u32 row = 0;
+    for (; row + LANES <= m; row += LANES, values += LANES * n)
+        value_rows(&losses, &sizes, errors_of(LANES, values, actions + row, targets + row, n),
+                   delta);
+    if (row < m)
+        value_rows(&losses, &sizes, errors_of(m - row, values, actions + row, targets + row, n),
+                   delta);
+    out[0] = (float)(in_pairs(losses) / m);
+    out[1] = (float)in_pairs(sizes);
+}
+
+INLINE void value_slopes(const u32 rows, float *out, const float *values, const u32 *actions,
+                         const float *targets, u32 n, float delta, float share) {
+    f32x4 away = errors_of(rows, values, actions, targets, n);
+    float slopes[LANES];
+    store(slopes, mul(larger(lesser(away, splat(delta)), splat(-delta)), splat(share)));
+    clear_row(out, rows * n);
+    for (u32 r = 0; r < rows; r++) out[r * n + actions[r]] = slopes[r];
 }
 
 // out (m, n) = the error at the action, cut to between -delta and delta, times 1 / m; else 0
 void op_action_value_gradient(float *out, const float *values, const u32 *actions,
                               const float *targets, u32 m, u32 n, float delta) {
     float share = (float)(1.0 / m);
-    for (u32 row = 0; row < m; row++, out += n, values += n) {
-        if (actions[row] >= n) __builtin_trap();
-        float away = values[actions[row]] - targets[row];
-        away = away < -delta ? -delta : delta < away ? delta : away;
-        clear_row(out, n);
-        out[actions[row]] = away * share;
-    }
+    u32 row = 0;
+    for (; row + LANES <= m; row += LANES, out += LANES * n, values += LANES * n)
+        value_slopes(LANES, out, values, actions + row, targets + row, n, delta, share);
+    if (row < m)
+        value_slopes(m - row, out, values, actions + row, targets + row, n, delta, share);
 }
 
 // out (m, 1) = reward + discount * goes_on * the largest of values (m, n): what Q-learning expects

@@ -1,6 +1,6 @@
 // Sequences of tokens or vectors: looked up, told where they stand, averaged.
 
-#include "elementary.h"
+#include "activations.h"
 #include "kernels.h"
 
 // out (b, t, d) = for each of the tokens (b, t) its row of the table (v, d)
@@ -16,9 +16,7 @@ void op_embedding_gradient(float *out, const u32 *tokens, const float *g, u32 b,
     clear_row(out, v * d);
     for (u32 at = 0; at < b * t; at++, g += d) {
         float *row = out + checked(tokens[at], v) * d;
-        u32 i = 0;
-        for (; i + LANES <= d; i += LANES) store(row + i, add(load(row + i), load(g + i)));
-        for (; i < d; i++) row[i] += g[i];
+        map2_short(row, row, g, d, sum4);
     }
 }
 
@@ -40,34 +38,20 @@ INLINE void sinusoids(float *wave, u32 step, u32 d) {
 
 // out (b, t, d) = x (b, t, d) + at each step a wave for every pair of columns, so that a network
 // can tell the steps apart. Vaswani et al., "Attention is all you need" (2017), section 3.5.
-// wave (d) is scratch.
-void op_positions(float *out, const float *x, float *wave, u32 b, u32 t, u32 d) {
-    for (u32 step = 0; step < t; step++) {
-        sinusoids(wave, step, d);
-        for (u32 row = 0; row < b; row++) {
-            const float *from = x + (row * t + step) * d;
-            float *to = out + (row * t + step) * d;
-            u32 i = 0;
-            for (; i + LANES <= d; i += LANES) store(to + i, add(load(from + i), load(wave + i)));
-            for (; i < d; i++) to[i] = from[i] + wave[i];
-        }
-    }
+// waves (t, d) is scratch.
+void op_positions(float *out, const float *x, float *waves, u32 b, u32 t, u32 d) {
+    for (u32 step = 0; step < t; step++) sinusoids(waves + step * d, step, d);
+    for (u32 row = 0; row < b; row++, out += t * d, x += t * d)
+        map2_short(out, x, waves, t * d, sum4);
 }
 
 // out (b, d) = the mean of x (b, t, d) over its steps, summed in their order
 void op_mean_steps(float *out, const float *x, u32 b, u32 t, u32 d) {
     for (u32 row = 0; row < b; row++, out += d, x += t * d) {
+        sum_rows(out, x, t, d);
         u32 i = 0;
-        for (; i + LANES <= d; i += LANES) {
-            f32x4 total = splat(0.0f);
-            for (u32 step = 0; step < t; step++) total = add(total, load(x + step * d + i));
-            store(out + i, divide(total, splat((float)t)));
-        }
-        for (; i < d; i++) {
-            float total = 0.0f;
-            for (u32 step = 0; step < t; step++) total += x[step * d + i];
-            out[i] = total / (float)t;
-        }
+        for (; i + LANES <= d; i += LANES) store(out + i, divide(load(out + i), splat((float)t)));
+        for (; i < d; i++) out[i] /= (float)t;
     }
 }
 

@@ -23,6 +23,7 @@ enum { LANES = 4 };
 
 typedef v128_t f32x4;
 typedef v128_t i32x4;
+typedef v128_t f64x2;
 
 INLINE f32x4 load(const float *p) { return wasm_v128_load(p); }
 INLINE void store(float *p, f32x4 a) { wasm_v128_store(p, a); }
@@ -33,6 +34,7 @@ INLINE f32x4 mul(f32x4 a, f32x4 b) { return wasm_f32x4_mul(a, b); }
 INLINE f32x4 divide(f32x4 a, f32x4 b) { return wasm_f32x4_div(a, b); }
 INLINE f32x4 square_root(f32x4 a) { return wasm_f32x4_sqrt(a); }
 INLINE f32x4 absolute(f32x4 a) { return wasm_f32x4_abs(a); }
+INLINE i32x4 equal(f32x4 a, f32x4 b) { return wasm_f32x4_eq(a, b); }
 INLINE f32x4 negative(f32x4 a) { return wasm_f32x4_neg(a); }
 // All ones where a < b, else all zeros; where either is NaN: zeros.
 INLINE i32x4 less(f32x4 a, f32x4 b) { return wasm_f32x4_lt(a, b); }
@@ -49,6 +51,11 @@ INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { return wasm_i32x4_sub(a, b); }
 INLINE i32x4 is_nan(f32x4 a) { return wasm_f32x4_ne(a, a); }
 INLINE i32x4 equal_i32(i32x4 a, i32x4 b) { return wasm_i32x4_eq(a, b); }
 INLINE i32x4 either(i32x4 a, i32x4 b) { return wasm_v128_or(a, b); }
+INLINE int is_any(i32x4 mask) { return wasm_v128_any_true(mask); }
+INLINE float first_lane(f32x4 a) { return wasm_f32x4_extract_lane(a, 0); }
+// (1, 0, 3, 2) and (2, 3, 0, 1)
+INLINE f32x4 swap_neighbours(f32x4 a) { return wasm_i32x4_shuffle(a, a, 1, 0, 3, 2); }
+INLINE f32x4 swap_halves(f32x4 a) { return wasm_i32x4_shuffle(a, a, 2, 3, 0, 1); }
 INLINE i32x4 and_i32(i32x4 a, i32x4 b) { return wasm_v128_and(a, b); }
 INLINE i32x4 or_i32(i32x4 a, i32x4 b) { return wasm_v128_or(a, b); }
 INLINE i32x4 shift_left(i32x4 a, u32 n) { return wasm_i32x4_shl(a, n); }
@@ -64,6 +71,19 @@ INLINE void store_transposed(float *p, u32 stride, f32x4 a, f32x4 b, f32x4 c, f3
     store(p + stride, wasm_i32x4_shuffle(ab_low, cd_low, 2, 3, 6, 7));
     store(p + 2 * stride, wasm_i32x4_shuffle(ab_high, cd_high, 0, 1, 4, 5));
     store(p + 3 * stride, wasm_i32x4_shuffle(ab_high, cd_high, 2, 3, 6, 7));
+}
+// Two numbers in double precision: of the first and of the last two lanes.
+INLINE f64x2 widen_first(f32x4 a) { return wasm_f64x2_promote_low_f32x4(a); }
+INLINE f64x2 widen_last(f32x4 a) { return widen_first(swap_halves(a)); }
+INLINE f64x2 splat_f64(double a) { return wasm_f64x2_splat(a); }
+INLINE f64x2 add_f64(f64x2 a, f64x2 b) { return wasm_f64x2_add(a, b); }
+INLINE f64x2 sub_f64(f64x2 a, f64x2 b) { return wasm_f64x2_sub(a, b); }
+INLINE f64x2 mul_f64(f64x2 a, f64x2 b) { return wasm_f64x2_mul(a, b); }
+INLINE void store_f64(double *p, f64x2 a) { wasm_v128_store(p, a); }
+// Four numbers rounded to single precision.
+INLINE f32x4 narrow(f64x2 first, f64x2 last) {
+    f32x4 a = wasm_f32x4_demote_f64x2_zero(first), b = wasm_f32x4_demote_f64x2_zero(last);
+    return wasm_i32x4_shuffle(a, b, 0, 1, 4, 5);
 }
 INLINE i32x4 exclusive(i32x4 a, i32x4 b) { return wasm_v128_xor(a, b); }
 INLINE i32x4 drop_bits(i32x4 a, u32 n) { return wasm_u32x4_shr(a, n); }  // a has no sign
@@ -81,6 +101,9 @@ INLINE f32x4 splat_from(const float *p) {
     return splat(a);
 }
 
+// How many vectors of running sums fit the registers.
+enum { SUM_VECTORS = 8 };
+
 // A factor in memory as a product wants it: in all lanes already, since then it is one load.
 enum { FACTOR_FLOATS = LANES };
 INLINE f32x4 load_factor(const float *p) { return load(p); }
@@ -96,6 +119,7 @@ INLINE void store_factors(float *p, u32 stride, f32x4 a) {
 
 typedef struct { float lane[LANES]; } f32x4;
 typedef struct { i32 lane[LANES]; } i32x4;
+typedef struct { double lane[2]; } f64x2;
 
 INLINE i32 float_bits(float a) { i32 b; __builtin_memcpy(&b, &a, 4); return b; }
 INLINE float bits_float(i32 a) { float b; __builtin_memcpy(&b, &a, 4); return b; }
@@ -113,6 +137,7 @@ INLINE f32x4 mul(f32x4 a, f32x4 b) { EACH(f32x4, a.lane[i] * b.lane[i]); }
 INLINE f32x4 divide(f32x4 a, f32x4 b) { EACH(f32x4, a.lane[i] / b.lane[i]); }
 INLINE f32x4 square_root(f32x4 a) { EACH(f32x4, __builtin_sqrtf(a.lane[i])); }
 INLINE f32x4 absolute(f32x4 a) { EACH(f32x4, __builtin_fabsf(a.lane[i])); }
+INLINE i32x4 equal(f32x4 a, f32x4 b) { EACH(i32x4, a.lane[i] == b.lane[i] ? -1 : 0); }
 INLINE f32x4 negative(f32x4 a) { EACH(f32x4, -a.lane[i]); }
 INLINE i32x4 less(f32x4 a, f32x4 b) { EACH(i32x4, a.lane[i] < b.lane[i] ? -1 : 0); }
 INLINE f32x4 larger(f32x4 a, f32x4 b) {
@@ -133,6 +158,12 @@ INLINE i32x4 sub_i32(i32x4 a, i32x4 b) { EACH(i32x4, (i32)((u32)a.lane[i] - (u32
 INLINE i32x4 is_nan(f32x4 a) { EACH(i32x4, a.lane[i] != a.lane[i] ? -1 : 0); }
 INLINE i32x4 equal_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] == b.lane[i] ? -1 : 0); }
 INLINE i32x4 either(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] | b.lane[i]); }
+INLINE int is_any(i32x4 mask) {
+    return (mask.lane[0] | mask.lane[1] | mask.lane[2] | mask.lane[3]) != 0;
+}
+INLINE float first_lane(f32x4 a) { return a.lane[0]; }
+INLINE f32x4 swap_neighbours(f32x4 a) { EACH(f32x4, a.lane[i ^ 1]); }
+INLINE f32x4 swap_halves(f32x4 a) { EACH(f32x4, a.lane[i ^ 2]); }
 INLINE i32x4 and_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] & b.lane[i]); }
 INLINE i32x4 or_i32(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] | b.lane[i]); }
 INLINE i32x4 shift_left(i32x4 a, u32 n) { EACH(i32x4, (i32)((u32)a.lane[i] << n)); }
@@ -144,6 +175,22 @@ INLINE void store_transposed(float *p, u32 stride, f32x4 a, f32x4 b, f32x4 c, f3
         p[i * stride + 2] = c.lane[i], p[i * stride + 3] = d.lane[i];
     }
 }
+INLINE f64x2 widen_first(f32x4 a) { return (f64x2){{a.lane[0], a.lane[1]}}; }
+INLINE f64x2 widen_last(f32x4 a) { return (f64x2){{a.lane[2], a.lane[3]}}; }
+INLINE f64x2 splat_f64(double a) { return (f64x2){{a, a}}; }
+INLINE f64x2 add_f64(f64x2 a, f64x2 b) {
+    return (f64x2){{a.lane[0] + b.lane[0], a.lane[1] + b.lane[1]}};
+}
+INLINE f64x2 sub_f64(f64x2 a, f64x2 b) {
+    return (f64x2){{a.lane[0] - b.lane[0], a.lane[1] - b.lane[1]}};
+}
+INLINE f64x2 mul_f64(f64x2 a, f64x2 b) {
+    return (f64x2){{a.lane[0] * b.lane[0], a.lane[1] * b.lane[1]}};
+}
+INLINE void store_f64(double *p, f64x2 a) { p[0] = a.lane[0], p[1] = a.lane[1]; }
+INLINE f32x4 narrow(f64x2 first, f64x2 last) {
+    EACH(f32x4, (float)(i < 2 ? first.lane[i] : last.lane[i - 2]));
+}
 INLINE i32x4 exclusive(i32x4 a, i32x4 b) { EACH(i32x4, a.lane[i] ^ b.lane[i]); }
 INLINE i32x4 drop_bits(i32x4 a, u32 n) { EACH(i32x4, (i32)((u32)a.lane[i] >> n)); }
 INLINE void multiply_wide(i32x4 a, i32x4 b, i32x4 *low, i32x4 *high) {
@@ -154,6 +201,7 @@ INLINE void multiply_wide(i32x4 a, i32x4 b, i32x4 *low, i32x4 *high) {
     }
 }
 INLINE f32x4 splat_from(const float *p) { return splat(*p); }
+enum { SUM_VECTORS = 2 };
 // Without vectors there are no lanes to fill.
 enum { FACTOR_FLOATS = 1 };
 INLINE f32x4 load_factor(const float *p) { return splat(*p); }
@@ -190,9 +238,8 @@ INLINE void store_some(float *p, f32x4 a, u32 left) {
 
 // The sum of the four lanes, always ((0 + 1) + (2 + 3)).
 INLINE float sum_lanes(f32x4 a) {
-    float lanes[LANES];
-    store(lanes, a);
-    return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+    f32x4 pairs = add(a, swap_neighbours(a));
+    return first_lane(add(pairs, swap_halves(pairs)));
 }
 
 // Eight whole numbers of 16 bits, as products of bytes want them: products and sums of whole

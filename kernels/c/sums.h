@@ -4,11 +4,8 @@
 #include "elementary.h"
 
 INLINE float largest_lane(f32x4 a) {
-    float lanes[LANES];
-    store(lanes, a);
-    float best = lanes[0];
-    for (u32 i = 1; i < LANES; i++) best = best < lanes[i] ? lanes[i] : best;
-    return best;
+    f32x4 pairs = larger(a, swap_neighbours(a));
+    return first_lane(larger(pairs, swap_halves(pairs)));
 }
 
 // The largest of x (n); of numbers that are all NaN, or whose first is, NaN.

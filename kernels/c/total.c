@@ -13,17 +13,12 @@ void op_add_losses(float *out, const float *first, const float *second, float fi
 
 // out (count) = x (count) * upstream[0]: the slope of a loss that is a part of another
 void op_weigh(float *out, const float *x, const float *upstream, u32 count) {
-    f32x4 weight = splat(*upstream);
-    u32 i = 0;
-    for (; i + LANES <= count; i += LANES) store(out + i, mul(load(x + i), weight));
-    for (; i < count; i++) out[i] = x[i] * *upstream;
+    scale_row(out, x, count, *upstream);
 }
 
 // out (count) = value * x (count)
 void op_scale(float *out, const float *x, u32 count, float value) {
-    u32 i = 0;
-    for (; i + LANES <= count; i += LANES) store(out + i, mul(load(x + i), splat(value)));
-    for (; i < count; i++) out[i] = x[i] * value;
+    scale_row(out, x, count, value);
 }
 
 // out (count) = value everywhere

@@ -81,7 +81,6 @@ ROWS: dict[str, Op] = {
         scored("weighted_cross_entropy_gradient"),
         attributes=LABELLED,
         flops=28,
-        scratch=lambda sizes: sizes["n"],
     ),
     "weighted_cross_entropy_gradient": Op(
         Signature("(m,n),(m,1)u,(n)->(m,n)"),
@@ -94,7 +93,6 @@ ROWS: dict[str, Op] = {
         soft_cross_entropy,
         scored("soft_cross_entropy_gradient"),
         flops=28,
-        scratch=lambda sizes: sizes["n"],
     ),
     "soft_cross_entropy_gradient": Op(
         Signature("(m,n),(m,n)->(m,n)"), soft_cross_entropy_slope, flops=26

@@ -91,13 +91,15 @@ ROWS: dict[str, Op] = {
         attributes=MIXING,
         flops=lambda sizes: sizes["m"] * (3 * sizes["n"] + 300),
         counts_steps=True,
+        scratch=lambda sizes: sizes["m"],
     ),
     "mixup_gradient": Op(
         Signature("(m,n)->(m,n)"),
         mixup_slope,
         attributes=MIXING,
-        flops=lambda sizes: sizes["m"] * (3 * sizes["n"] + 600),
+        flops=lambda sizes: sizes["m"] * (3 * sizes["n"] + 300),
         counts_steps=True,
+        scratch=lambda sizes: sizes["m"],
     ),
     "logistic_map": Op(
         Signature("(1),(1)->"),

@@ -66,14 +66,13 @@ ROWS: dict[str, Op] = {
         scored("policy_gradient_gradient"),
         attributes=POLICY,
         flops=30,
-        scratch=lambda sizes: 2 * sizes["n"],
+        scratch=lambda sizes: 4 * sizes["n"],
     ),
     "policy_gradient_gradient": Op(
         Signature("(m,n),(m,1)u,(m,1)->(m,n)"),
         policy_gradient_slope,
         attributes=POLICY,
         flops=32,
-        scratch=lambda sizes: sizes["n"],
     ),
     "action_value": Op(
         Signature("(m,n),(m,1)u,(m,1)->(2)"),

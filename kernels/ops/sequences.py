@@ -56,7 +56,7 @@ ROWS: dict[str, Op] = {
         lambda n, g: (g,),
         # a wave costs about 60 operations a number and is made once for all rows
         flops=lambda sizes: (sizes["b"] + 60) * sizes["t"] * sizes["d"],
-        scratch=lambda sizes: sizes["d"],
+        scratch=lambda sizes: sizes["t"] * sizes["d"],
         in_place=True,
     ),
     "mean_steps": Op(
