@@ -52,6 +52,7 @@ HEADS = {"b": 4, "t": 64, "d": 128, "h": 4}
 JOINED = {"m": 256, "p": 48, "q": 80, "n": 128}
 IMAGES = {"b": 8, "h": 14, "w": 14, "c": 16, "p": 3, "q": 3, "f": 32, "i": 14, "j": 14}
 POOLED = {"b": 8, "h": 28, "w": 28, "c": 16, "i": 14, "j": 14}
+BATCH = 256  # the largest of the usual ones, where a row is but a few numbers
 HALVES = {"window": 2, "stride": 2, "top": 0, "left": 0}
 CASES = {
     "matmul_nn": Case({"m": 64, "k": 256, "n": 128}),
@@ -85,14 +86,14 @@ CASES = {
     "attention_weights": Case(HEADS),
     "embedding": Case({"v": 1_000}, whole="v"),
     "embedding_gradient": Case({"v": 1_000}, whole="v"),
-    "one_hot": Case({"m": 1_024}, whole="n"),
+    "one_hot": Case({"m": BATCH, "n": 16}, whole="n"),
     "weighted_cross_entropy": Case(whole="n"),
     "weighted_cross_entropy_gradient": Case(whole="n"),
     "policy_gradient": Case({"n": 16}, whole="n"),
     "policy_gradient_gradient": Case({"n": 16}, whole="n"),
-    "action_value": Case({"m": 1_024, "n": 16}, whole="n"),
-    "action_value_gradient": Case({"m": 1_024, "n": 16}, whole="n"),
-    "expected_return": Case({"m": 1_024, "n": 16}),
+    "action_value": Case({"m": BATCH, "n": 16}, whole="n"),
+    "action_value_gradient": Case({"m": BATCH, "n": 16}, whole="n"),
+    "expected_return": Case({"m": BATCH, "n": 16}),
     "take_step": Case({"t": 24, "h": 128}, {"at": 23}),
     "place_step": Case({"t": 24, "h": 128}, {"at": 23}),
     "join": Case(JOINED),

@@ -49,15 +49,24 @@ void op_clip_value(float *g, u32 n, float limit) {
     if (i < n) store_tail(g + i, larger(lesser(load_tail(g + i, n - i), most), least), n - i);
 }
 
+typedef struct { f32x4 l1, minus_l1, l2; } Pulls;
+
+INLINE f32x4 pulled4(f32x4 g, f32x4 x, Pulls by) {
+    f32x4 zero = splat(0.0f);
+    f32x4 pull = select(less(zero, x), by.l1, select(less(x, zero), by.minus_l1, zero));
+    return add(g, add(mul(by.l2, x), pull));
+}
+
 // g += l2 * p + l1 * sign(p): the slope of l2 / 2 * |p|^2 + l1 * the sum of |p|, sign(0) = 0
 void op_regularise(float *g, float *p, u32 n, float l1, float l2) {
-    f32x4 zero = splat(0.0f);
-    for (u32 i = 0; i < n; i += LANES) {
-        f32x4 x = load_some(p + i, n - i);
-        f32x4 pull = select(less(zero, x), splat(l1), select(less(x, zero), splat(-l1), zero));
-        pull = add(mul(splat(l2), x), pull);
-        store_some(g + i, add(load_some(g + i, n - i), pull), n - i);
-    }
+    Pulls pulls = {splat(l1), splat(-l1), splat(l2)};
+    u32 i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 v = i; v < i + 4 * LANES; v += LANES)
+            store(g + v, pulled4(load(g + v), load(p + v), pulls));
+    for (; i < n; i += LANES)
+        store_some(g + i, pulled4(load_some(g + i, n - i), load_some(p + i, n - i), pulls), n - i);
 }
 
 // total (n) = the sum of the gradients of the batches gathered so far; once there are `every` (1) of

@@ -8,7 +8,9 @@
 void op_softmax(float *out, const float *x, u32 m, u32 n) {
     for (u32 row = 0; row < m; row++, out += n, x += n) {
         float total = exponentials(out, x, 1.0f, largest(x, n), n);
-        for (u32 i = 0; i < n; i++) out[i] /= total;
+        u32 i = 0;
+        for (; i + LANES <= n; i += LANES) store(out + i, divide(load(out + i), splat(total)));
+        for (; i < n; i++) out[i] /= total;
     }
 }
 

@@ -46,7 +46,7 @@ INLINE Peak peak_of(const float *x, Window window, Grid grid, u32 n) {
 }
 
 // out at the peaks += g
-INLINE void hand_down(float *out, i32x4 peaks, f32x4 g, Window window, Grid grid, u32 n) {
+INLINE void hand_over(float *out, i32x4 peaks, f32x4 g, Window window, Grid grid, u32 n) {
     for (u32 row = 0; row < window.rows; row++)
         for (u32 column = 0; column < window.columns; column++) {
             u32 at = window.first + (row * grid.w + column) * grid.c;
@@ -69,20 +69,36 @@ INLINE f32x4 largest_of_four(const float *x, Window window, Grid grid) {
     return larger(larger(a, b), larger(c, d));
 }
 
+// out (c) = the largest of one window
+INLINE void pool(float *out, const float *x, Window seen, Grid grid) {
+    u32 at = 0;
+    for (; is_two_by_two(seen) && at + LANES <= grid.c; at += LANES)
+        store(out + at, largest_of_four(x + at, seen, grid));
+    for (; at < grid.c; at += LANES)
+        store_some(out + at, peak_of(x + at, seen, grid, grid.c - at).value, grid.c - at);
+}
+
 // out (b, i, j, c) = the largest of each window of x (b, h, w, c); beyond the edges is nothing
 void op_maxpool2d(float *out, const float *x, u32 b, u32 h, u32 w, u32 c, u32 i, u32 j, u32 window,
                   u32 stride, u32 top, u32 left) {
     Grid grid = {h, w, c, window, stride, top, left};
     for (; b; b--, x += h * w * c)
-        for (u32 place = 0, row = 0, column = 0; place < i * j; place++, out += c) {
-            Window seen = window_at(grid, row, column);
-            u32 at = 0;
-            for (; is_two_by_two(seen) && at + LANES <= c; at += LANES)
-                store(out + at, largest_of_four(x + at, seen, grid));
-            for (; at < c; at += LANES)
-                store_some(out + at, peak_of(x + at, seen, grid, c - at).value, c - at);
-            if (++column == j) row++, column = 0;
-        }
+        for (u32 row = 0; row < i; row++)
+            for (u32 column = 0; column < j; column++, out += c)
+                pool(out, x, window_at(grid, row, column), grid);
+}
+
+// out at the peaks of one window of x += g (c)
+INLINE void hand_down(float *out, const float *x, const float *g, Window seen, Grid grid) {
+    u32 at = 0, c = grid.c;
+    for (; is_two_by_two(seen) && at + LANES <= c; at += LANES) {
+        i32x4 peaks = peak_of(x + at, two_by_two(seen), grid, LANES).at;
+        hand_over(out + at, peaks, load(g + at), two_by_two(seen), grid, LANES);
+    }
+    for (; at < c; at += LANES) {
+        i32x4 peaks = peak_of(x + at, seen, grid, c - at).at;
+        hand_over(out + at, peaks, load_some(g + at, c - at), seen, grid, c - at);
+    }
 }
 
 // out (b, h, w, c) = the sum of g (b, i, j, c) over those windows, in their order, whose largest
@@ -92,18 +108,8 @@ void op_maxpool2d_gradient(float *out, const float *x, const float *g, u32 b, u3
     Grid grid = {h, w, c, window, stride, top, left};
     for (; b; b--, x += h * w * c, out += h * w * c) {
         clear_row(out, h * w * c);
-        for (u32 place = 0, row = 0, column = 0; place < i * j; place++, g += c) {
-            Window seen = window_at(grid, row, column);
-            u32 at = 0;
-            for (; is_two_by_two(seen) && at + LANES <= c; at += LANES) {
-                i32x4 peaks = peak_of(x + at, two_by_two(seen), grid, LANES).at;
-                hand_down(out + at, peaks, load(g + at), two_by_two(seen), grid, LANES);
-            }
-            for (; at < c; at += LANES) {
-                i32x4 peaks = peak_of(x + at, seen, grid, c - at).at;
-                hand_down(out + at, peaks, load_some(g + at, c - at), seen, grid, c - at);
-            }
-            if (++column == j) row++, column = 0;
-        }
+        for (u32 row = 0; row < i; row++)
+            for (u32 column = 0; column < j; column++, g += c)
+                hand_down(out, x, g, window_at(grid, row, column), grid);
     }
 }

@@ -85,12 +85,20 @@ void op_policy_gradient_gradient(float *out, const float *x, const u32 *actions,
         slope_rows(1, out, x, actions + row, advantages + row, n, bonus, share);
 }
 
-// values (rows, n) at the actions - targets, of up to four rows; zeros in the lanes beyond
-INLINE f32x4 errors_of(const u32 rows, const float *values, const u32 *actions,
-                       const float *targets, u32 n) {
+// values (rows, n) at the actions - targets, of up to four rows, zeros in the lanes beyond; and
+// where those values are
+typedef struct { f32x4 away; u32 place[LANES]; } Errors;
+
+INLINE Errors errors_of(const u32 rows, const float *values, const u32 *actions,
+                        const float *targets, u32 n) {
+    Errors found;
     float taken[LANES] = {0, 0, 0, 0};
-    for (u32 r = 0; r < rows; r++) taken[r] = values[r * n + checked(actions[r], n)];
-    return sub(load(taken), load_some(targets, rows));
+    for (u32 r = 0; r < rows; r++) {
+        found.place[r] = r * n + checked(actions[r], n);
+        taken[r] = values[found.place[r]];
+    }
+    found.away = sub(load(taken), load_some(targets, rows));
+    return found;
 }
 
 typedef struct { f64x2 first, last; } Sums;
@@ -107,8 +115,8 @@ INLINE double in_pairs(Sums sums) {
     return (found[0] + found[1]) + (found[2] + found[3]);
 }
 
-INLINE void value_rows(Sums *losses, Sums *sizes, f32x4 away, float delta) {
-    f32x4 error = absolute(away), limit = splat(delta), half = splat(0.5f);
+INLINE void value_rows(Sums *losses, Sums *sizes, Errors found, float delta) {
+    f32x4 away = found.away, error = absolute(away), limit = splat(delta), half = splat(0.5f);
     f32x4 beyond = mul(limit, sub(error, splat(0.5f * delta)));
     gather(losses, select(less(limit, error), beyond, mul(half, mul(away, away))));
     gather(sizes, error);
@@ -133,11 +141,11 @@ void op_action_value(float *out, const float *values, const u32 *actions, const 
 
 INLINE void value_slopes(const u32 rows, float *out, const float *values, const u32 *actions,
                          const float *targets, u32 n, float delta, float share) {
-    f32x4 away = errors_of(rows, values, actions, targets, n);
+    Errors found = errors_of(rows, values, actions, targets, n);
     float slopes[LANES];
-    store(slopes, mul(larger(lesser(away, splat(delta)), splat(-delta)), splat(share)));
-    clear_row(out, rows * n);
-    for (u32 r = 0; r < rows; r++) out[r * n + actions[r]] = slopes[r];
+    store(slopes, mul(larger(lesser(found.away, splat(delta)), splat(-delta)), splat(share)));
+#pragma unroll
+    for (u32 r = 0; r < rows; r++) out[found.place[r]] = slopes[r];
 }
 
 // out (m, n) = the error at the action, cut to between -delta and delta, times 1 / m; else 0
@@ -145,10 +153,11 @@ void op_action_value_gradient(float *out, const float *values, const u32 *action
                               const float *targets, u32 m, u32 n, float delta) {
     float share = (float)(1.0 / m);
     u32 row = 0;
+    clear_row(out, m * n);
     for (; row + LANES <= m; row += LANES, out += LANES * n, values += LANES * n)
         value_slopes(LANES, out, values, actions + row, targets + row, n, delta, share);
-    if (row < m)
-        value_slopes(m - row, out, values, actions + row, targets + row, n, delta, share);
+    for (; row < m; row++, out += n, values += n)
+        value_slopes(1, out, values, actions + row, targets + row, n, delta, share);
 }
 
 // out (m, 1) = reward + discount * goes_on * the largest of values (m, n): what Q-learning expects

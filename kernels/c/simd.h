@@ -88,7 +88,10 @@ INLINE f32x4 narrow(f64x2 first, f64x2 last) {
 INLINE i32x4 exclusive(i32x4 a, i32x4 b) { return wasm_v128_xor(a, b); }
 INLINE i32x4 drop_bits(i32x4 a, u32 n) { return wasm_u32x4_shr(a, n); }  // a has no sign
 // Products of whole numbers without sign: their lower and their upper 32 bits.
+// The compiler may not see that a is a constant: it would take the product of 64-bit lanes for it,
+// which most processors do in many steps.
 INLINE void multiply_wide(i32x4 a, i32x4 b, i32x4 *low, i32x4 *high) {
+    __asm__("" : "+r"(a));
     v128_t first = wasm_u64x2_extmul_low_u32x4(a, b), last = wasm_u64x2_extmul_high_u32x4(a, b);
     *low = wasm_i32x4_shuffle(first, last, 0, 2, 4, 6);
     *high = wasm_i32x4_shuffle(first, last, 1, 3, 5, 7);
