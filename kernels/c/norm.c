@@ -14,10 +14,12 @@ void op_layer_norm(float *out, float *statistics, const float *x, const float *g
         statistics[0] = mean;
         statistics[1] = scale;
         u32 i = 0;
-        for (; i + LANES <= n; i += LANES) {
-            f32x4 normal = mul(sub(load(x + i), splat(mean)), splat(scale));
-            store(out + i, add(mul(normal, load(gain + i)), load(bias + i)));
-        }
+        for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+            for (u32 at = i; at < i + 4 * LANES; at += LANES) {
+                f32x4 normal = mul(sub(load(x + at), splat(mean)), splat(scale));
+                store(out + at, add(mul(normal, load(gain + at)), load(bias + at)));
+            }
         for (; i < n; i++) out[i] = (x[i] - mean) * scale * gain[i] + bias[i];
     }
 }

@@ -65,12 +65,14 @@ void op_adamw(float *p, float *g, float *first, float *second, float *rate, floa
 void op_sgd(float *p, float *g, float *velocity, float *rate, u32 n, float momentum, u32 nesterov) {
     float pace = *rate;
     u32 i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        f32x4 slope = load(g + i), v = add(mul(splat(momentum), load(velocity + i)), slope);
-        store(velocity + i, v);
-        if (nesterov) v = add(slope, mul(splat(momentum), v));
-        store(p + i, sub(load(p + i), mul(splat(pace), v)));
-    }
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 at = i; at < i + 4 * LANES; at += LANES) {
+            f32x4 slope = load(g + at), v = add(mul(splat(momentum), load(velocity + at)), slope);
+            store(velocity + at, v);
+            if (nesterov) v = add(slope, mul(splat(momentum), v));
+            store(p + at, sub(load(p + at), mul(splat(pace), v)));
+        }
     for (; i < n; i++) {
         float v = velocity[i] = momentum * velocity[i] + g[i];
         p[i] -= pace * (nesterov ? g[i] + momentum * v : v);

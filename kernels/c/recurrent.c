@@ -233,6 +233,9 @@ void op_take_columns(float *out, const float *x, u32 m, u32 n, u32 p, u32 first)
 
 // out (m, n) = x (m, p) in the columns from `first` on, zeros elsewhere
 void op_place_columns(float *out, const float *x, u32 m, u32 p, u32 n, u32 first) {
-    clear_row(out, m * n);
-    for (u32 row = 0; row < m; row++) copy_row(out + row * n + first, x + row * p, p);
+    for (u32 row = 0; row < m; row++, out += n) {
+        clear_row(out, first);
+        copy_row(out + first, x + row * p, p);
+        clear_row(out + first + p, n - first - p);
+    }
 }
