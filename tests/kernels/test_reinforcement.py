@@ -1,12 +1,13 @@
 """Acting, learned on tapes: a policy by REINFORCE, action values by Q-learning."""
 
 import numpy as np
+import pytest
 
 from kernels import optimizers
 from kernels.autodiff import gradients
 from kernels.compiler import Program, compile_programs
 from kernels.graph import leaf, reshape
-from kernels.limits import Limits
+from kernels.limits import Limits, Trapped
 from kernels.ops import apply
 from kernels.runtime import Sandbox
 
@@ -122,3 +123,19 @@ def test_action_values_are_what_they_lead_to(simd):
     np.testing.assert_allclose(
         sandbox.array(weights), np.stack([back, best], axis=1), rtol=0, atol=0.02
     )
+
+
+@pytest.mark.parametrize("name", ["action_value", "policy_gradient"])
+@pytest.mark.parametrize("kind", ["", "_gradient"])
+def test_an_action_that_is_none_traps_in_every_row(name, kind, module, compute):
+    rows = 7
+    values, actions = leaf("values", (rows, 3)), leaf("actions", (rows, 1), "u4")
+    others = leaf("others", (rows, 1))
+    attributes = {"delta": 1.0} if name == "action_value" else {"bonus": 0.1}
+    node = apply(name + kind, values, actions, others, attributes=attributes)
+    for row in range(rows):
+        taken = np.zeros((rows, 1), np.uint32)
+        taken[row] = 3
+        memory = {values: np.ones((rows, 3), np.float32), actions: taken}
+        with pytest.raises(Trapped):
+            compute(module, node, memory | {others: np.zeros((rows, 1), np.float32)})

@@ -77,6 +77,15 @@ def test_pooling_hides_no_value_that_is_no_number(channels, module, compute):
     assert np.isnan(found[0, :, :, 0]).tolist() == [[True, False], [False, True]]
 
 
+def test_pooling_takes_the_larger_of_two_infinities(module, compute):
+    values = np.zeros((1, 2, 2, 4), np.float32)
+    values[0, 0, 1], values[0, 1, 0] = -np.inf, np.inf
+    x = leaf("x", values.shape)
+    sizes, attributes = {"i": 1, "j": 1}, {"window": 2} | window(2)
+    found = compute(module, apply("maxpool2d", x, sizes=sizes, attributes=attributes), {x: values})
+    assert found.ravel().tolist() == [np.inf] * 4
+
+
 def test_of_equal_numbers_the_first_gets_the_gradient(module, compute):
     x, g = leaf("x", (1, 2, 4, 5)), leaf("g", (1, 1, 2, 5))
     memory = {x: np.ones((1, 2, 4, 5), np.float32), g: np.ones((1, 1, 2, 5), np.float32)}
