@@ -63,6 +63,17 @@ class Signature:
         letters = [at for term in terms(self.text) for _, at in term.sizes if at]
         return [name_of(at) for at in dict.fromkeys(letters)]
 
+    @cached_property
+    def growing(self) -> str | None:
+        """The one size that may grow with the rows of a call: it leads the first output and a
+        source. Over it a kernel only repeats what it does for one row.
+        """
+        if not self.outputs:
+            return None
+        leading = self.outputs[0].sizes[0]
+        is_shown = any(term.sizes[0] == leading for term in self.inputs)
+        return name_of(leading[1]) if leading[1] and is_shown else None
+
     def infer(self, op: str, shapes: Sequence[Shape], given: Sizes) -> dict[str, int]:
         """All sizes by name, from the shapes of the sources.
 

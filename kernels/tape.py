@@ -206,7 +206,25 @@ def verify(tape: Tape, work_limit: int) -> None:
 
 
 def verify_instruction(instruction: Instruction, tape: Tape, where: str) -> None:
-    row, sizes = TABLE[instruction.op], instruction.sizes_of(tape.rows)
+    """TapeRefused unless all that any number of rows makes of it stays within its operands.
+
+    The only size that may be scaled is the one over which a kernel repeats itself: what holds for
+    one row and for the most holds between them, since operands and scratch never shrink with it.
+    """
+    growing = TABLE[instruction.op].signature.growing
+    for name in sorted(instruction.scaled):
+        if name != growing:
+            raise TapeRefused(
+                f"{where}: scales size {name} with the rows; may scale {growing or 'none'} only"
+            )
+    for rows in sorted({1, tape.rows}):
+        verify_sizes(instruction, instruction.sizes_of(rows), tape, where)
+
+
+def verify_sizes(
+    instruction: Instruction, sizes: Mapping[str, int], tape: Tape, where: str
+) -> None:
+    row = TABLE[instruction.op]
     for name, size in sizes.items():
         if not 1 <= size < 2**32:
             raise TapeRefused(f"{where}: size {name} is {size}")

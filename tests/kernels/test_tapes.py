@@ -15,7 +15,17 @@ from kernels.limits import Limits, OutOfMemory, SandboxError, TapeRefused, Trapp
 from kernels.ops import OPCODES, TABLE, apply
 from kernels.programs import training_plan
 from kernels.runtime import Sandbox
-from kernels.tape import OPERANDS_AT, WORDS, Instruction, Tape, decode, describe, operands, verify
+from kernels.tape import (
+    OPERANDS_AT,
+    WORDS,
+    Instruction,
+    Tape,
+    decode,
+    describe,
+    extents_bytes,
+    operands,
+    verify,
+)
 from tests.kernels.examples import example
 
 LIMITS = Limits(memory_bytes=4 * 2**20, deadline_seconds=5, step_work=20_000_000)
@@ -31,12 +41,12 @@ def training_tape():
     return training_plan(settings, rows=20, validation_rows=7, seed=1).plan
 
 
-def run_everything(tape, module):
-    """As a worker would: verify, load, run each program once."""
+def run_everything(tape, module, rows=1):
+    """As a worker would: verify, load, run each program once on so many rows."""
     plan = Plan({}, tape, {str(n): n for n in range(len(tape.programs))}, {}, 0, 0, {})
     sandbox = Sandbox(module, plan, LIMITS)
     for name in plan.programs:
-        sandbox.call(name, 0, 1)
+        sandbox.call(name, 0, 1, rows)
 
 
 def single(op, addresses, sizes, attributes=None, arena_bytes=4_096):
@@ -80,6 +90,36 @@ def test_every_op_fits_one_instruction():
 def test_mallory_cannot_reach_outside_the_arena(tape, message):
     with pytest.raises(TapeRefused, match=message):
         verify(tape, LIMITS.step_work)
+
+
+@pytest.mark.parametrize(
+    ("op", "sizes", "attributes", "scaled", "message"),
+    [
+        ("attention", {"b": 1, "t": 2, "d": 6, "h": 2}, {"causal": 0}, "h", "h .* scale b only"),
+        ("matmul_nn", {"m": 1, "k": 1, "n": 1}, None, "k", "size k with the rows; may scale m"),
+        ("matmul_tn", {"k": 1, "m": 1, "n": 1}, None, "k", "may scale none only"),
+        ("mask", {"n": 1}, None, "n", "may scale none only"),
+    ],
+)
+def test_only_the_size_that_leads_may_grow_with_the_rows(op, sizes, attributes, scaled, message):
+    addresses = (0,) * len(operands(TABLE[op]))
+    whole = single(op, addresses, sizes, attributes, 65_536)
+    verify(dataclasses.replace(whole, rows=3), LIMITS.step_work)
+    one = dataclasses.replace(whole.programs[0][0], scaled=frozenset({scaled}))
+    with pytest.raises(TapeRefused, match=message):
+        verify(Tape(65_536, 0, ((one,),), rows=3), LIMITS.step_work)
+
+
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.signature.growing])
+def test_operands_never_shrink_where_rows_are_added(name):
+    """On which the verifier relies: it looks at one row and at the most."""
+    row = TABLE[name]
+    growing = row.signature.growing
+    node, _ = example(name, np.random.default_rng(1), 4, 4, 4)
+    seen = [dict(node.sizes) | {growing: size} for size in (*range(1, 70), 1_023, 1_024, 1_025)]
+    lengths = np.array([extents_bytes(row, sizes) for sizes in seen])
+    assert (np.diff(lengths, axis=0) >= 0).all()
+    assert row.holds is None or all(row.holds(sizes, node.attributes) for sizes in seen)
 
 
 def test_the_last_bytes_of_the_arena_may_be_used():
@@ -206,6 +246,23 @@ WORDS_OF_TAPE = training_tape().tape.encode()
 VALUES = st.one_of(
     st.integers(0, 64), st.integers(0, 2**32 - 1), st.sampled_from([2**31, 2**32 - 4, 4_096])
 )
+WORD = st.integers(0, 2**32 - 1)
+# the ops whose operands hang on more than the extents of their terms
+CAREFUL = sorted(name for name, row in TABLE.items() if row.holds or row.scratch)
+
+
+@st.composite
+def any_instruction(draw, name, whole, places):
+    """`whole` draws attributes, `places` addresses in words."""
+    row = TABLE[name]
+    count, names = len(operands(row)), row.signature.sizes
+    addresses = draw(st.lists(places.map(lambda n: 4 * n), min_size=count, max_size=count))
+    sizes = {size: draw(st.integers(1, 9)) for size in names}
+    scaled = draw(st.frozensets(st.sampled_from(names), max_size=2)) if names else frozenset()
+    attributes = {
+        key: draw(whole if of is int else st.floats(width=32)) for key, of in row.attributes.items()
+    }
+    return Instruction(name, tuple(addresses), sizes, attributes, scaled)
 
 
 @settings(max_examples=300, deadline=None)
@@ -236,21 +293,27 @@ def test_a_changed_tape_is_refused_traps_or_ends(changes):
 @given(data=st.data())
 def test_any_instruction_within_the_arena_ends_or_traps(data):
     """Well-formed instructions with random operands: most of them pass the verifier and run."""
-    program = []
-    for name in data.draw(st.lists(st.sampled_from(sorted(OPCODES)), min_size=1, max_size=5)):
-        row = TABLE[name]
-        count = len(operands(row))
-        addresses = data.draw(
-            st.lists(st.integers(0, 500).map(lambda n: 4 * n), min_size=count, max_size=count)
-        )
-        sizes = {size: data.draw(st.integers(1, 9)) for size in row.signature.sizes}
-        attributes = {
-            key: data.draw(st.integers(0, 2**32 - 1) if of is int else st.floats(width=32))
-            for key, of in row.attributes.items()
-        }
-        program.append(Instruction(name, tuple(addresses), sizes, attributes))
-    tape = Tape(16_384, 0, (tuple(program),))
+    names = data.draw(st.lists(st.sampled_from(sorted(OPCODES)), min_size=1, max_size=5))
+    program = tuple(data.draw(any_instruction(name, WORD, st.integers(0, 500))) for name in names)
+    most = data.draw(st.integers(1, 4))
     try:
-        run_everything(tape, build.module())
+        run_everything(Tape(16_384, 0, (program,), most), build.module(), most)
     except (TapeRefused, Trapped) as refusal:
         assert str(refusal)
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data())
+def test_what_is_verified_holds_for_any_rows_of_a_call(data):
+    """Where a tape passes, each number of rows passes as the sizes that the machine makes of it."""
+    name = data.draw(st.sampled_from(CAREFUL))
+    instruction = data.draw(any_instruction(name, st.integers(0, 4), st.integers(0, 6)))
+    most = data.draw(st.integers(2, 4))
+    try:
+        verify(Tape(16_384, 0, ((instruction,),), most), LIMITS.step_work)
+    except TapeRefused:
+        return
+    for rows in range(1, most + 1):
+        sizes = instruction.sizes_of(rows)
+        fixed = dataclasses.replace(instruction, sizes=sizes, scaled=frozenset())
+        verify(Tape(16_384, 0, ((fixed,),)), LIMITS.step_work)
