@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels import ops
-from kernels.autodiff import root, separate
+from kernels.autodiff import separate
 from kernels.compiler import Plan, Program, Programs, compile_rows
 from kernels.graph import Node, count, in_order, leaf, reshape
 from kernels.graphfields import (
@@ -136,12 +136,19 @@ def vocabulary(forward: Forward, given: Node) -> int:
     """Tokens in this input must be below it: as many as the smallest table knows that it is looked
     up in.
     """
-    known = [
-        node.sizes["v" if node.op == "embedding" else "n"]
-        for node in dependent(forward)
-        if node.op in ("embedding", "one_hot") and root(node.sources[0]) is given
-    ]
+    known = []
+    for node in dependent(forward):
+        below = ops.TABLE[node.op].below if node.op in ops.TABLE else None
+        if below is not None and any(origin(source) is given for source in node.sources):
+            known.append(node.sizes[below])
     return min(known, default=2**32 - 1)
+
+
+def origin(node: Node) -> Node:
+    """The leaf that whole numbers come from: no op computes them, some hand them on."""
+    while node.sources and node.dtype == "u4":
+        node = node.sources[0]
+    return node
 
 
 # ------------------------------------------------------------------------------------ to JSON

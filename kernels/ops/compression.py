@@ -49,6 +49,6 @@ ROWS: dict[str, Op] = {
         scratch=scratch,
         holds=lambda sizes, attributes: sizes["k"] <= SUM_MOST,
     ),
-    "embedding_int8": Op(Signature("(b,t)u,(v,d)b,(v)->(b,t,d)"), embedding_int8),
+    "embedding_int8": Op(Signature("(b,t)u,(v,d)b,(v)->(b,t,d)"), embedding_int8, below="v"),
     "mask": Op(Signature("(n),(n)->"), mask),
 }

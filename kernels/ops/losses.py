@@ -105,6 +105,6 @@ ROWS: dict[str, Op] = {
         lambda n, s: np.full(n.sizes["count"], n.attributes["value"], np.float32),
         attributes={"value": float},
     ),
-    "one_hot": Op(Signature("(m,1)u->(m,n)"), one_hot),
+    "one_hot": Op(Signature("(m,1)u->(m,n)"), one_hot, below="n"),
     "record": Op(Signature("(2),(p),(p)->"), record, flops=0, counts_steps=True, decides=True),
 }

@@ -44,6 +44,7 @@ ROWS: dict[str, Op] = {
             apply("embedding_gradient", n.sources[0], g, sizes={"v": n.sizes["v"]}),
         ),
         flops=lambda sizes: 0,
+        below="v",
     ),
     "embedding_gradient": Op(
         Signature("(b,t)u,(b,t,d)->(v,d)"),

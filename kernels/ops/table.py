@@ -26,7 +26,8 @@ Gradient = Callable[[Node, Node], tuple[Node | None, ...]]
 class Op:
     """One row. `flops` counts the arithmetic: so much for each combination of sizes, or a function
     of them; `scratch` the floats it borrows. `holds` says for which sizes and attributes the kernel
-    stays within its operands, where the signature does not.
+    stays within its operands, where the signature does not; `below` which size its whole numbers
+    must be below, since it looks something up by them.
     """
 
     signature: Signature
@@ -37,6 +38,7 @@ class Op:
     repeats: Callable[[Attributes], int] | None = None  # how often attributes make it do its flops
     scratch: Callable[[Sizes], int] | None = None
     holds: Callable[[Sizes, Attributes], bool] | None = None
+    below: str | None = None
     in_place: bool = False  # the output may lie where the first source lay
     counts_steps: bool = False  # the kernel is told the number of the step
     decides: bool = False  # the kernel answers whether the step goes on

@@ -203,12 +203,10 @@ def configured(name: str) -> Network:
     return network(objective_of(config.parse(raw, data)).answer(1))
 
 
-def quantised() -> Network:
-    """A network of pictures with weights of one byte."""
-    whole = configured("pictures")
-    names = tuple(f"class {number}" for number in range(4))
-    model = Model(whole.graph, Signature((), names), whole.arrays)
-    small = quantise.quantise(model)
+def quantised(name: str) -> Network:
+    """What a configuration means, with weights of one byte."""
+    whole = configured(name)
+    small = quantise.quantise(Model(whole.graph, Signature((), ()), whole.arrays))
     return Network(small.graph, small.arrays, whole.rows)
 
 
@@ -217,6 +215,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "tokens": tokens,
     "encoder": encoder,
     "recurrent": recurrent,
-    "quantised": quantised,
+    "quantised": partial(quantised, "pictures"),
+    "quantised decoder": partial(quantised, "decoder of text"),
     **{name: partial(configured, name) for name in ARCHITECTURES},
 }

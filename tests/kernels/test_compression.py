@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 
-from kernels import build, config, forward, modelfile, ops, prune, quantise
+from kernels import build, config, forward, modelfile, ops, prune, quantise, sampling
 from kernels.bench.models import exported
 from kernels.bench.workloads import WORKLOADS
 from kernels.data import DataShape
-from kernels.exchange import onnx_writer
+from kernels.exchange import onnx_writer, wasm
 from kernels.exchange.wasm import Texts
 from kernels.forward import Forward
 from kernels.graph import leaf
 from kernels.modelfile import Model, Signature
 from kernels.ops import apply
-from kernels.predictor import Predictor
+from kernels.predictor import Predictor, RowsRefused
 from kernels.tensors import ModelRefused
 from kernels.trainer import CheckpointRefused, Trainer
+from tests.kernels.networks import NETWORKS
 
 
 def byte_product(rng, rows, k, n):
@@ -241,6 +242,23 @@ def test_every_architecture_can_be_quantised(workload, simd):
     found = quantise.compare(model.file, small, model.rows, labels, module=simd)
     assert found.bytes_after < found.bytes_before
     assert 0 < found.largest_difference < 0.03
+
+
+def test_a_decoder_of_bytes_knows_its_tokens_everywhere(simd):
+    network = NETWORKS["quantised decoder"]()
+    model = Model(network.graph, Signature((), ()), network.arrays)
+    predictor = Predictor(modelfile.dump(model), module=simd)
+    assert predictor.vocabulary == 7
+    assert predictor.example_rows(50).max() == 6
+    for token in (7, 2**31):
+        with pytest.raises(RowsRefused, match="row 1: tokens must be from 0 to 6"):
+            predictor.predict(np.array([[0] * 6, [0] * 5 + [token]], np.uint32))
+    assert np.isfinite(predictor.predict(network.rows)).all()  # it answers after a refusal
+    exported = wasm.read(wasm.export(network.graph, network.arrays, Texts({}, {}), simd))
+    assert exported["inputs"][0]["below"] == 7
+    assert predictor.steps == 6
+    written = sampling.generate(predictor.predict, [3], 20, steps=6, module=simd)
+    assert all(0 <= token < 7 for token in written)
 
 
 def test_a_model_of_bytes_leaves_as_onnx(simd):

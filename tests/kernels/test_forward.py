@@ -149,6 +149,29 @@ def test_tokens_are_below_what_the_smallest_table_knows():
     assert forward.vocabulary(Forward({"x": x}, {}, {"y": hot}), x) == 5
 
 
+@pytest.mark.parametrize("name", ops.TABLE)
+def test_an_op_that_looks_up_by_whole_numbers_says_how_large_they_may_be(name):
+    """Or a network in use does not have it, since its answer is no row for a row."""
+    row = ops.TABLE[name]
+    reads = [term.dtype == "u4" for term in row.signature.inputs]
+    if not any(reads) or row.below is not None:
+        assert row.below is None or row.below in row.signature.sizes
+        return
+    with pytest.raises(GraphRefused):
+        forward.refuse_unfit(name, row, "here")
+        forward.refuse_mixing(row, reads, "here")
+
+
+def test_tokens_that_are_handed_on_are_bounded_all_the_same():
+    tokens = leaf("tokens", (1, 6), "u4")
+    table, scales = leaf("table", (7, 2), "i1"), leaf("scales", (7,))
+    moved = ops.apply("copy", reshape(tokens, (2, 3)))
+    found = ops.apply("embedding_int8", reshape(moved, (1, 6)), table, scales)
+    made = Forward({"tokens": tokens}, {"table": table, "scales": scales}, {"y": found})
+    again = forward.from_json(forward.to_json(made), 1)
+    assert forward.vocabulary(again, again.inputs["tokens"]) == 7
+
+
 def test_no_row_may_see_another(raw):
     """Sums over all rows, products of rows with rows."""
     mixing = copy.deepcopy(raw)

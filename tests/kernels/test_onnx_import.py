@@ -44,6 +44,7 @@ def check_import(made, rows, module, sizes=None):
 NOT_READ = {
     "encoder": "output 'weights' is not computed row by row",
     "quantised": "'dense4.weight' holds numbers of type INT8; export it as FLOAT",
+    "quantised decoder": "holds numbers of type INT8; export it as FLOAT",
 }
 
 
