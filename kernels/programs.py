@@ -25,7 +25,7 @@ from kernels.philox import Purpose, stream
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # Kingma and Ba's own values
 EVALUATION_ROWS = 256
 EVALUATION_WORK = 4_000_000_000  # of one step, which cannot be stopped half-way
-STEPS_LIMIT = 2**31 - 1  # the virtual machine counts steps in one word
+STEPS_LIMIT = 2**31 - 1  # the virtual machine counts them in one word, those of each shard apart
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,11 @@ def training_plan(
     """
     per_epoch = steps_per_epoch(config, rows)
     steps = per_epoch * config.training.epochs
-    if steps > STEPS_LIMIT:
-        reason = f"makes {steps:,} steps, at most {STEPS_LIMIT:,}; take fewer or a larger batch"
+    if steps * config.training.shards > STEPS_LIMIT:
+        most = STEPS_LIMIT // config.training.shards
+        reason = f"makes {steps:,} steps, at most {most:,}; take fewer or a larger batch"
+        if config.training.shards > 1:
+            reason += ", or fewer shards"
         raise ConfigError([Problem("training.epochs", reason)])
     shards_most = batch_rows(config, rows)
     if config.training.shards > shards_most:

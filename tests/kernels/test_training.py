@@ -298,10 +298,16 @@ def test_a_run_may_begin_at_the_weights_of_a_model(few, digits):
         trainer(few, network(RICH)).adopt(model)
 
 
-def test_more_steps_than_can_be_counted_are_refused():
-    settings = network(batch_size=1, epochs=10_000)
-    with pytest.raises(config.ConfigError, match="training.epochs: makes 3,000,000,000 steps"):
-        estimate(settings, rows=300_000)
+@pytest.mark.parametrize(
+    ("shards", "most", "way_out"), [(1, 2**31 - 1, "batch$"), (16, 2**27 - 1, "or fewer shards$")]
+)
+def test_more_steps_than_can_be_counted_are_refused(shards, most, way_out):
+    """Each shard of a step counts, since it has a number of its own."""
+    settings = network(epochs=1, batch_size=16, shards=shards)
+    training_plan(settings, rows=16 * most, validation_rows=0, seed=1)
+    said = rf"training.epochs: makes .* steps, at most {most:,}; take fewer .*{way_out}"
+    with pytest.raises(config.ConfigError, match=said):
+        training_plan(settings, rows=16 * (most + 1), validation_rows=0, seed=1)
 
 
 def test_a_step_that_could_not_be_stopped_in_time_is_refused():
