@@ -51,6 +51,7 @@ SCHEDULE: dict[str, Field] = {
     "patience": Whole(1, 10_000),
 }
 DIVERGENT: dict[str, Field] = {"pattern": Choice(PATTERNS), "factor": Real(0.0, 1.0)}
+FACTOR_LEAST = 1e-6  # logarithms over it are still numbers
 # what a setting belongs to: the optimisers or losses that know it
 BELONGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "momentum": ("optimizer", ("sgd", "rmsprop")),
@@ -165,8 +166,11 @@ def read_divergent(reader: Reader, raw: Any) -> Divergent | None:
     values = reader.fields(divergent, "divergent", DIVERGENT)
     if enabled is not True:
         return None
-    pattern = values.get("pattern")
+    pattern, factor = values.get("pattern"), values.get("factor", 0.0)
+    if 0 < factor < FACTOR_LEAST:
+        reason = f"must be 0 or at least {FACTOR_LEAST:g}, not {factor:g}"
+        reader.refuse("divergent.factor", reason)
     for key in DIVERGENT:
         if key not in divergent:
             reader.refuse(f"divergent.{key}", "is required when enabled is true")
-    return Divergent(pattern or "", values.get("factor", 0.0))
+    return Divergent(pattern or "", factor)

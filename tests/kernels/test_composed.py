@@ -8,7 +8,7 @@ from kernels import build, config
 from kernels.data import DataShape, Target, random_data
 from kernels.fields import Choice, Flag, Powers, Real, Reals, Sides, Whole
 from kernels.layers import VOCABULARY
-from kernels.limits import Limits, SandboxError
+from kernels.limits import DeadlineExceeded, Limits, OutOfMemory
 from kernels.modelfile import Signature
 from kernels.predictor import Predictor, RowsRefused
 from kernels.settings import FIELDS, LOSSES, PATTERNS, SCHEDULE
@@ -74,7 +74,11 @@ def compositions(draw):
             key: draw(values_of(field)) for key, field in SCHEDULE.items() if draw(st.booleans())
         }
     pattern = draw(st.none() | st.sampled_from(PATTERNS))
-    divergent = {"enabled": pattern is not None, "pattern": pattern or "lateral", "factor": 0.5}
+    divergent = {
+        "enabled": pattern is not None,
+        "pattern": pattern or "lateral",
+        "factor": draw(st.sampled_from([0, 1e-6, 0.5, 1])),
+    }
     return {
         "architecture": {"type": kind, "layers": draw(LAYERS)},
         "training": needed | extra,
@@ -104,5 +108,5 @@ def test_any_composition_is_refused_by_path_or_trained_and_used(raw, shape):
         list(run.run(steps=4))
         predictor = Predictor(run.export(Signature((), ()), {}), module=build.module())
         predictor.outputs(predictor.example_rows(3))
-    except (config.ConfigError, NonFinite, SandboxError, RowsRefused) as refusal:
+    except (config.ConfigError, NonFinite, OutOfMemory, DeadlineExceeded, RowsRefused) as refusal:
         assert str(refusal)

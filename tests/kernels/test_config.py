@@ -204,6 +204,7 @@ TABLE = [
     (("divergent", "pattern"), "latral", "divergent.pattern: 'latral' is not known; did you mean "
      "'lateral'? (known: lateral, quantum, chaotic, associative, evolutionary)"),
     (("divergent", "factor"), 1.5, "divergent.factor: must be from 0 to 1, not 1.5"),
+    (("divergent", "factor"), 1e-39, "divergent.factor: must be 0 or at least 1e-06, not 1e-39"),
     (("divergent", "factor"), REMOVED, "divergent.factor: is required when enabled is true"),
     (("divergent",), None, "divergent: must be an object, not null"),
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from kernels.patterns.evolutionary import Evolutionary
 from kernels.patterns.quantum import Quantum, tunnelling
 from kernels.philox import Purpose, stream
 from kernels.runtime import Sandbox
+from kernels.settings import FACTOR_LEAST
 
 WIDTH = 37
 TARGET = np.linspace(-1, 1, WIDTH, dtype=np.float32)
@@ -131,6 +132,17 @@ def test_shares_are_drawn_from_the_beta_distribution(factor):
     variance = 1 / (4 * (2 * factor + 1))
     assert shares.mean() == pytest.approx(0.5, abs=4 * math.sqrt(variance / 4_000))
     assert shares.var() == pytest.approx(variance, rel=0.06)
+
+
+def test_the_least_factor_takes_each_example_whole_or_its_partner(module, compute):
+    labels = leaf("labels", (64, 1), "u4")
+    memory = {labels: np.arange(64, dtype=np.uint32)[:, None]}
+    mixed = associative.mixed(associative.shares_of(labels, 64), 64, FACTOR_LEAST, seed=3)
+    shares = compute(module, mixed, memory)
+    assert np.isfinite(shares).all()
+    assert (np.count_nonzero(shares == 1, axis=1) == 1).all()
+    assert ((shares == 1) | (shares < 1e-30)).all()
+    assert 0 < np.trace(shares == 1) < 64
 
 
 def test_an_example_alone_stays_as_it_is(simd, compute):
