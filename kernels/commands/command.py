@@ -1,20 +1,15 @@
-"""What a command is, and the files that commands read and write."""
+"""What a command is, and what several of them are asked."""
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from kernels import config, modelfile
+from kernels import config
+from kernels.commands.files import read_json
 from kernels.config import NetworkConfig
 from kernels.data import DataError, DataShape, Target
-from kernels.modelfile import Model
 
 EXAMPLE = {
     "architecture": {
@@ -34,43 +29,6 @@ class Command:
     help: str
     run: Callable[[argparse.Namespace], Answer]
     options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
-
-
-def read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise DataError(f"{path}: must be JSON: {error}") from error
-
-
-def read_rows(model: Model) -> NDArray[Any]:
-    """Rows from standard input: a list of them, or an object with them under `rows`.
-
-    Raises DataError.
-    """
-    try:
-        raw = json.load(sys.stdin)
-        rows = np.array(raw["rows"] if isinstance(raw, dict) else raw)
-    except (ValueError, KeyError) as error:
-        raise DataError(f"standard input: must be a list of rows in JSON: {error}") from error
-    if rows.dtype.kind not in "iuf" or not rows.ndim:
-        raise DataError("standard input: rows must hold numbers, each as many as the others")
-    shape = next(iter(model.forward(1).inputs.values())).shape or ()
-    return rows.reshape(len(rows), *shape[1:]) if rows.size == len(rows) * size(shape) else rows
-
-
-def size(shape: Sequence[int]) -> int:
-    return int(np.prod(shape[1:]))
-
-
-def read_model(path: Path) -> Model:
-    return modelfile.load(path.read_bytes())
-
-
-def is_model(path: Path) -> bool:
-    """Whether a file is a model and no configuration: JSON begins with a brace at once."""
-    with path.open("rb") as file:
-        return not file.read(64).lstrip().startswith(b"{")
 
 
 def data_options(parser: argparse.ArgumentParser) -> None:
@@ -96,11 +54,6 @@ def data_shape(asked: argparse.Namespace) -> DataShape:
 def read_config(path: Path | None, data: DataShape) -> NetworkConfig:
     """The configuration in a file, or one hidden layer. Raises DataError and ConfigError."""
     return config.parse(EXAMPLE if path is None else read_json(path), data)
-
-
-def write(path: Path, content: bytes) -> Mapping[str, Any]:
-    path.write_bytes(content)
-    return {"file": str(path), "bytes": len(content)}
 
 
 def pairs(answer: Mapping[str, Any]) -> list[str]:

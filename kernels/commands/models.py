@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from kernels import build, explain, modelfile, quantise, sampling, tensors
-from kernels.commands.command import (
-    Answer,
-    Command,
-    pairs,
+from kernels.commands.command import Answer, Command, pairs
+from kernels.commands.files import (
+    check_target,
+    force_option,
+    is_safetensors,
+    read_blob,
     read_json,
     read_model,
     read_rows,
+    read_tokens,
     write,
 )
 from kernels.data import DataError
@@ -31,13 +33,13 @@ MEMORY_BYTES = 2**31
 
 
 def file_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, help="a model file")
+    parser.add_argument("file", type=Path, help="a model file (.safetensors)")
 
 
 def run(asked: argparse.Namespace) -> Answer:
     """Rows from standard input, answers by the names of the outputs."""
     limits = Limits(memory_bytes=MEMORY_BYTES)
-    predictor = Predictor(asked.file.read_bytes(), module=build.module(), limits=limits)
+    predictor = Predictor(read_blob(asked.file), module=build.module(), limits=limits)
     outputs = predictor.outputs(read_rows(predictor.model))
     answer: dict[str, Any] = {name: values.tolist() for name, values in outputs.items()}
     classes, first = predictor.model.signature.classes, next(iter(outputs.values()))
@@ -59,7 +61,7 @@ def write_on(asked: argparse.Namespace) -> Answer:
     """Tokens that go on from those of standard input, a JSON list of whole numbers."""
     module = build.module()
     limits = Limits(memory_bytes=MEMORY_BYTES)
-    predictor = Predictor(asked.file.read_bytes(), module=module, limits=limits)
+    predictor = Predictor(read_blob(asked.file), module=module, limits=limits)
     if predictor.steps is None:
         raise DataError(f"{asked.file}: foretells no next token, so it cannot write")
     found = sampling.generate(
@@ -77,17 +79,6 @@ def write_on(asked: argparse.Namespace) -> Answer:
     return {"tokens": tokens, "text": text}, [" ".join(text)]
 
 
-def read_tokens(vocabulary: int) -> list[int]:
-    try:
-        found = json.load(sys.stdin)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"standard input: must be JSON: {error}") from error
-    is_tokens = isinstance(found, list) and all(type(token) is int for token in found)
-    if not is_tokens or not all(0 <= token < vocabulary for token in found):
-        raise DataError(f"standard input: must be a list of tokens from 0 to {vocabulary - 1}")
-    return list(found)
-
-
 def explain_options(parser: argparse.ArgumentParser) -> None:
     file_options(parser)
     parser.add_argument("--output", type=int, help="number of the output; default: the largest")
@@ -97,7 +88,7 @@ def explain_options(parser: argparse.ArgumentParser) -> None:
 def explain_rows(asked: argparse.Namespace) -> Answer:
     """What each input contributes to one output, for each row of standard input."""
     limits, module = Limits(memory_bytes=MEMORY_BYTES), build.module()
-    blob = asked.file.read_bytes()
+    blob = read_blob(asked.file)
     model = modelfile.load(blob)
     explainer = explain.Explainer(model, module=module, limits=limits)
     rows = read_rows(model)
@@ -132,10 +123,12 @@ def explained(model: Model, row: dict[str, Any]) -> list[str]:
 def smaller_options(parser: argparse.ArgumentParser) -> None:
     file_options(parser)
     parser.add_argument("--output", type=Path, required=True)
+    force_option(parser)
 
 
 def make_smaller(asked: argparse.Namespace) -> Answer:
-    before = asked.file.read_bytes()
+    check_target(asked.output, asked, asked.file)
+    before = read_blob(asked.file)
     after = modelfile.dump(quantise.quantise(modelfile.load(before)))
     answer = {**write(asked.output, after), "bytes_before": len(before)}
     return answer, pairs(answer)
@@ -145,9 +138,12 @@ def export_options(parser: argparse.ArgumentParser) -> None:
     file_options(parser)
     parser.add_argument("--to", choices=FORMATS, required=True)
     parser.add_argument("--output", type=Path, help="default: beside the file")
+    force_option(parser)
 
 
 def export(asked: argparse.Namespace) -> Answer:
+    beside = asked.file.with_suffix(f".{asked.to}")
+    target = check_target(asked.output or beside, asked, asked.file)
     model = read_model(asked.file)
     texts = Texts(vars(model.signature), dict(model.provenance))
     match asked.to:
@@ -157,7 +153,7 @@ def export(asked: argparse.Namespace) -> Answer:
             found = wasm.export(model.graph, model.arrays, texts, build.module())
         case _:
             found = modelfile.dump(model)
-    answer = write(asked.output or asked.file.with_suffix(f".{asked.to}"), found)
+    answer = write(target, found)
     return answer, pairs(answer)
 
 
@@ -166,17 +162,26 @@ def take_in_options(parser: argparse.ArgumentParser) -> None:
     text = "a JSON file: the network of plain safetensors, and its data under `data`"
     parser.add_argument("--config", type=Path, help=text)
     parser.add_argument("--output", type=Path, help="default: beside the file")
+    force_option(parser)
 
 
 def take_in(asked: argparse.Namespace) -> Answer:
     blob = asked.file.read_bytes()
-    if asked.config is None:
-        model, ending = from_onnx(blob), ".safetensors"
-    else:
+    if asked.config is not None:
         model = plain.read(blob, modelfile.read_config(read_json(asked.config)))
-        ending = ".model.safetensors"  # beside the weights, which may be .safetensors themselves
+    elif is_safetensors(blob):
+        raise DataError(
+            f"{asked.file}: is safetensors, no ONNX: a model file can be used as it is, and plain "
+            "weights need --config"
+        )
+    else:
+        model = from_onnx(blob)
+    # beside the weights, which may be .safetensors themselves
+    ending = ".safetensors" if asked.config is None else ".model.safetensors"
+    sources = [asked.file] if asked.config is None else [asked.file, asked.config]
+    target = check_target(asked.output or asked.file.with_suffix(ending), asked, *sources)
     model = replace(model, provenance={"imported_from": asked.file.name})
-    answer = write(asked.output or asked.file.with_suffix(ending), modelfile.dump(model))
+    answer = write(target, modelfile.dump(model))
     return answer, pairs(answer)
 
 

@@ -1,34 +1,36 @@
 """Commands that train, and that look at what a training would do."""
 
 import argparse
-import csv
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kernels import build, estimate, profile, programs, prune, tape
+from kernels import build, estimate, modelfile, profile, programs, prune, tape
 from kernels.commands.command import (
     Answer,
     Command,
     data_options,
     data_shape,
-    is_model,
     pairs,
     read_config,
+)
+from kernels.commands.files import (
+    check_target,
+    force_option,
+    is_model,
+    read_blob,
     read_model,
     write,
 )
+from kernels.commands.tables import Table, read_csv
 from kernels.config import NetworkConfig
-from kernels.data import DataError, DataShape, TrainingData, random_data
+from kernels.data import DataShape, random_data
 from kernels.limits import Limits
 from kernels.modelfile import Model, Signature
+from kernels.objectives import objective_of
 from kernels.predictor import Predictor
 from kernels.trainer import EpochMetrics, Trainer
 
-COLUMNS_LIMIT = 2_000
 WARMING_STEPS = 3
 MEMORY_BYTES = 2**31  # of a command, whose owner can see what the machine has
 
@@ -36,21 +38,28 @@ MEMORY_BYTES = 2**31  # of a command, whose owner can see what the machine has
 def train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="CSV whose last column is the class")
     parser.add_argument("--config", type=Path, help="a JSON file; default: one hidden layer")
-    parser.add_argument("--model", type=Path, help="where to write the model file")
+    parser.add_argument(
+        "--model", type=Path, help="where to write the model file, one .safetensors"
+    )
+    force_option(parser)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--variant", choices=["simd", "scalar"], default="simd")
 
 
 def train(asked: argparse.Namespace) -> Answer:
-    names, classes, data = read_csv(asked.data)
-    settings = read_config(asked.config, DataShape.table(len(names), len(classes)))
+    if asked.model is not None:
+        check_target(asked.model, asked, asked.data, *([asked.config] if asked.config else []))
+    table = read_csv(asked.data)
+    shape = DataShape.table(len(table.features), len(table.classes))
+    settings = read_config(asked.config, shape)
     limits = Limits(memory_bytes=MEMORY_BYTES)
     module = build.module(asked.variant)
+    data = table.training_data()
     training = Trainer(settings, data, seed=asked.seed, module=module, limits=limits)
     points = list(training.run())
     if asked.model is not None:
-        signature = Signature(names, classes)
-        asked.model.write_bytes(training.export(signature, {"data": asked.data.name}))
+        signature = signature_of(settings, table)
+        write(asked.model, training.export(signature, {"data": asked.data.name}))
     answer = {
         "points": [asdict(point) for point in points],
         "steps": training.step,
@@ -58,6 +67,17 @@ def train(asked: argparse.Namespace) -> Answer:
         "kernel_hash": training.module.kernel_hash,
     }
     return answer, [*map(in_words, points), f"weights {answer['weights_sha256']}"]
+
+
+def signature_of(settings: NetworkConfig, table: Table) -> Signature:
+    """Names for what the network takes and answers: what makes rows up from nothing takes no
+    features, and what makes rows answers no class.
+    """
+    unit = objective_of(settings).answer(1)
+    return Signature(
+        table.features if "input" in unit.inputs else (),
+        table.classes if "probabilities" in unit.outputs else (),
+    )
 
 
 def in_words(point: EpochMetrics) -> str:
@@ -72,16 +92,19 @@ def prune_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a model trained on these data")
     parser.add_argument("data", type=Path, help="CSV whose last column is the class")
     parser.add_argument("--output", type=Path, required=True)
+    force_option(parser)
     parser.add_argument("--fraction", type=float, default=0.5, help="of each weight matrix")
     parser.add_argument("--epochs", type=int, default=5, help="of training on")
     parser.add_argument("--seed", type=int, default=7)
 
 
 def prune_model(asked: argparse.Namespace) -> Answer:
-    _, _, data = read_csv(asked.data)
+    check_target(asked.output, asked, asked.file, asked.data)
+    blob = read_blob(asked.file)
+    table = read_csv(asked.data).fitted(modelfile.load(blob).signature)
     found, report = prune.prune(
-        asked.file.read_bytes(),
-        data,
+        blob,
+        table.training_data(),
         fraction=asked.fraction,
         epochs=asked.epochs,
         seed=asked.seed,
@@ -156,7 +179,7 @@ def show_profile(asked: argparse.Namespace) -> Answer:
 def profile_of_prediction(path: Path, rows: int) -> profile.Profile:
     """Of a model answering so many random rows at once, at most as many as a call takes."""
     limits = Limits(memory_bytes=MEMORY_BYTES)
-    predictor = Predictor(path.read_bytes(), module=build.module(), limits=limits)
+    predictor = Predictor(read_blob(path), module=build.module(), limits=limits)
     predictor.outputs(predictor.example_rows(max(1, min(rows, predictor.capacity))))
     return predictor.profile(rows)
 
@@ -185,33 +208,6 @@ def profile_lines(found: profile.Profile) -> list[str]:
             for row in rows
         ]
     return lines
-
-
-# ------------------------------------------------------------------------------------------ tables
-
-
-def read_csv(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], TrainingData]:
-    """Names of features, names of classes, and the data; every fifth row is kept for validation."""
-    with path.open(newline="") as lines:
-        names, *rows = csv.reader(lines)
-    if not 2 <= len(names) <= COLUMNS_LIMIT or len(rows) < 5:
-        raise DataError(f"{path}: must have a heading, 2 to {COLUMNS_LIMIT} columns and 5 rows")
-    values = np.array(list(numbers(path, rows, len(names))), np.float32)
-    classes = tuple(sorted({row[-1] for row in rows}))
-    labels = np.array([classes.index(row[-1]) for row in rows], np.int32)
-    held_out = np.arange(len(rows)) % 5 == 4
-    data = TrainingData(values[~held_out], labels[~held_out], values[held_out], labels[held_out])
-    return tuple(names[:-1]), classes, data
-
-
-def numbers(path: Path, rows: Sequence[Sequence[str]], width: int) -> Iterator[list[float]]:
-    for line, row in enumerate(rows, start=2):
-        if len(row) != width:
-            raise DataError(f"{path}, line {line}: has {len(row)} columns, the heading {width}")
-        try:
-            yield [float(value) for value in row[:-1]]
-        except ValueError as error:
-            raise DataError(f"{path}, line {line}: {error}") from error
 
 
 COMMANDS = {

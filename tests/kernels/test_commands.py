@@ -73,10 +73,10 @@ def test_build_names_the_kernel(simd, capsys):
 @pytest.mark.parametrize(
     ("heading", "row", "message"),
     [
-        ("a,b,kind", "1,x,y", "flowers.csv, line 2: could not convert string to float: 'x'"),
+        ("a,b,kind", "1,x,y", "flowers.csv, line 2: 'x' in the column 'b' is no number"),
         ("a,b,kind", "1,y", "flowers.csv, line 2: has 2 columns, the heading 3"),
         ("kind", "y", "must have a heading, 2 to 2000 columns"),
-        ("a,b,kind", "nan,1,y", "train_rows: row 0 holds a number that is not finite"),
+        ("a,b,kind", "nan,1,y", "flowers.csv, line 2: 'nan' in the column 'a' is no number"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_answered_in_a_sentence(
@@ -130,10 +130,13 @@ def test_run_answers_the_rows_of_standard_input(model, monkeypatch, capsys):
     ("given", "message"),
     [
         ([[1.0, 2.0, 3.0]], "rows: must be (n, 2), not (1, 3)"),
-        ([[1.0, 2.0], [1.0]], "standard input: "),
-        ({"lines": []}, "standard input: must be a list of rows in JSON: 'rows'"),
-        ([["a", "b"]], "standard input: rows must hold numbers"),
-        (5, "standard input: rows must hold numbers"),
+        ([[1.0, 2.0], [1.0]], "standard input: each row must hold as many numbers as the first"),
+        (
+            {"lines": []},
+            "standard input: must be a list of rows, or an object with it under 'rows'",
+        ),
+        ([["a", "b"]], "and rows must hold numbers"),
+        (5, "standard input: must be a list of rows"),
     ],
 )
 def test_rows_that_do_not_fit_are_answered_in_a_sentence(
@@ -205,7 +208,8 @@ def test_quantise_and_prune_make_models_that_still_answer(
     for path in (small, sparse):
         _, out, _ = asked(monkeypatch, capsys, [[2.0, -2.0], [-2.0, 2.0]], "run", str(path))
         assert out.split() == ["tall", "short"]
-    status, _, err = said(capsys, "quantise", str(small), "--output", str(small))
+    again = tmp_path / "again.safetensors"
+    status, _, err = said(capsys, "quantise", str(small), "--output", str(again))
     assert status == 1
     assert "has no product" in err
 
@@ -217,12 +221,12 @@ def test_a_model_goes_out_as_onnx_and_comes_back(model, tmp_path, monkeypatch, c
         assert json.loads(said(capsys, *arguments)[1])["bytes"] == target.stat().st_size
     assert (tmp_path / "out.wasm").read_bytes()[:4] == b"\0asm"
     assert (tmp_path / "out.safetensors").read_bytes() == model.read_bytes()
-    assert said(capsys, "import", str(tmp_path / "out.onnx"))[0] == 0
+    assert said(capsys, "import", str(tmp_path / "out.onnx"), "--force")[0] == 0
     _, out, _ = asked(
         monkeypatch, capsys, [[2.0, -2.0], [-2.0, 2.0]], "run", str(tmp_path / "out.safetensors")
     )
     assert out.split() == ["tall", "short"]
-    status, _, err = said(capsys, "import", str(model))
+    status, _, err = said(capsys, "import", str(tmp_path / "out.wasm"))
     assert (status, err) == (1, "this is no ONNX file\n")
 
 
@@ -252,7 +256,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, capsys):
     for command in ("run", "inspect", "explain"):
         status, _, err = said(capsys, command, str(path))
         assert status == 1
-        assert "8 bytes are no safetensors file" in err
+        assert "broken.safetensors: is no model file" in err
 
 
 def test_a_decoder_writes_on_and_says_no_to_what_it_does_not_know(
