@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 
 from kernels.build import BuildFailed
+from kernels.checkpoints import CheckpointRefused
 from kernels.commands import machine, models, training
 from kernels.config import ConfigError
 from kernels.data import DataError
@@ -29,7 +30,7 @@ from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
 from kernels.sampling import SamplingRefused
 from kernels.tensors import ModelRefused
-from kernels.trainer import CheckpointRefused, NonFinite
+from kernels.trainer import NonFinite
 
 COMMANDS = machine.COMMANDS | training.COMMANDS | models.COMMANDS
 ANSWERED = (

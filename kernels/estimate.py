@@ -1,5 +1,6 @@
 """What a run will take, before it runs: for prices, limits and refusals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kernels import batching, programs, runtime
@@ -7,17 +8,21 @@ from kernels.config import ConfigError, NetworkConfig
 from kernels.fields import Problem
 from kernels.limits import Limits
 from kernels.network import parameter_count
+from kernels.patterns import EPOCH_ENDS
 from kernels.tape import work
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """From the tape of a run. `step_work` is what `Limits.step_work` bounds."""
+    """From the tape of a run. `step_work` is what `Limits.step_work` bounds; `flops` are those of
+    all steps and of all measurements of the validation rows.
+    """
 
     parameters: int
     steps: int
     steps_per_epoch: int
     flops_per_step: int
+    flops: int
     step_work: int
     memory_bytes: int
     model_bytes: int
@@ -35,19 +40,43 @@ def estimate(config: NetworkConfig, *, rows: int, validation_rows: int = 0) -> E
     measured = sum(2 * columns.mean.elements for columns in found.columns.values())
     shards = config.training.shards
     steps = [name for name in plan.programs if name.startswith(("train", "slopes", "move"))]
-    step_work, allowed = max(map(work, plan.tape.programs)), Limits().step_work
-    if step_work > allowed:
-        reason = f"makes a step of {step_work:,} operations, at most {allowed:,}; take fewer rows"
-        raise ConfigError([Problem("training.batch_size", reason)])
+    works = {name: work(plan.tape.programs[number]) for name, number in plan.programs.items()}
+    refuse_long_steps(config, works, max(works[name] for name in steps))
+    flops_per_step = shards * sum(plan.flops[name] for name in steps)
+    evaluation = sum(plan.flops[name] * of.steps for name, of in found.evaluations.items())
     return Estimate(
         parameters=parameters,
         steps=per_epoch * config.training.epochs,
         steps_per_epoch=per_epoch,
-        flops_per_step=shards * sum(plan.flops[name] for name in steps),
-        step_work=step_work,
+        flops_per_step=flops_per_step,
+        flops=config.training.epochs
+        * (per_epoch * flops_per_step + evaluations_an_epoch(config) * evaluation),
+        step_work=max(works.values()),
         memory_bytes=shards * runtime.memory_bytes(plan.tape),
         model_bytes=4 * (parameters + measured),
     )
+
+
+def refuse_long_steps(config: NetworkConfig, works: Mapping[str, int], training: int) -> None:
+    """ConfigError where a step would do more than `Limits` allow by default."""
+    allowed = Limits().step_work
+    if training > allowed:
+        path = "training.batch_size" if config.training.batch_size > 1 else "architecture.layers"
+        wanted = "take fewer rows" if config.training.batch_size > 1 else "take a smaller network"
+        reason = f"makes a step of {training:,} operations, at most {allowed:,}; {wanted}"
+        raise ConfigError([Problem(path, reason)])
+    largest = max(works, key=lambda name: works[name])
+    if works[largest] > allowed:
+        reason = f"'{largest}' takes {works[largest]:,} operations, at most {allowed:,}"
+        raise ConfigError([Problem("architecture.layers", f"{reason}; take a smaller network")])
+
+
+def evaluations_an_epoch(config: NetworkConfig) -> int:
+    """How often all validation rows are measured: once, and as often as a pattern wants."""
+    divergent = config.divergent
+    if divergent is None or divergent.pattern not in EPOCH_ENDS:
+        return 1
+    return 1 + EPOCH_ENDS[divergent.pattern](divergent.factor).measurements
 
 
 def fitted(

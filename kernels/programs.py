@@ -14,17 +14,19 @@ from kernels.blocks import Block, Columns, Sums, block, columns_of, stored, sums
 from kernels.compiler import Plan, Program, compile_programs
 from kernels.config import ConfigError, NetworkConfig
 from kernels.fields import Problem
-from kernels.graph import Node, Number, count, leaf, reshape, view
+from kernels.graph import Node, Number, in_order, leaf, reshape, view
 from kernels.layers import Chance
 from kernels.moves import Moves
 from kernels.objectives import Batch, Objective, Phase, objective_of
 from kernels.objectives.objective import standardised
 from kernels.patterns import associative
 from kernels.philox import Purpose, stream
+from kernels.placement import is_memory
+from kernels.tape import TOUCH_WORK
 
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # Kingma and Ba's own values
 EVALUATION_ROWS = 256
-EVALUATION_WORK = 4_000_000_000  # of one step, which cannot be stopped half-way
+EVALUATION_WORK = 500_000_000  # of one step, which cannot be stopped half-way: about 20 ms
 STEPS_LIMIT = 2**31 - 1  # the virtual machine counts them in one word, those of each shard apart
 
 
@@ -177,8 +179,8 @@ class _Training:
         return programs
 
     def phase(self, number: int, phase: Phase) -> tuple[Program, list[Node]]:
-        """The gradients of a phase and what moves by them. Losses are recorded before anything is
-        moved.
+        """The gradients of a phase and what moves by them. A loss is recorded before anything is
+        moved by it; the second phase judges what the first has moved already.
         """
         measured = sums(f"train{number or ''}", self.rows, self.steps * self.shards)
         self.training.append(measured)
@@ -239,16 +241,24 @@ class _Training:
 
     def evaluations(self) -> dict[str, Sums]:
         """Blocks of rows, so many that one step of them is soon done, and what is left over."""
-        block_rows = min(EVALUATION_ROWS, max(1, self.validation_rows))
-        while block_rows > 1 and self._evaluation_work(block_rows) > EVALUATION_WORK:
-            block_rows //= 2
+        if not self.validation_rows:
+            return {}
+        fitting = max(1, EVALUATION_WORK // self._work_of_one())
+        block_rows = min(EVALUATION_ROWS, self.validation_rows, fitting)
         whole, rest = divmod(self.validation_rows, block_rows)
         found = {"evaluate": sums("evaluate", block_rows, whole)} if whole else {}
         return found | ({"evaluate_rest": sums("evaluate_rest", rest, 1)} if rest else {})
 
-    def _evaluation_work(self, rows: int) -> int:
-        weights = sum(count(parameter.shape) for parameter in self.objective.parameters)
-        return 2 * weights * rows
+    def _work_of_one(self) -> int:
+        """Of measuring one row: its arithmetic, and what it touches."""
+        width, dtype = self.config.data.target_columns
+        rows = leaf("row", (1, self.config.data.features), self.config.data.dtype)
+        parts = {"rows": rows, "targets": leaf("target", (1, width), dtype)}
+        parts |= {"rewards": leaf("reward", (1, 1))}
+        chance = Chance(self.seed, Purpose.EVALUATION)
+        loss = self.objective.measure(self._batch(parts, 1), self.weights.parts, chance)
+        nodes = [node for node in in_order([loss]) if not is_memory(node)]
+        return sum(ops.flops(node) + TOUCH_WORK * node.elements for node in nodes)
 
     def evaluation(self, measured: Sums, first: int) -> Program:
         """Measure blocks of validation rows from row `first` on."""

@@ -106,6 +106,7 @@ def prune(
     origin = {"pruned": shares, "pruned_from": weights_sha256(model.weights)}
     found = tuned.export(model.signature, origin)
     arrays = load(found).weights
+    tuned.adopt(load(found))  # what is measured is what is written: the best epoch's weights
     return found, Pruning(
         metric=points[-1].metric,
         metric_before=before,

@@ -6,7 +6,6 @@ into any pieces, stopped and restored, and ends in the same bits.
 """
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import batching, forward, modelfile, programs, tensors
+from kernels import batching, checkpoints, forward, modelfile, programs
 from kernels.build import Module
+from kernels.checkpoints import CheckpointRefused
 from kernels.config import NetworkConfig
 from kernels.data import DataError, TrainingData, arrays, check_data
 from kernels.epochs import EpochEnds
@@ -28,7 +28,6 @@ from kernels.machine import Machine
 from kernels.network import parameter_count
 from kernels.runtime import Sandbox
 
-CHECKPOINT_FORMAT = "neural-marketplace-checkpoint/2"
 Progress = Callable[[int], bool]
 
 
@@ -38,10 +37,6 @@ class NonFinite(ArithmeticError):
     def __init__(self, step: int, what: str) -> None:
         super().__init__(f"{what} is not a finite number at step {step}; lower the learning rate")
         self.step = step
-
-
-class CheckpointRefused(ValueError):
-    """A checkpoint of another run: its configuration, seed, data or kernels differ."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +104,8 @@ class Trainer:
         if self._ends.wants_validation or self._exploration is not None:
             check_validation(data)
         self.data_sha256 = digest_of_data(data)
+        self._progress: Progress | None = None
+        self._is_asked_to_stop = False
         self.step = 0
         self.steps_per_epoch = programs.steps_per_epoch(config, rows)
         self.steps_total = self.steps_per_epoch * config.training.epochs
@@ -145,6 +142,7 @@ class Trainer:
         tenth of a second or so, answers False. It is a generator: it works while it is read.
         Raises NonFinite, and SandboxError when a limit is reached.
         """
+        self._progress, self._is_asked_to_stop = on_progress, False
         stop_at = None if seconds is None else time.monotonic() + seconds
         last = self.steps_total if steps is None else min(self.step + steps, self.steps_total)
         while self.step < last and not self._ends.is_stopped:
@@ -152,7 +150,8 @@ class Trainer:
             self._advance(min(epoch_end, last) - self.step)
             if self.step == epoch_end:
                 yield self._end_epoch()
-            if on_progress is not None and not on_progress(self.step):
+            self._tell()
+            if self._is_asked_to_stop:
                 return
             if stop_at is not None and time.monotonic() >= stop_at:
                 return
@@ -175,34 +174,25 @@ class Trainer:
         kept = {node.name: self._machine.read(node) for node in self._state()}
         kept |= self._explored()
         if self._ends.best is not None:
-            kept["best"] = self._ends.best
-        stated = self._identity() | {"step": self.step, "epochs": self._ends.state()}
-        return tensors.write(kept, {"checkpoint": json.dumps(stated)})
+            kept[checkpoints.BEST] = self._ends.best
+        state = checkpoints.Checkpoint(kept, self.step, self._ends.state())
+        return checkpoints.write(state, self._identity())
 
     def restore(self, blob: bytes) -> None:
-        """Continue where a checkpoint of the same run stood.
+        """Continue where a checkpoint of the same run stood; one that is refused changes nothing.
 
         Raises CheckpointRefused, or ModelRefused where the bytes are no safetensors.
         """
-        kept, metadata = tensors.read(blob)
-        stated = tensors.parse_json(metadata.get("checkpoint", "{}"), "checkpoint")
-        for key, value in self._identity().items():
-            if stated.get(key) != value:
-                raise CheckpointRefused(f"{key}: the checkpoint has {stated.get(key)}, not {value}")
-        step = stated.get("step")
-        if type(step) is not int or not 0 <= step <= self.steps_total:
-            raise CheckpointRefused(f"step: must be from 0 to {self.steps_total}, not {step}")
-        shapes = {node.name: node.shape for node in self._state()}
+        shapes = {node.name: node.shape or () for node in self._state()}
         shapes |= {name: array.shape for name, array in self._explored().items()}
-        for name, shape in shapes.items():
-            if name not in kept or kept[name].shape != shape:
-                raise CheckpointRefused(f"{name}: must be there, of shape {shape}")
+        best = self._plan.weights.whole.shape or ()
+        found = checkpoints.read(blob, self._identity(), shapes, steps=self.steps_total, best=best)
         for node in self._state():
-            self._machine.write(node, kept[node.name])
+            self._machine.write(node, found.arrays[node.name])
         for name, array in self._explored().items():
-            array[...] = kept[name]
-        self.step = step
-        self._ends.restore(stated["epochs"], kept.get("best"))
+            array[...] = found.arrays[name]
+        self.step = found.step
+        self._ends.restore(found.epochs, found.best)
 
     def adopt(self, model: modelfile.Model) -> None:
         """Begin at a model's weights and standardisation instead of drawn and measured ones.
@@ -221,14 +211,28 @@ class Trainer:
         """Loss and metric on all validation rows, None where there are none."""
         loss, correct, rows = 0.0, 0.0, 0
         for name, measured in self._plan.evaluations.items():
-            if self._machine.first.run(name, 0, measured.steps) < measured.steps:
-                raise NonFinite(self.step, "the validation loss")
+            self._measure(name, measured.steps)
             losses, corrects = (self._machine.read(n) for n in (measured.losses, measured.corrects))
             loss += exact_sum(losses) * measured.rows_per_step
             correct += exact_sum(corrects)
             rows += measured.rows_per_step * measured.steps
         times = rows * self._plan.objective.measured_per_row
         return (loss / rows, correct / times) if rows else (None, None)
+
+    def _measure(self, program: str, steps: int) -> None:
+        """Steps of a program that measures, in calls between which progress is told."""
+        done, box = 0, self._machine.first
+        while done < steps:
+            asked = box.call_steps(program, steps - done)
+            if box.call(program, done, asked) < asked:
+                raise NonFinite(self.step, "the validation loss")
+            done += asked
+            self._tell()
+
+    def _tell(self) -> None:
+        """Where the run is; who answers False is heard when the epoch is measured to its end."""
+        if self._progress is not None and not self._progress(self.step):
+            self._is_asked_to_stop = True
 
     def export(self, signature: modelfile.Signature, provenance: dict[str, Any]) -> bytes:
         """The model file: weights, standardisation, configuration, signature, provenance.
@@ -336,7 +340,7 @@ class Trainer:
 
     def _identity(self) -> dict[str, Any]:
         return {
-            "format": CHECKPOINT_FORMAT,
+            "format": checkpoints.FORMAT,
             "config_sha256": self.config.digest(),
             "data_sha256": self.data_sha256,
             "seed": self.seed,

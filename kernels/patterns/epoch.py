@@ -44,6 +44,10 @@ class EpochState:
 class EpochEnd(Protocol):
     """A pattern that acts when an epoch has ended."""
 
+    @property
+    def measurements(self) -> int:
+        """How often it measures the validation rows at the end of an epoch, at most."""
+
     def memory(self, weights: Floats, moments: Sequence[Floats]) -> dict[str, Shape]:
         """The shapes of the arrays that it keeps from epoch to epoch, by name."""
 

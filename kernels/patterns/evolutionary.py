@@ -39,6 +39,10 @@ class Evolutionary:
     factor: float
     population: int = 4
 
+    @property
+    def measurements(self) -> int:
+        return 2
+
     def memory(self, weights: Floats, moments: Sequence[Floats]) -> dict[str, Shape]:
         kept = {"weights": weights, **named(moments)}
         shapes = {name: (self.population, *array.shape) for name, array in kept.items()}

@@ -35,6 +35,10 @@ class Quantum:
     factor: float
     copies: int = 4
 
+    @property
+    def measurements(self) -> int:
+        return self.copies + 1
+
     def memory(self, weights: Floats, moments: Sequence[Floats]) -> dict[str, Shape]:
         return {}
 

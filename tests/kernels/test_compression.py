@@ -6,6 +6,7 @@ import pytest
 from kernels import build, config, forward, modelfile, ops, prune, quantise, sampling
 from kernels.bench.models import exported
 from kernels.bench.workloads import WORKLOADS
+from kernels.checkpoints import CheckpointRefused
 from kernels.data import DataShape
 from kernels.exchange import onnx_writer, wasm
 from kernels.exchange.wasm import Texts
@@ -15,7 +16,7 @@ from kernels.modelfile import Model, Signature
 from kernels.ops import apply
 from kernels.predictor import Predictor, RowsRefused
 from kernels.tensors import ModelRefused
-from kernels.trainer import CheckpointRefused, Trainer
+from kernels.trainer import Trainer
 from tests.kernels.networks import NETWORKS
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from kernels import config
+from kernels.checkpoints import CheckpointRefused
 from kernels.config import ConfigError
 from kernels.data import DataError, DataShape, Target, TrainingData
 from kernels.patterns import EPOCH_ENDS
 from kernels.settings import PATTERNS
-from kernels.trainer import CheckpointRefused, Trainer
+from kernels.trainer import Trainer
 
 
 def settings(pattern=None, factor=0.5, data=None, kind="feedforward", **training):

@@ -1,18 +1,21 @@
 """Training: it learns, it repeats to the bit however it is cut, and it says no by name."""
 
+import json
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from kernels import config, modelfile, reference, tensors
 from kernels.build import module as built
-from kernels.data import DataError, DataShape, TrainingData
+from kernels.checkpoints import CheckpointRefused
+from kernels.data import DataError, DataShape, Target, TrainingData
 from kernels.estimate import estimate
 from kernels.limits import Limits
 from kernels.programs import training_plan
 from kernels.tensors import ModelRefused
-from kernels.trainer import CheckpointRefused, NonFinite, Trainer
+from kernels.trainer import NonFinite, Trainer
 
 PLAIN = [{"type": "dense", "units": 24, "activation": "relu"}]
 RICH = [
@@ -25,14 +28,14 @@ RICH = [
 ]
 
 
-def network(layers=None, *, divergent=None, **training):
+def network(layers=None, *, divergent=None, pattern="lateral", **training):
     raw = {
         "architecture": {"type": "feedforward", "layers": PLAIN if layers is None else layers},
         "training": {"epochs": 3, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"}
         | training,
     }
     if divergent:
-        raw["divergent"] = {"enabled": True, "pattern": "lateral", "factor": divergent}
+        raw["divergent"] = {"enabled": True, "pattern": pattern, "factor": divergent}
     return config.parse(raw, DataShape.table(64, 10))
 
 
@@ -279,6 +282,76 @@ def test_a_checkpoint_of_another_run_is_refused(few):
         trainer(few).restore(tensors.write(arrays, texts))
     with pytest.raises(ModelRefused):
         trainer(few).restore(blob[:-1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays, stated: stated.pop("epochs"), "epochs: must be an object"),
+        (lambda arrays, stated: stated["epochs"].update(factor="much"), "epochs.factor: must be"),
+        (lambda arrays, stated: stated["epochs"].update(plateau=3), "epochs.plateau: must be a"),
+        (lambda arrays, stated: arrays.update(best=np.zeros(3, "f4")), "best: must be there"),
+        (lambda arrays, stated: arrays.pop("best"), "best: must be there"),
+        (
+            lambda arrays, stated: arrays.update(weights=arrays["weights"].astype("i1")),
+            "weights: must be there, float32",
+        ),
+    ],
+)
+def test_a_checkpoint_that_is_refused_changes_nothing(change, message, few):
+    settings = network(patience=50, epochs=20)
+    run = trainer(few, settings)
+    list(run.run(steps=20))
+    arrays, texts = tensors.read(run.checkpoint())
+    stated = json.loads(texts["checkpoint"])
+    change(arrays, stated)
+    other = trainer(few, settings)
+    before = other.checkpoint()
+    with pytest.raises(CheckpointRefused, match=message):
+        other.restore(tensors.write(arrays, {"checkpoint": json.dumps(stated)}))
+    assert other.checkpoint() == before
+
+
+def test_progress_is_told_while_validation_rows_are_measured(digits):
+    """Enough of them that measuring takes several calls; a pattern measures them six times."""
+    rows = np.tile(digits.train_rows, (30, 1))
+    labels = np.tile(digits.train_targets, 30)
+    data = TrainingData(digits.train_rows[:64], digits.train_targets[:64], rows, labels)
+    layers = [{"type": "dense", "units": 400, "activation": "gelu"}]
+    settings = network(layers, pattern="quantum", divergent=0.5, epochs=1)
+    told = []
+    list(
+        trainer(data, settings).run(on_progress=lambda step: told.append(time.monotonic()) or True)
+    )
+    gaps = np.diff(told)
+    assert len(told) > 12
+    assert gaps.max() < 1
+
+
+def test_validation_is_cut_so_that_no_step_of_it_is_long():
+    layers = [
+        {"type": "embedding", "vocab_size": 50, "embed_dim": 128},
+        *[{"type": "transformer_block", "heads": 4, "ff_dim": 512}] * 3,
+    ]
+    raw = {
+        "architecture": {"type": "transformer", "layers": layers},
+        "training": {
+            "epochs": 1, "batch_size": 1, "learning_rate": 0.001, "optimizer": "adam",
+        },
+    }  # fmt: skip
+    shape = DataShape((128,), Target.CLASSES, 2, vocabulary=50)
+    guess = estimate(config.parse(raw, shape), rows=10, validation_rows=500)
+    assert guess.step_work < 5_000_000_000
+
+
+def test_what_is_quoted_counts_the_validation_rows():
+    plain, quantum = network(), network(divergent=0.5, pattern="quantum")
+    without = estimate(plain, rows=203)
+    assert without.flops == without.flops_per_step * without.steps
+    once = estimate(plain, rows=203, validation_rows=70).flops - without.flops
+    often = estimate(quantum, rows=203, validation_rows=70).flops - without.flops
+    assert once > 0
+    assert often == 6 * once
 
 
 def test_a_run_may_begin_at_the_weights_of_a_model(few, digits):

@@ -19,6 +19,7 @@ from billing import services as billing
 from governance import services as governance
 from kernels import build, modelfile, tensors, trainer
 from kernels import config as kernel_config
+from kernels.checkpoints import CheckpointRefused
 from kernels.data import DataError, TrainingData
 from kernels.limits import Limits, SandboxError
 from kernels.modelfile import Signature
@@ -45,12 +46,12 @@ FAULTS = (
     SandboxError,
     trainer.NonFinite,
     DataError,
-    trainer.CheckpointRefused,
+    CheckpointRefused,
     tensors.ModelRefused,
     blobs.BlobFault,
 )
 # What makes a checkpoint useless: an older one, or the beginning, leads to the same bits.
-UNREADABLE = (trainer.CheckpointRefused, tensors.ModelRefused, blobs.BlobFault)
+UNREADABLE = (CheckpointRefused, tensors.ModelRefused, blobs.BlobFault)
 
 
 def run_job(job_id: str) -> None:

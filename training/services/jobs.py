@@ -111,7 +111,7 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         estimate = kernel_estimate.estimate(
             network, rows=dataset.train_rows, validation_rows=dataset.validation_rows
         )
-    flops = estimate.flops_per_step * estimate.steps
+    flops = estimate.flops
     needs = {
         "parameters": estimate.parameters,
         "memory_bytes": estimate.memory_bytes,
