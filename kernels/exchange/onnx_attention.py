@@ -17,6 +17,7 @@ from kernels.exchange.onnx_values import (
     Value,
     arranged,
     refuse_batch,
+    refuse_large,
     reshape,
 )
 from kernels.graph import Node
@@ -50,6 +51,8 @@ def masked(found: Scores, mask: Array) -> Scores:
     steps = found.queries.index.shape[-2]
     if found.is_softmax or mask.size not in (1, steps * steps):
         raise OnnxRefused(f"a mask {mask.shape} on the scores of {steps} steps")
+    if mask.size == 1:  # small itself, and held against every pair of steps
+        refuse_large((steps, steps))
     square = np.broadcast_to(mask.reshape(mask.shape[-2:] if mask.size > 1 else 1), (steps, steps))
     seen = np.tri(steps, dtype=bool)
     if (square[seen] != 0).any():

@@ -1,6 +1,5 @@
 """What an ONNX file knows: its weights, and what is computed of constants alone, shapes mostly."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import onnx
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 from kernels.exchange.onnx_shapes import numbers
-from kernels.exchange.onnx_values import ELEMENTS_LIMIT, Array, OnnxRefused
+from kernels.exchange.onnx_values import ELEMENTS_LIMIT, Array, OnnxRefused, refuse_large
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 WHOLE = (TensorProto.INT32, TensorProto.INT64)
@@ -60,8 +59,7 @@ def folded(kind: str, inputs: Sequence[Array], attributes: Mapping[str, Any]) ->
     shape: tuple[int, ...] = ()
     if kind not in ("Concat", "Expand"):
         shape = np.broadcast_shapes(*(given.shape for given in inputs))
-    if math.prod(shape) > ELEMENTS_LIMIT:
-        raise OnnxRefused(f"a constant {shape}")
+    refuse_large(shape)
     return np.asarray(FOLDS[kind](inputs, attributes))
 
 
@@ -77,8 +75,7 @@ def divided(inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array:
 
 def expanded(inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array:
     shape = np.broadcast_shapes(inputs[0].shape, tuple(numbers(inputs, 1)))
-    if math.prod(shape) > ELEMENTS_LIMIT:
-        raise OnnxRefused(f"a constant {shape}")
+    refuse_large(shape)
     return np.broadcast_to(inputs[0], shape)
 
 
@@ -100,6 +97,7 @@ def cast(inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array:
 
 
 def joined(inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array:
+    refuse_large([sum(given.size for given in inputs)])
     return np.concatenate(inputs, axis=int(attributes["axis"]))
 
 

@@ -22,6 +22,7 @@ from kernels.exchange.onnx_values import (
     matrix,
     moved,
     refuse_batch,
+    refuse_large,
     reshape,
     spread,
     whole,
@@ -311,6 +312,7 @@ def mean(operator: Operator, inputs: Sequence[Any]) -> Known:
 def concat(operator: Operator, inputs: Sequence[Any]) -> Known:
     """Side by side: the axis is moved to the end, where our op joins columns."""
     values = [computed(inputs, at) for at in range(len(inputs))]
+    refuse_large([sum(value.index.size for value in values)])
     first = values[0]
     axis = axis_of(first, int(operator.get("axis", 0)))
     refuse_batch(first, axis, "joins along")

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from kernels.exchange.onnx_values import (
-    ELEMENTS_LIMIT,
     ROWS,
     Array,
     OnnxRefused,
     Value,
     moved,
     refuse_batch,
+    refuse_large,
 )
 
 Attributes = Mapping[str, Any]
@@ -101,6 +101,8 @@ def op_unsqueeze(inputs: Sequence[Any], attributes: Attributes) -> Shaped:
     axes = numbers(inputs, 1, attributes.get("axes"))
     rank = len(x.shape) + len(axes)
     places = {int(axis) % rank for axis in axes}
+    if len(places) != len(axes):
+        raise OnnxRefused(f"axes {list(axes)} name one of {rank} twice")
     sizes = iter(x.shape)
     return reshape(x, [1 if at in places else next(sizes) for at in range(rank)])
 
@@ -123,6 +125,8 @@ def op_gather(inputs: Sequence[Any], attributes: Attributes) -> Shaped:
     axis = axis_of(x, int(attributes.get("axis", 0)))
     if places.size and not -x.shape[axis] <= places.min() <= places.max() < x.shape[axis]:
         raise OnnxRefused(f"picks {places.max()} of {x.shape[axis]}")
+    held = x.shape if isinstance(x, np.ndarray) else x.index.shape
+    refuse_large((*held[:axis], places.size, *held[axis + 1 :]))
     return taken(x, axis, lambda array: np.take(array, places, axis))
 
 
@@ -166,9 +170,13 @@ def op_shape(inputs: Sequence[Any], attributes: Attributes) -> Array:
 
 def op_constant_of_shape(inputs: Sequence[Any], attributes: Attributes) -> Array:
     shape = numbers(inputs, 0)
-    if min(shape, default=1) < 0 or math.prod(shape) > ELEMENTS_LIMIT:
+    value = attributes.get("value", np.zeros(1, np.float32))
+    if min(shape, default=1) < 0:
         raise OnnxRefused(f"a constant of {shape}")
-    return np.full(shape, attributes.get("value", np.zeros(1, np.float32)).ravel()[0])
+    if not isinstance(value, np.ndarray) or value.size != 1:
+        raise OnnxRefused("value must be a tensor of one number")
+    refuse_large(shape)
+    return np.full(shape, value.ravel()[0])
 
 
 MOVES: dict[str, Callable[[Sequence[Any], Attributes], Shaped]] = {

@@ -11,6 +11,7 @@ were merged the one inside `before`. The index is for one row; where a graph com
 shape, the batch counts as ROWS, a prime that is no other size.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,11 +26,18 @@ from kernels.graph import Node, Shape, leaf
 
 ROWS = 7_919
 ELEMENTS_LIMIT = 2**24  # of one row of a value, and of what is computed while reading
+WEIGHTS_LIMIT = 2**28  # as many as the largest file holds, of two bytes each
 Array = NDArray[Any]
 
 
 class OnnxRefused(ValueError):
     """A file that is no ONNX, or says what we cannot; the text names the node and the reason."""
+
+
+def refuse_large(shape: Sequence[int]) -> None:
+    """OnnxRefused for what would take more memory than is given to one value; before it is made."""
+    if math.prod(shape) > ELEMENTS_LIMIT:
+        raise OnnxRefused(f"{tuple(shape)} has more than {ELEMENTS_LIMIT:,} elements")
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,13 @@ class Parameters:
 
     nodes: dict[str, Node] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
+    elements: int = 0
 
     def add(self, values: Array, name: str) -> Node:
         """A leaf for these numbers, under a name like the one given."""
+        self.elements += values.size
+        if self.elements > WEIGHTS_LIMIT:  # a small file may use the same numbers again and again
+            raise OnnxRefused(f"makes more than {WEIGHTS_LIMIT:,} weights")
         if not np.isfinite(values).all():
             raise OnnxRefused(f"weights {values.shape} hold numbers that are not finite")
         plain = re.sub(r"[^A-Za-z0-9._/-]+", "_", name)[:100].strip("_") or "constant"
