@@ -24,7 +24,6 @@ from kernels.philox import Purpose, stream
 from kernels.placement import is_memory
 from kernels.tape import TOUCH_WORK
 
-ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}  # Kingma and Ba's own values
 EVALUATION_ROWS = 256
 EVALUATION_WORK = 500_000_000  # of one step, which cannot be stopped half-way: about 20 ms
 STEPS_LIMIT = 2**31 - 1  # the virtual machine counts them in one word, those of each shard apart

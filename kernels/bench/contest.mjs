@@ -16,9 +16,12 @@ for (const one of JSON.parse(file("cases.json"))) {
   const bytes = Uint8Array.from(file(`${one.stem}.rows`)).buffer; // of its own, not Node's pool
   const numbers = one.is_of_tokens ? new Uint32Array(bytes) : new Float32Array(bytes);
   const size = numbers.length / one.rows;
-  const rows = Array.from({ length: one.rows }, (_, row) => numbers.subarray(row * size, (row + 1) * size));
+  const row = (_, at) => numbers.subarray(at * size, (at + 1) * size);
+  const rows = Array.from({ length: one.rows }, row);
   const model = await load(file(`${one.stem}.wasm`));
-  const session = await ort.InferenceSession.create(file(`${one.stem}.onnx`), { executionProviders: ["wasm"] });
+  const session = await ort.InferenceSession.create(file(`${one.stem}.onnx`), {
+    executionProviders: ["wasm"],
+  });
   const tensor = one.is_of_tokens
     ? new ort.Tensor("int64", BigInt64Array.from(numbers, BigInt), one.shape)
     : new ort.Tensor("float32", numbers, one.shape);

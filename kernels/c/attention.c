@@ -1,10 +1,10 @@
 // Attention with several heads. Vaswani et al., "Attention is all you need" (2017), section 3.2.
 //
-// qkv (b, t, 3d) holds side by side what each step asks, what it answers to and what it says; a head
-// owns d / h columns of each. Of the scores (t, t) of a head only those of QUERIES steps are ever in
-// memory, with all the keys: a row of them is whole, so its softmax needs no second thought and the
-// size of the block changes no bit. The gradient makes the scores again from what is kept, the
-// logarithm of the sum of exponentials of each row (Dao et al., "FlashAttention", 2022).
+// qkv (b, t, 3d) holds side by side what each step asks, what it answers to and what it says; a
+// head owns d / h columns of each. Of the scores (t, t) of a head only those of QUERIES steps are
+// ever in memory, with all the keys: a row of them is whole, so its softmax needs no second thought
+// and the size of the block changes no bit. The gradient makes the scores again from what is kept,
+// the logarithm of the sum of exponentials of each row (Dao et al., "FlashAttention", 2022).
 //
 // Where attention is causal a step sees itself and what was before it; the others have weight zero.
 

@@ -42,17 +42,17 @@ INLINE f32x4 exp4(f32x4 x) {
     return mul(mul(e.y, first), second);
 }
 
-// The same bits for x from -87.3 to 88, where 2^n is one factor, and for less work; at -88 zero. The
-// shift leaves n alone of the bits of 1.5 * 2^23 + n, and the sum puts it on the exponent of 1.
+// The same bits for x from -87.3 to 88, where 2^n is one factor, and for less work; at -88 zero.
+// The shift leaves n alone of the bits of 1.5 * 2^23 + n, and the sum puts it on the exponent of 1.
 INLINE f32x4 moderate_exp4(f32x4 x) {
     Exponential e = split_exp4(x);
     i32x4 power = add_i32(shift_left(bits_of(e.shifted), 23), splat_i32(0x3f800000));
     return mul(e.y, float_of(power));
 }
 
-// 2^x for x below 126, zero below -126.5: what a softmax adds up. As x - n is exact it takes one step
-// less than e^x, and the polynomial is cut in pairs (Estrin) so that its parts need not wait for
-// one another. Its own relative error is 2e-9.
+// 2^x for x below 126, zero below -126.5: what a softmax adds up. As x - n is exact it takes one
+// step less than e^x, and the polynomial is cut in pairs (Estrin) so that its parts need not wait
+// for one another. Its own relative error is 2e-9.
 INLINE f32x4 power4(f32x4 x) {
     const float shift = 12582912.0f;
     x = larger(x, splat(-127.0f));

@@ -69,9 +69,9 @@ void op_regularise(float *g, float *p, u32 n, float l1, float l2) {
         store_some(g + i, pulled4(load_some(g + i, n - i), load_some(p + i, n - i), pulls), n - i);
 }
 
-// total (n) = the sum of the gradients of the batches gathered so far; once there are `every` (1) of
-// them their mean, and so does g become. waited (1) is how many came before this one; `due` counts
-// them. Zero for `every`, as in fresh memory, is one.
+// total (n) = the sum of the gradients of the batches gathered so far; once there are `every` (1)
+// of them their mean, and so does g become. waited (1) is how many came before this one; `due`
+// counts them. Zero for `every`, as in fresh memory, is one.
 void op_accumulate(float *total, float *g, float *waited, float *every, u32 n) {
     float gathered = *waited + 1.0f;
     if (*waited == 0.0f) copy_row(total, g, n);
@@ -90,11 +90,11 @@ u32 op_due(float *waited, float *every) {
 }
 
 // For the gradient noise scale (McCandlish and others, "An empirical model of large-batch
-// training", 2018, appendix A.1): sums (4) gather |g|^2 of single batches and their number, |mean|^2
-// of groups of batches and their number. Runs before `accumulate`. A group is what `every` gathers;
-// where that is one batch, it is this one and the one before, whose gradient `total` still holds:
-// the weights have moved by one step between the two. The first batch since the sums were zero has
-// none before it.
+// training", 2018, appendix A.1): sums (4) gather |g|^2 of single batches and their number,
+// |mean|^2 of groups of batches and their number. Runs before `accumulate`. A group is what `every`
+// gathers; where that is one batch, it is this one and the one before, whose gradient `total` still
+// holds: the weights have moved by one step between the two. The first batch since the sums were
+// zero has none before it.
 void op_measure_noise(float *sums, float *g, float *total, float *waited, float *every, u32 n) {
     u32 is_first = sums[1] == 0.0f, is_single = *every <= 1.0f;
     float gathered = *waited + 1.0f;

@@ -42,8 +42,8 @@ void op_cross_entropy(float *out, float *logs, const float *x, const u32 *labels
 }
 
 // out (m, n) = (softmax(x) - 1 at the label) / m, where softmax(x) = exp(x - log)
-void op_cross_entropy_gradient(float *out, const float *x, const u32 *labels, const float *logs, u32 m,
-                               u32 n) {
+void op_cross_entropy_gradient(float *out, const float *x, const u32 *labels, const float *logs,
+                               u32 m, u32 n) {
     const float share = 1.0f / (float)m, octaves = octaves_of(1.0f);
     for (u32 row = 0; row < m; row++, out += n, x += n) {
         float log = logs[row];

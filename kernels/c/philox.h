@@ -58,7 +58,7 @@ INLINE Blocks draw4(Stream stream, u32 step, u32 first) {
     return draw_at(stream, step, add_i32(splat_i32((i32)first), ascending()));
 }
 
-// Of four words their upper 24 bits, as floats, exactly.
+// Of four words their upper 24 bits, as floats: as many as a float holds exactly.
 INLINE f32x4 upper24_4(i32x4 words) { return convert(drop_bits(words, 8)); }
 
 // 16 numbers in the order of the stream, from block `first` on: of each word its upper 24 bits.
@@ -67,6 +67,3 @@ INLINE void draw16(float *out, Stream stream, u32 step, u32 first) {
     store_transposed(out, LANES, upper24_4(found.word[0]), upper24_4(found.word[1]),
                      upper24_4(found.word[2]), upper24_4(found.word[3]));
 }
-
-// Of a word its upper 24 bits, as many as a float holds exactly.
-INLINE u32 upper24(u32 word) { return word >> 8; }

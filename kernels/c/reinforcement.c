@@ -5,7 +5,8 @@
 #include "logits.h"
 
 // Of a row its probabilities p (n), from exp(x - peak) in the same place, and their entropy, -sum
-// of p * log p: in four lanes, added up in pairs, then over the ragged end. log p = (x - peak) - log.
+// of p * log p: in four lanes, added up in pairs, then over the ragged end.
+// log p = (x - peak) - log.
 INLINE float policy_of(float *shares, const float *x, float peak, float total, float log, u32 n) {
     f32x4 sums = splat(0.0f);
     u32 i = 0;

@@ -5,8 +5,8 @@
 
 // out (b, c) = the rows of x (n, c) whose turn it is in `order`: batch number step modulo
 // steps_per_epoch
-void op_gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b, u32 steps_per_epoch,
-            u32 step) {
+void op_gather(float *out, const float *x, const u32 *order, u32 n, u32 c, u32 b,
+               u32 steps_per_epoch, u32 step) {
     u64 first = (u64)(step % steps_per_epoch) * b;
     if (first + b > n) __builtin_trap();
     for (u32 i = 0; i < b; i++) copy_row(out + i * c, x + checked(order[first + i], n) * c, c);
@@ -52,6 +52,7 @@ INLINE void measure(const float *x, float *mean, float *scale, u32 n, u32 c, con
 // the same on every machine.
 void op_measure_columns(float *x, float *mean, float *scale, u32 n, u32 c) {
     u32 i = 0;
-    for (; i + COLUMNS_ABREAST <= c; i += COLUMNS_ABREAST) measure(x + i, mean + i, scale + i, n, c, COLUMNS_ABREAST);
+    for (; i + COLUMNS_ABREAST <= c; i += COLUMNS_ABREAST)
+        measure(x + i, mean + i, scale + i, n, c, COLUMNS_ABREAST);
     for (; i < c; i++) measure(x + i, mean + i, scale + i, n, c, 1);
 }

@@ -255,7 +255,9 @@ INLINE f32x4 nearest(f32x4 a) { return wasm_f32x4_nearest(a); }  // ties to even
 INLINE i32x4 whole(f32x4 a) { return wasm_i32x4_trunc_sat_f32x4(a); }
 INLINE i16x8 load_bytes(const i8 *p) { return wasm_i16x8_load8x8(p); }
 // (a0, b0, a1, b1, …) of the lower and of the upper half
-INLINE i16x8 zip_low(i16x8 a, i16x8 b) { return wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+INLINE i16x8 zip_low(i16x8 a, i16x8 b) {
+    return wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
 INLINE i16x8 zip_high(i16x8 a, i16x8 b) {
     return wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }

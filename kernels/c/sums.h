@@ -62,8 +62,8 @@ INLINE f32x4 share4(f32x4 x, float peak, float octaves) {
 
 INLINE float octaves_of(float scale) { return scale * 1.44269504088896341f; }
 
-// out (n) = exp((x - peak) * scale), and their sum: four running sums over whole vectors, added up in
-// pairs, then the ragged end.
+// out (n) = exp((x - peak) * scale), and their sum: four running sums over whole vectors, added up
+// in pairs, then the ragged end.
 INLINE float exponentials(float *out, const float *x, float scale, float peak, u32 n) {
     float octaves = octaves_of(scale);
     f32x4 sums = splat(0.0f);

@@ -41,9 +41,9 @@ static u32 execute(const Instruction *instruction, u8 *arena, u32 step, u32 rows
     return dispatch(instruction->opcode, word, arena, step);
 }
 
-// Steps first .. first + steps - 1 of one program, for this many rows. Answers how many were completed: fewer than
-// asked means that the loss of the next one was not a number, and that its parameters were not
-// moved.
+// Steps first .. first + steps - 1 of one program, for this many rows. Answers how many were
+// completed: fewer than asked means that the loss of the next one was not a number, and that its
+// parameters were not moved.
 __attribute__((export_name("run")))
 u32 run(const u32 *tape, u32 program, u8 *arena, u32 first, u32 steps, u32 rows) {
     if (rows < 1 || rows > tape[4]) __builtin_trap();

@@ -48,8 +48,10 @@ def test_a_turn_repeats_until_it_is_long_enough_to_be_timed():
 
 
 def test_an_op_is_compared_between_the_two_modules():
-    found = table.compare("sum", *table.case("sum"))
-    assert found["ratio"] == pytest.approx(found["scalar_us"] / found["simd_us"])
+    """Four lanes against one, five times as fast where nothing else is at work."""
+    found = table.compare("matmul_nn", *table.case("matmul_nn"))
+    assert 0 < 1.5 * found["simd_us"] < found["scalar_us"]
+    assert found["ratio"] > 1.5
 
 
 def test_a_training_step_is_timed_without_its_peer(capsys):
@@ -101,6 +103,9 @@ def test_a_workload_trains_and_leaves_in_every_format(workload):
     assert found.wasm[:4] == b"\0asm"
     assert len(found.onnx) > 1_000
     assert found.rows.shape == (workload.batch_rows, *workload.input)
+
+
+def test_every_workload_has_its_peer():
     assert len(torch_steps.NETWORKS) == len(workloads.WORKLOADS)
 
 
