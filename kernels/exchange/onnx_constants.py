@@ -68,9 +68,16 @@ def plain(function: Callable[..., Any]) -> Callable[[Sequence[Array], Mapping[st
 
 
 def divided(inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array:
-    """Whole numbers stay whole."""
-    is_whole = inputs[0].dtype.kind in "iu"
-    return np.asarray((np.floor_divide if is_whole else np.divide)(*inputs))
+    """Whole numbers stay whole, and are cut towards zero: -7 / 2 is -3."""
+    left, right = inputs
+    if left.dtype.kind not in "iu":
+        return np.asarray(np.divide(left, right))
+    return np.asarray(np.floor_divide(left - np.fmod(left, right), right))
+
+
+def remainder(inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array:
+    """With the sign of the divisor, or where `fmod` is 1 with that of what is divided."""
+    return np.asarray((np.fmod if attributes.get("fmod", 0) else np.mod)(*inputs))
 
 
 def expanded(inputs: Sequence[Array], attributes: Mapping[str, Any]) -> Array:
@@ -113,7 +120,7 @@ FOLDS: dict[str, Callable[[Sequence[Array], Mapping[str, Any]], Any]] = {
     "GreaterOrEqual": plain(np.greater_equal),
     "Less": plain(np.less),
     "LessOrEqual": plain(np.less_equal),
-    "Mod": plain(np.mod),
+    "Mod": remainder,
     "Mul": plain(np.multiply),
     "Neg": plain(np.negative),
     "Not": plain(np.logical_not),

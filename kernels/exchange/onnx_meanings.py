@@ -286,9 +286,14 @@ def embedding(operator: Operator, inputs: Sequence[Any]) -> Known:
 
 
 def mean(operator: Operator, inputs: Sequence[Any]) -> Known:
-    """Over axes before the last: steps of a sequence, places of a picture."""
+    """Over axes before the last: steps of a sequence, places of a picture. No axes mean all of
+    them, or none where `noop_with_empty_axes` is 1.
+    """
     value = computed(inputs, 0)
-    axes = numbers(inputs, 1, operator.get("axes", range(value.index.ndim)))
+    axes = numbers(inputs, 1, operator.get("axes", ()))
+    if not axes and operator.get("noop_with_empty_axes", 0):
+        return value
+    axes = axes or range(value.index.ndim)
     reduced = sorted(axis_of(value, int(axis)) for axis in axes)
     if value.batch in reduced or value.index.shape[value.batch] != 1:
         raise OnnxRefused("takes a mean over the rows")

@@ -136,6 +136,33 @@ def test_a_mean_over_places_is_read(simd):
     check_import(made, rows, simd)
 
 
+@pytest.mark.parametrize("operator", ["Div", "Mod", "Mod<fmod = 1>"])
+def test_whole_numbers_are_divided_as_elsewhere(operator, simd):
+    left, right = np.array([7, -7, 7, -7, 6, -6, 0, -1]), np.array([2, 2, -2, -2, 3, 3, -5, 5])
+    text = (
+        "d (float[N, 8] x) => (float[N, 8] y)"
+        f" {{ c = {operator}(left, right) f = Cast<to = 1>(c) y = Add(x, f) }}"
+    )
+    check_import(model(text, left=left, right=right), np.zeros((2, 8), "f4"), simd)
+
+
+@pytest.mark.parametrize("axes", ["(x, none)", "(x)"])
+def test_a_mean_over_no_axes_is_one_over_all_unless_told_otherwise(axes, simd):
+    def mean(told):
+        text = f"{{ m = ReduceMean{told}{axes} y = Relu(m) }}"
+        made = model(
+            f"m (float[N, 3, 4] x) => (float[N, 3, 4] y) {text}", none=np.array([], np.int64)
+        )
+        made.opset_import[0].version = 18
+        return made
+
+    rows = np.random.default_rng(8).standard_normal((3, 3, 4)).astype("f4")
+    check_import(mean("<noop_with_empty_axes = 1>"), rows, simd)
+    for told in ("<noop_with_empty_axes = 0>", ""):
+        with pytest.raises(OnnxRefused, match="takes a mean over the rows"):
+            onnx_reader.read(mean(told).SerializeToString())
+
+
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 def test_a_recurrent_network_is_read(direction, simd):
     """As PyTorch writes one: steps first, directions joined by a reshape, computed zeros."""
