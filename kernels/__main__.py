@@ -9,10 +9,12 @@
     quantise FILE, prune FILE data.csv                    make it smaller
     export FILE --to onnx|wasm         hand it on         import FILE                 take it in
 
-Each command prints for people, or with --json one object on standard output.
+FILE is a model: one .safetensors with its network in it. Each command prints for people, or with
+--json one object on standard output. No file is written over unless --force is said.
 """
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from collections.abc import Sequence
 from kernels.build import BuildFailed
 from kernels.checkpoints import CheckpointRefused
 from kernels.commands import machine, models, training
+from kernels.commands.command import say
 from kernels.config import ConfigError
 from kernels.data import DataError
 from kernels.exchange.onnx_values import OnnxRefused
@@ -52,15 +55,34 @@ ANSWERED = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    asked = parser().parse_args(arguments)
+    """Does what was asked and answers the status to end with: 0 done, 1 refused in a sentence, 130
+    stopped by the person.
+    """
     try:
+        asked = parser().parse_args(arguments)
         answer, lines = COMMANDS[asked.command].run(asked)
-    except ANSWERED as error:
-        sys.stderr.write(f"{error}\n")
+        text = json.dumps(answer) if asked.json else "\n".join(lines)
+        say(text, sys.stdout)
+    except BrokenPipeError:  # whoever read has seen enough
         return 1
-    text = json.dumps(answer) if asked.json else "\n".join(lines)
-    sys.stdout.write(text + "\n")
+    except ANSWERED as error:
+        say(str(error), sys.stderr)
+        return 1
+    except MemoryError:
+        say("there is not enough memory; take fewer rows or smaller layers", sys.stderr)
+        return 1
+    except KeyboardInterrupt as stop:
+        say(str(stop) or "stopped", sys.stderr)
+        return 130
     return 0
+
+
+def speak_utf8() -> None:
+    """UTF-8 in and out, whatever the locale says: the same bytes on every machine."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            is_read = stream is sys.stdin
+            stream.reconfigure(encoding="utf-8", errors="strict" if is_read else "backslashreplace")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,4 +100,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    speak_utf8()
     sys.exit(main(sys.argv[1:]))

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from kernels.ops.chance import STREAM
 Variant = Literal["simd", "scalar"]
 
 SOURCES = Path(__file__).parent / "c"
-DEFAULT_FOLDER = Path(__file__).parents[1] / "var" / "kernels"
+DEFAULT_DATA = Path(__file__).parents[1] / "var"
 STACK_BYTES = 65_536
 FLAGS = [
     "--target=wasm32-freestanding",
@@ -63,13 +63,20 @@ class Module:
 def module(variant: Variant = "simd", folder: Path | None = None) -> Module:
     """The module of these sources, built if it is not there yet. Raises BuildFailed.
 
-    Folder: the argument, else the environment's KERNELS_DIR, else var/kernels.
+    Folder: the argument, else the environment's KERNELS_DIR, else `kernels` in its DATA_DIR, else
+    in var.
     """
-    base = folder or Path(os.environ.get("KERNELS_DIR") or DEFAULT_FOLDER)
+    base = folder or folder_of(os.environ)
     built = base / source_hash()[:16]
     if not built.is_dir():
         build(built)
     return Module(built / f"{variant}.wasm", variant, file_hash(built / "simd.wasm"))
+
+
+def folder_of(environment: Mapping[str, str]) -> Path:
+    """Where builds lie: where the site keeps them, so that both find each other's."""
+    data = Path(environment.get("DATA_DIR") or DEFAULT_DATA)
+    return Path(environment.get("KERNELS_DIR") or data / "kernels")
 
 
 def table_header() -> str:

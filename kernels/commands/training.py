@@ -1,18 +1,22 @@
 """Commands that train, and that look at what a training would do."""
 
 import argparse
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from kernels import build, estimate, modelfile, profile, programs, prune, tape
 from kernels.commands.command import (
     Answer,
     Command,
+    check_range,
     data_options,
     data_shape,
     pairs,
     read_config,
+    say,
 )
 from kernels.commands.files import (
     check_target,
@@ -24,7 +28,7 @@ from kernels.commands.files import (
 )
 from kernels.commands.tables import Table, read_csv
 from kernels.config import NetworkConfig
-from kernels.data import DataShape, random_data
+from kernels.data import DataError, DataShape, random_data
 from kernels.limits import Limits
 from kernels.modelfile import Model, Signature
 from kernels.objectives import objective_of
@@ -32,6 +36,8 @@ from kernels.predictor import Predictor
 from kernels.trainer import EpochMetrics, Trainer
 
 WARMING_STEPS = 3
+NUMBERS_LIMIT = 2**27  # at random, half a gigabyte
+BATCH_LIMIT = 1_000_000
 MEMORY_BYTES = 2**31  # of a command, whose owner can see what the machine has
 
 
@@ -56,7 +62,7 @@ def train(asked: argparse.Namespace) -> Answer:
     module = build.module(asked.variant)
     data = table.training_data()
     training = Trainer(settings, data, seed=asked.seed, module=module, limits=limits)
-    points = list(training.run())
+    points = list(followed(training, sys.stderr if asked.json else sys.stdout))
     if asked.model is not None:
         signature = signature_of(settings, table)
         write(asked.model, training.export(signature, {"data": asked.data.name}))
@@ -66,7 +72,19 @@ def train(asked: argparse.Namespace) -> Answer:
         "weights_sha256": training.weights_sha256(),
         "kernel_hash": training.module.kernel_hash,
     }
-    return answer, [*map(in_words, points), f"weights {answer['weights_sha256']}"]
+    return answer, [f"weights {answer['weights_sha256']}"]
+
+
+def followed(training: Trainer, stream: TextIO) -> Iterator[EpochMetrics]:
+    """Each epoch, told as it ends. Who stops it is told how far it came."""
+    try:
+        for point in training.run():
+            say(in_words(point), stream)
+            yield point
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(
+            f"stopped at step {training.step:,} of {training.steps_total:,}; no model was written"
+        ) from stop
 
 
 def signature_of(settings: NetworkConfig, table: Table) -> Signature:
@@ -128,6 +146,7 @@ def inspect(asked: argparse.Namespace) -> Answer:
     if asked.file is not None and is_model(asked.file):
         return inspect_model(read_model(asked.file))
     settings = read_config(asked.file, data_shape(asked))
+    check_range("seed", asked.seed, 0, 2**64 - 1)
     guess = estimate.estimate(settings, rows=asked.rows)
     found = programs.training_plan(settings, rows=asked.rows, validation_rows=0, seed=asked.seed)
     plan = found.plan
@@ -153,7 +172,7 @@ def inspect_model(model: Model) -> Answer:
         "outputs": {name: list(node.shape or ()) for name, node in unit.outputs.items()},
         "parameters": sum(array.size for array in model.weights.values()),
         "bytes": sum(array.nbytes for array in model.arrays.values()),
-        "arrays": {name: [str(a.dtype), *a.shape] for name, a in model.arrays.items()},
+        "arrays": {name: [str(a.dtype), *a.shape] for name, a in sorted(model.arrays.items())},
         "ops": [entry["op"] for entry in model.graph["nodes"]],
         "signature": vars(model.signature),
         "provenance": dict(model.provenance),
@@ -169,6 +188,7 @@ def profile_options(parser: argparse.ArgumentParser) -> None:
 
 
 def show_profile(asked: argparse.Namespace) -> Answer:
+    check_range("batch", asked.batch, 1, BATCH_LIMIT)
     if asked.file is not None and is_model(asked.file):
         found = profile_of_prediction(asked.file, asked.batch)
     else:
@@ -180,7 +200,7 @@ def profile_of_prediction(path: Path, rows: int) -> profile.Profile:
     """Of a model answering so many random rows at once, at most as many as a call takes."""
     limits = Limits(memory_bytes=MEMORY_BYTES)
     predictor = Predictor(read_blob(path), module=build.module(), limits=limits)
-    predictor.outputs(predictor.example_rows(max(1, min(rows, predictor.capacity))))
+    predictor.outputs(predictor.example_rows(min(rows, predictor.capacity)))
     return predictor.profile(rows)
 
 
@@ -188,6 +208,12 @@ def profile_of_training(settings: NetworkConfig, rows: int) -> profile.Profile:
     """Of a step on so many random rows, after a few that warm it up; batches are not cut into
     shards.
     """
+    each = max(settings.data.features, settings.data.size)
+    if rows * each > NUMBERS_LIMIT:
+        raise DataError(
+            f"--rows: {rows:,} rows of {each:,} numbers are too many to make up; at most "
+            f"{NUMBERS_LIMIT // each:,}"
+        )
     whole = replace(settings, training=replace(settings.training, shards=1))
     limits, module = Limits(memory_bytes=MEMORY_BYTES), build.module()
     trainer = Trainer(whole, random_data(whole.data, rows), seed=1, module=module, limits=limits)

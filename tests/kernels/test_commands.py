@@ -186,8 +186,8 @@ def test_inspect_and_profile_know_a_model_from_a_configuration(model, tmp_path, 
     ("arguments", "message"),
     [
         (["--input", "5x3"], "--input: '5x3' is no shape"),
-        (["--input", "0"], "must be from 1 on"),
-        (["--rows", "0"], "must be from 1 on"),
+        (["--input", "0"], "must be from 1 to"),
+        (["--rows", "0"], "must be from 1 to"),
     ],
 )
 def test_data_that_cannot_be_are_answered_in_a_sentence(arguments, message, capsys):
