@@ -37,13 +37,15 @@ class Model {
     Object.assign(this, about); // signature, inputs, outputs, capacity, provenance, kernel_hash
     const { memory, predict } = instance.exports;
     const block = (place) => {
-      const size = count(place.shape); // for one row
-      return { ...place, size, memory: new KINDS[place.dtype](memory.buffer, place.address, size * about.capacity) };
+      const size = count(place.shape), all = size * about.capacity; // for one row, for all
+      const view = new KINDS[place.dtype](memory.buffer, place.address, all);
+      return { ...place, size, memory: view };
     };
     this.#call = predict;
     this.#input = block(about.inputs[0]);
     this.#outputs = about.outputs.map(block);
-    this.#tokens = new Map((about.signature.vocabulary ?? []).map((token, number) => [token, number]));
+    const vocabulary = about.signature.vocabulary ?? [];
+    this.#tokens = new Map(vocabulary.map((token, number) => [token, number]));
   }
 
   // What the first output means, row by row: all its values, and where they are probabilities of
@@ -52,7 +54,8 @@ class Model {
     const [{ name, shape, size }] = this.#outputs, found = this.run(rows)[name];
     return Array.from(rows, (_, row) => {
       const values = found.slice(row * size, (row + 1) * size);
-      return name === "probabilities" ? { values, label: this.#label(values, shape.at(-1)) } : { values };
+      if (name !== "probabilities") return { values };
+      return { values, label: this.#label(values, shape.at(-1)) };
     });
   }
 
@@ -69,7 +72,8 @@ class Model {
     }
     for (const [at, values] of found.entries()) {
       const wrong = values.findIndex((value) => !Number.isFinite(value));
-      if (wrong >= 0) refuse(Math.floor(wrong / this.#outputs[at].size), "its numbers are so large that the network overflows");
+      const row = Math.floor(wrong / this.#outputs[at].size);
+      if (wrong >= 0) refuse(row, "its numbers are so large that the network overflows");
     }
     return Object.fromEntries(this.#outputs.map(({ name }, at) => [name, found[at]]));
   }
@@ -90,18 +94,26 @@ class Model {
     if (typeof row === "string") values = this.#split(row);
     else if (!Array.isArray(row) && !ArrayBuffer.isView(row))
       values = named.map((name) => row?.[name] ?? refuse(at, `has no ${name}`));
-    const isOfNumbers = ArrayBuffer.isView(values) && typeof values[0] === "number"; // and is copied once
-    if (!isOfNumbers)
-      values = (ArrayBuffer.isView(values) ? Array.from(values) : values.flat(Infinity)).map((value) =>
-        typeof value === "string" && this.#tokens.size
-          ? this.#tokens.get(value) ?? refuse(at, `does not know the token "${value}"`)
-          : Number(value));
+    const isTyped = ArrayBuffer.isView(values);
+    if (!isTyped || typeof values[0] !== "number") // else they are copied once
+      values = (isTyped ? Array.from(values) : values.flat(Infinity))
+        .map((value) => this.#number(value, at));
     if (values.length !== size) refuse(at, `must have ${size} values, not ${values.length}`);
-    const fits = (value) => dtype === "f4"
-      ? Number.isFinite(Math.fround(value)) : Number.isInteger(value) && value >= 0 && value < below;
+    // nothing but a number is one: Number() makes 0 of null and of "", and 16 of "0x10"
+    const fits = (value) => typeof value === "number" && (dtype === "f4"
+      ? Number.isFinite(Math.fround(value))
+      : Number.isInteger(value) && value >= 0 && value < below);
     const wrong = values.findIndex((value) => !fits(value));
-    if (wrong >= 0) refuse(at, `value ${wrong} is ${values[wrong]}, no number that the model takes`);
+    if (wrong >= 0)
+      refuse(at, `value ${wrong} is ${shown(values[wrong])}, no number that the model takes`);
     return values;
+  }
+
+  // A token's number, a large whole number as any other, and the rest as it is.
+  #number(value, at) {
+    if (typeof value === "bigint") return Number(value);
+    if (typeof value !== "string" || !this.#tokens.size) return value;
+    return this.#tokens.get(value) ?? refuse(at, `does not know the token "${value}"`);
   }
 
   // A text in tokens: single characters where the vocabulary has no others, else words.
@@ -113,6 +125,10 @@ class Model {
 
 function count(shape) {
   return shape.reduce((product, size) => product * size, 1);
+}
+
+function shown(value) {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
 function refuse(row, reason) {

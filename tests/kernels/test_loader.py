@@ -149,7 +149,16 @@ def test_tokens_may_be_numbers_words_or_a_text(tmp_path, simd):
     ("name", "row", "message"),
     [
         ("dense", [1.0] * 63, "row 0: must have 64 values, not 63"),
-        ("dense", [1.0] * 63 + ["much"], "row 0: value 63 is NaN"),
+        ("dense", [1.0] * 63 + ["much"], 'row 0: value 63 is "much", no number'),
+        ("dense", [1.0] * 63 + [""], 'row 0: value 63 is "", no number'),
+        ("dense", [1.0] * 63 + [" "], 'row 0: value 63 is " ", no number'),
+        ("dense", [1.0] * 63 + ["0x10"], 'row 0: value 63 is "0x10", no number'),
+        ("dense", [1.0] * 63 + ["1.5"], 'row 0: value 63 is "1.5", no number'),
+        ("dense", [True] + [1.0] * 63, "row 0: value 0 is true, no number"),
+        ("dense", [None] + [1.0] * 63, "row 0: value 0 is null, no number"),
+        ("dense", dict.fromkeys(NAMES, "2"), 'row 0: value 0 is "2", no number'),
+        ("tokens", [None] * 6, "row 0: value 0 is null, no number"),
+        ("tokens", [0, 1, 2, 3, 4, False], "row 0: value 5 is false, no number"),
         ("dense", [1.0] * 63 + [1e39], "row 0: value 63 is 1e+39"),
         ("dense", [3e38] * 64, "row 0: its numbers are so large that the network overflows"),
         ("dense", {"pixel_0": 1}, "row 0: has no pixel_1"),
@@ -165,6 +174,22 @@ def test_rows_that_do_not_fit_are_refused(name, row, message, tmp_path, simd):
     found = node(PREDICT, LOADER.as_uri(), path.as_uri(), [row])
     assert isinstance(found, str)
     assert found.startswith(f"RangeError: {message}")
+
+
+LARGE_NUMBERS = """
+async ([loader, model, row]) => {
+  const { load } = await import(loader), large = BigInt64Array.from(row.map(BigInt));
+  const [whole, list, view] = (await load(model)).predict([row, row.map(BigInt), large]);
+  return [whole, list, view].map(({ values }) => Array.from(values));
+}
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+def test_large_whole_numbers_are_numbers_too(tmp_path, simd):
+    _, path = exported("tokens", tmp_path, simd)
+    whole, listed, viewed = node(LARGE_NUMBERS, LOADER.as_uri(), path.as_uri(), [1, 0, 6, 6, 4, 3])
+    assert whole == listed == viewed
 
 
 @pytest.mark.skipif(NODE is None, reason="Node is not installed")
