@@ -66,6 +66,8 @@ class Explainer:
             raise NotExplained("graph: must have one input, of one row")
         self.points = max(1, min(POINTS_AT_ONCE, forward.capacity(unit) // 2))
         slopes = _Slopes(model.forward(self.points))
+        (given,) = unit.inputs.values()
+        self._vocabulary = forward.vocabulary(unit, given)  # where it takes tokens
         self.outputs = slopes.score.elements // self.points
         self._slopes = slopes
         self._sandbox = Sandbox(module, compile_programs(slopes.programs), limits or Limits())
@@ -92,7 +94,11 @@ class Explainer:
     ) -> Contributions:
         """Integrated gradients along the straight way from the baseline: zeros unless one is given
         (of numbers; tokens begin at an embedding of zeros). Values have the example's shape.
+
+        Raises NotExplained as `gradient` does, and for fewer points than one.
         """
+        if points < 1:
+            raise NotExplained(f"points: must be at least 1, not {points}")
         end = self._begin(example).astype(np.float64)
         begin = np.zeros_like(end) if baseline is None else self._begin(baseline).astype(np.float64)
         ways = (np.arange(points) + 0.5) / points
@@ -131,10 +137,19 @@ class Explainer:
         shape = (node.shape or ())[1:]
         if np.size(example) != count(shape):
             raise NotExplained(f"example: must be of shape {shape}, not {np.shape(example)}")
-        kinds = "iu" if node.dtype == "u4" else "iuf"
         found = np.asarray(example).reshape(shape)
-        if found.dtype.kind not in kinds or not np.isfinite(found).all():
-            raise NotExplained("example: must be finite numbers, tokens whole ones")
+        if node.dtype == "u4":
+            if found.dtype.kind not in "iu":
+                raise NotExplained(f"example: tokens must be whole numbers, not {found.dtype}")
+            if not ((found >= 0) & (found < self._vocabulary)).all():
+                raise NotExplained(f"example: tokens must be from 0 to {self._vocabulary - 1}")
+            return found
+        if found.dtype.kind not in "iuf":
+            raise NotExplained(f"example: must be numbers, not {found.dtype}")
+        with np.errstate(over="ignore"):  # too large becomes infinite, and is refused below
+            found = found.astype(np.float32)
+        if not np.isfinite(found).all():
+            raise NotExplained("example: must be finite numbers")
         return found
 
     def _run(self, points: NDArray[Any], output: int) -> tuple[Float, Float]:

@@ -128,6 +128,8 @@ def test_a_model_without_attention_has_no_maps(digit_model, digits, simd):
     [
         (np.zeros(63), 0, r"example: must be of shape \(64,\), not \(63,\)"),
         (np.full(64, np.nan), 0, "example: must be finite"),
+        (np.full(64, 1e300), 0, "example: must be finite"),
+        (np.array(["a"] * 64), 0, "example: must be numbers, not <U1"),
         (np.zeros(64), 10, "output: must be from 0 to 9, not 10"),
         (np.zeros(64), -1, "output: must be from 0 to 9, not -1"),
     ],
@@ -135,6 +137,30 @@ def test_a_model_without_attention_has_no_maps(digit_model, digits, simd):
 def test_what_cannot_be_explained_is_said(example, output, message, digit_model, simd):
     with pytest.raises(NotExplained, match=message):
         Explainer(digit_model, module=simd).gradient(example, output)
+
+
+@pytest.mark.parametrize("token", [11, -1, 2**31])
+def test_a_token_that_the_model_does_not_know_is_refused_and_the_next_is_explained(token, simd):
+    asked = Explainer(token_model(), module=simd)
+    wrong, right = np.array([1, 5, 0, 10, 5, token]), np.array([1, 5, 0, 10, 5, 2])
+    expected = asked.gradient(right, 0)
+    for ask in (
+        lambda: asked.gradient(wrong, 0),
+        lambda: asked.contributions(wrong, 0),
+        lambda: asked.contributions(right, 0, baseline=wrong),
+        lambda: asked.attention(wrong),
+    ):
+        with pytest.raises(NotExplained, match="example: tokens must be from 0 to 10"):
+            ask()
+    with pytest.raises(NotExplained, match="tokens must be whole numbers, not float64"):
+        asked.gradient(right + 0.5, 0)
+    np.testing.assert_array_equal(asked.gradient(right, 0), expected)
+
+
+@pytest.mark.parametrize("points", [0, -1])
+def test_contributions_take_at_least_one_point(points, digit_model, simd):
+    with pytest.raises(NotExplained, match=f"points: must be at least 1, not {points}"):
+        Explainer(digit_model, module=simd).contributions(np.zeros(64), 0, points=points)
 
 
 def test_tokens_read_in_two_ways_are_refused():
