@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever read has seen enough
         return 1
     except ANSWERED as error:
-        say(str(error), sys.stderr)
+        say(in_words(error), sys.stderr)
         return 1
     except MemoryError:
         say("there is not enough memory; take fewer rows or smaller layers", sys.stderr)
@@ -75,6 +75,12 @@ def main(arguments: Sequence[str]) -> int:
         say(str(stop) or "stopped", sys.stderr)
         return 130
     return 0
+
+
+def in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def speak_utf8() -> None:
