@@ -3,31 +3,29 @@
 
 #include "activations.h"
 #include "kernels.h"
-
-enum { SUMS = 8 };
+#include "sums.h"
 
 // The sum of g^2, or of ((g + other) * share)^2, in double precision: element i goes to running sum
 // i modulo 8, and the eight are added in pairs.
 INLINE double squares_of(const float *g, const float *other, float share, u32 n) {
-    f64x2 sums[SUMS / 2] = {splat_f64(0.0), splat_f64(0.0), splat_f64(0.0), splat_f64(0.0)};
-    double sum[SUMS];
+    Sums sums = no_sums();
     u32 i = 0;
     for (; i + SUMS <= n; i += SUMS)
 #pragma unroll
         for (u32 half = 0; half < 2; half++) {
             f32x4 x = load(g + i + half * LANES);
             if (other) x = mul(add(x, load(other + i + half * LANES)), splat(share));
-            f64x2 first = widen_first(x), last = widen_last(x);
-            sums[2 * half] = add_f64(sums[2 * half], mul_f64(first, first));
-            sums[2 * half + 1] = add_f64(sums[2 * half + 1], mul_f64(last, last));
+            gather_product(&sums, half, x, x);
         }
 #pragma unroll
-    for (u32 pair = 0; pair < SUMS / 2; pair++) store_f64(sum + 2 * pair, sums[pair]);
-    for (u32 lane = 0; i < n; i++, lane++) {
-        double x = other ? (g[i] + other[i]) * share : g[i];
-        sum[lane] += x * x;
+    for (u32 half = 0; half < 2; half++) {
+        if (i >= n) break;
+        f32x4 x = load_some(g + i, n - i);
+        if (other) x = mul(add(x, load_some(other + i, n - i)), splat(share));
+        gather_product(&sums, half, x, x);
+        i += LANES;
     }
-    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+    return in_pairs(sums);
 }
 
 // g is made shorter where it is longer than `limit` (Pascanu, Mikolov and Bengio, "On the

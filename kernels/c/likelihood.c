@@ -30,10 +30,7 @@ INLINE void pull(float *out, const float *shares, float grow, float shrink, u32 
 
 INLINE double weight_of(const u32 *labels, const float *weights, u32 m, u32 n) {
     double total = 0.0;
-    for (u32 row = 0; row < m; row++) {
-        if (labels[row] >= n) __builtin_trap();
-        total += weights[labels[row]];
-    }
+    for (u32 row = 0; row < m; row++) total += weights[checked(labels[row], n)];
     return total;
 }
 

@@ -1,30 +1,7 @@
 // Divergent patterns: seeded exploration on top of gradient descent.
 
-#include "elementary.h"
 #include "kernels.h"
-
-enum { SUMS = 8 };
-
-typedef struct { f64x2 pair[SUMS / 2]; } Sums;
-
-INLINE Sums no_sums(void) {
-    f64x2 zero = splat_f64(0.0);
-    return (Sums){{zero, zero, zero, zero}};
-}
-
-// Sums 0 to 3, or 4 to 7, += a * b; lanes that are zero change nothing
-INLINE void gather(Sums *sums, u32 half, f32x4 a, f32x4 b) {
-    f64x2 *pair = sums->pair + 2 * half;
-    pair[0] = add_f64(pair[0], mul_f64(widen_first(a), widen_first(b)));
-    pair[1] = add_f64(pair[1], mul_f64(widen_last(a), widen_last(b)));
-}
-
-INLINE double in_pairs(Sums sums) {
-    double sum[SUMS];
-#pragma unroll
-    for (u32 pair = 0; pair < SUMS / 2; pair++) store_f64(sum + 2 * pair, sums.pair[pair]);
-    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
-}
+#include "sums.h"
 
 // a - share * b in double precision
 INLINE f32x4 without(f32x4 a, double share, f32x4 b) {
@@ -59,8 +36,8 @@ void op_lateral(float *g, float *noise, u32 n, float factor, u32 steps_total, St
             u32 at = i + half * LANES;
             if (at >= n) break;
             f32x4 slope = load_some(g + at, n - at);
-            gather(&squares, half, slope, slope);
-            gather(&along, half, load_some(noise + at, n - at), slope);
+            gather_product(&squares, half, slope, slope);
+            gather_product(&along, half, load_some(noise + at, n - at), slope);
         }
     double length = in_pairs(squares);
     if (length == 0.0) return;  // no gradient, no direction orthogonal to it, no step
@@ -72,7 +49,7 @@ void op_lateral(float *g, float *noise, u32 n, float factor, u32 steps_total, St
             if (at >= n) break;
             f32x4 left = without(load_some(noise + at, n - at), share, load_some(g + at, n - at));
             store_some(noise + at, left, n - at);
-            gather(&across, half, left, left);
+            gather_product(&across, half, left, left);
         }
     double rest = in_pairs(across);
     if (rest == 0.0) return;  // one parameter alone: nothing is orthogonal to its gradient

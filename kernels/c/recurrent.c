@@ -6,14 +6,12 @@
 // for all steps. What a step multiplies is written in the order the tile reads it by the loop that
 // computes it. Rows do not see each other: blocks decide nothing but speed.
 
-#include "elementary.h"
+#include "activations.h"
 #include "tile.h"
 
 // Weights up to this width stay in the second cache while four rows pass; wider ones are read once
 // for BLOCK rows.
 enum { NARROW = 160, BLOCK = 32, GATES = 4, SAVED = 6 };
-
-#define ONE splat(1.0f)
 
 INLINE f32x4 load_up_to(const float *p, u32 n) { return n == LANES ? load(p) : load_tail(p, n); }
 

@@ -105,25 +105,12 @@ INLINE Errors errors_of(const u32 rows, const float *values, const u32 *actions,
     return found;
 }
 
-typedef struct { f64x2 first, last; } Sums;
-
-INLINE void gather(Sums *sums, f32x4 x) {
-    sums->first = add_f64(sums->first, widen_first(x));
-    sums->last = add_f64(sums->last, widen_last(x));
-}
-
-INLINE double in_pairs(Sums sums) {
-    double found[LANES];
-    store_f64(found, sums.first);
-    store_f64(found + 2, sums.last);
-    return (found[0] + found[1]) + (found[2] + found[3]);
-}
-
 INLINE void value_rows(Sums *losses, Sums *sizes, Errors found, float delta) {
     f32x4 away = found.away, error = absolute(away), limit = splat(delta), half = splat(0.5f);
     f32x4 beyond = mul(limit, sub(error, splat(0.5f * delta)));
-    gather(losses, select(less(limit, error), beyond, mul(half, mul(away, away))));
-    gather(sizes, error);
+    f32x4 loss = select(less(limit, error), beyond, mul(half, mul(away, away)));
+    gather(losses, 0, loss);
+    gather(sizes, 0, error);
 }
 
 // out (2) = mean over rows of Huber's loss of values (m, n)[action] - target; and the sum of the
@@ -131,7 +118,7 @@ INLINE void value_rows(Sums *losses, Sums *sizes, Errors found, float delta) {
 // pairs.
 void op_action_value(float *out, const float *values, const u32 *actions, const float *targets,
                      u32 m, u32 n, float delta) {
-    Sums losses = {splat_f64(0.0), splat_f64(0.0)}, sizes = losses;
+    Sums losses = no_sums(), sizes = no_sums();
     u32 row = 0;
     for (; row + LANES <= m; row += LANES, values += LANES * n)
         value_rows(&losses, &sizes, errors_of(LANES, values, actions + row, targets + row, n),

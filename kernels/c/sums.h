@@ -54,6 +54,37 @@ INLINE float squares_from(const float *x, float mean, u32 n) {
     return total;
 }
 
+// Running sums in double precision; each element has its own by its number modulo SUMS.
+enum { SUMS = 8 };
+
+typedef struct { f64x2 pair[SUMS / 2]; } Sums;
+
+INLINE Sums no_sums(void) {
+    f64x2 zero = splat_f64(0.0);
+    return (Sums){{zero, zero, zero, zero}};
+}
+
+// Sums 0 to 3, or 4 to 7, += a; lanes that are zero change nothing
+INLINE void gather(Sums *sums, u32 half, f32x4 a) {
+    f64x2 *pair = sums->pair + 2 * half;
+    pair[0] = add_f64(pair[0], widen_first(a));
+    pair[1] = add_f64(pair[1], widen_last(a));
+}
+
+// The same of a * b
+INLINE void gather_product(Sums *sums, u32 half, f32x4 a, f32x4 b) {
+    f64x2 *pair = sums->pair + 2 * half;
+    pair[0] = add_f64(pair[0], mul_f64(widen_first(a), widen_first(b)));
+    pair[1] = add_f64(pair[1], mul_f64(widen_last(a), widen_last(b)));
+}
+
+INLINE double in_pairs(Sums sums) {
+    double sum[SUMS];
+#pragma unroll
+    for (u32 pair = 0; pair < SUMS / 2; pair++) store_f64(sum + 2 * pair, sums.pair[pair]);
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
 // A softmax is made of exp((x - peak) * scale) = 2^((x - peak) * octaves), octaves = scale / ln 2.
 // The peak is taken off first, so that large numbers lose nothing.
 INLINE f32x4 share4(f32x4 x, float peak, float octaves) {
