@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kernels import forward, modelfile, profile
 from kernels.build import Module
 from kernels.data import Target
+from kernels.graph import count
 from kernels.limits import Limits
 from kernels.runtime import Sandbox
 from kernels.tensors import ModelRefused
@@ -112,7 +113,7 @@ class Predictor:
         return profile.measure(self._sandbox, forward.PROGRAM, module=self._module, rows=most)
 
     def _checked(self, rows: NDArray[Any]) -> NDArray[Any]:
-        if rows.shape[1:] != self._shape and rows.ndim and rows[0].size == np.prod(self._shape):
+        if rows.ndim and count(rows.shape[1:]) == count(self._shape):
             rows = rows.reshape(len(rows), *self._shape)  # a row may be given flat
         if rows.ndim != len(self._shape) + 1 or rows.shape[1:] != self._shape:
             wanted = ", ".join(map(str, ("n", *self._shape)))

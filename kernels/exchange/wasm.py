@@ -101,7 +101,10 @@ def read(blob: bytes) -> dict[str, Any]:
     custom = Binary.parse(blob).custom
     if SECTION not in custom:
         raise NoModule(f"has no section {SECTION!r}, so it is no exported model")
-    found = json.loads(custom[SECTION])
+    try:
+        found = json.loads(custom[SECTION])
+    except (ValueError, RecursionError) as error:
+        raise NoModule(f"section {SECTION!r}: must be JSON") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise NoModule(f"format: must be {FORMAT!r}")
     return found

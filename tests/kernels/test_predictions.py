@@ -68,6 +68,9 @@ def test_the_model_file_tells_where_it_comes_from(trained):
     [
         (np.zeros(64), r"rows: must be \(n, 64\), not \(64,\)"),
         (np.zeros((2, 63)), r"rows: must be \(n, 64\), not \(2, 63\)"),
+        (np.zeros(0), r"rows: must be \(n, 64\), not \(0,\)"),
+        (np.zeros((0, 2, 3)), r"rows: must be \(n, 64\), not \(0, 2, 3\)"),
+        (np.array(1.0), r"rows: must be \(n, 64\), not \(\)"),
         (np.full((3, 64), np.inf), "row 0: holds a number that is not finite"),
         (np.array([[0.0] * 64, [1e300] * 64]), "row 1: holds a number that is not finite"),
         (np.full((1, 64), 3e38), "row 0: its numbers are so large"),
@@ -97,7 +100,8 @@ def test_wide_rows_go_in_by_smaller_parts(simd):
 
 
 def test_no_rows_have_no_answers(trained, simd):
-    assert Predictor(trained[2], module=simd).predict(np.zeros((0, 64))).shape == (0, 10)
+    for shape in ((0, 64), (0, 8, 8)):
+        assert Predictor(trained[2], module=simd).predict(np.zeros(shape)).shape == (0, 10)
 
 
 def test_memory_is_measured_and_bounded(trained, simd):

@@ -95,8 +95,18 @@ def test_a_model_that_no_sandbox_holds_is_refused(simd):
         wasm.export(graph, {}, TEXTS, simd)
 
 
+NO_JSON = (b"", b"{", b"\xff\xfe{}", b"[" * 100_000)
+
+
+def described(text):
+    """A module that says this of itself, and has nothing else."""
+    return Binary(custom={wasm.SECTION: text}).encode()
+
+
 def test_what_is_no_exported_model_is_refused(simd):
     for blob, reason in (
+        *((described(text), "section 'model': must be JSON") for text in NO_JSON),
+        (described(b'["format"]'), "format: must be"),
         (b"", "magic word"),
         (binary.MAGIC + b"\x01\x7f", "cut off"),
         (binary.MAGIC + b"\x01\xff", "cut off"),
