@@ -5,21 +5,19 @@ Rewards are what an action earned beyond what was expected (an advantage), or th
 be worth; who collects them, from a simulation, computes them.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernels import ops
 from kernels.forward import Forward
 from kernels.graph import Node
-from kernels.layers import Chance
-from kernels.network import Network
-from kernels.objectives.objective import Batch, Objective, Phase, Weights, leaves, softmax
+from kernels.objectives.objective import Batch, leaves, softmax
+from kernels.objectives.single import Single
 
 ENTROPY_BONUS = 0.01  # keeps a policy from being sure too early
 
 
 @dataclass(frozen=True)
-class Policy(Objective):
+class Policy(Single):
     """It measures a policy's entropy, or how far values are from what they should be."""
 
     metric: str = field(init=False, default="entropy")
@@ -29,18 +27,8 @@ class Policy(Objective):
             object.__setattr__(self, "metric", "mean_absolute_error")
 
     @property
-    def network(self) -> Network:
-        return self.config.architecture.networks["network"]
-
-    @property
     def _is_policy(self) -> bool:
         return self.config.training.loss == "reinforce"
-
-    def phases(self, batch: Batch, weights: Weights, chance: Chance) -> Sequence[Phase]:
-        return [Phase(self._loss(self.network.build(batch.rows, weights, chance), batch))]
-
-    def measure(self, batch: Batch, weights: Weights, chance: Chance) -> Node:
-        return self._loss(self.network.build(batch.rows, weights), batch)
 
     def answer(self, rows: int) -> Forward:
         x, standardised, columns = self.given(rows)
@@ -49,7 +37,7 @@ class Policy(Objective):
         outputs = {"probabilities": softmax(found)} if self._is_policy else {"values": found}
         return Forward({"input": x}, trained | dict(columns), outputs)
 
-    def _loss(self, found: Node, batch: Batch) -> Node:
+    def loss(self, found: Node, batch: Batch) -> Node:
         assert batch.rewards is not None, "actions come with what they earned"
         sources = found, batch.targets, batch.rewards
         if self._is_policy:

@@ -1,45 +1,30 @@
 """One network that answers with numbers: a value, several, or the next values of a series."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernels import ops
 from kernels.forward import Forward
 from kernels.graph import Node, Number, leaf
-from kernels.layers import Chance
-from kernels.network import Network
 from kernels.objectives.objective import (
     SCALING,
     Batch,
-    Objective,
-    Phase,
-    Weights,
     flat,
     leaves,
     unstandardised,
 )
+from kernels.objectives.single import Single
 from kernels.settings import Settings
 
 OPS = {"mse": "squared_error", "mae": "absolute_error", "huber": "huber", "quantile": "quantile"}
 
 
 @dataclass(frozen=True)
-class Regression(Objective):
+class Regression(Single):
     """The loss of standardised values; beside it the mean absolute error, in deviations of the
     target: multiplied by its scale it is in the target's own unit.
     """
 
     metric: str = field(init=False, default="mean_absolute_error")
-
-    @property
-    def network(self) -> Network:
-        return self.config.architecture.networks["network"]
-
-    def phases(self, batch: Batch, weights: Weights, chance: Chance) -> Sequence[Phase]:
-        return [Phase(self._loss(self.network.build(batch.rows, weights, chance), batch.targets))]
-
-    def measure(self, batch: Batch, weights: Weights, chance: Chance) -> Node:
-        return self._loss(self.network.build(batch.rows, weights), batch.targets)
 
     def answer(self, rows: int) -> Forward:
         x, standardised, columns = self.given(rows)
@@ -49,9 +34,9 @@ class Regression(Objective):
         found = unstandardised(self.network.build(standardised, trained), *back.values())
         return Forward({"input": x}, trained | dict(columns) | back, {"values": found})
 
-    def _loss(self, values: Node, targets: Node) -> Node:
+    def loss(self, found: Node, batch: Batch) -> Node:
         size = self.config.data.size
-        return distance(self.config.training, flat(values, size), flat(targets, size))
+        return distance(self.config.training, flat(found, size), flat(batch.targets, size))
 
 
 def distance(settings: Settings, values: Node, targets: Node) -> Node:

@@ -1,36 +1,24 @@
 """One network that answers with a class, a class for each step, or the next token."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernels import ops
 from kernels.data import Target
 from kernels.forward import Forward
 from kernels.graph import Node, reshape
-from kernels.layers import Chance
-from kernels.network import Network
-from kernels.objectives.objective import Batch, Objective, Phase, Weights, flat, leaves, softmax
+from kernels.objectives.objective import Batch, flat, leaves, softmax
+from kernels.objectives.single import Single
 
 
 @dataclass(frozen=True)
-class Classification(Objective):
+class Classification(Single):
     """Cross-entropy of the classes, one for each row or for each step; it counts right answers."""
 
     metric: str = field(init=False, default="accuracy")
 
     @property
-    def network(self) -> Network:
-        return self.config.architecture.networks["network"]
-
-    @property
     def measured_per_row(self) -> int:
         return 1 if self.config.data.target is Target.CLASSES else self.config.data.input[0]
-
-    def phases(self, batch: Batch, weights: Weights, chance: Chance) -> Sequence[Phase]:
-        return [Phase(self._loss(self.network.build(batch.rows, weights, chance), batch))]
-
-    def measure(self, batch: Batch, weights: Weights, chance: Chance) -> Node:
-        return self._loss(self.network.build(batch.rows, weights), batch)
 
     def answer(self, rows: int) -> Forward:
         x, standardised, columns = self.given(rows)
@@ -38,12 +26,12 @@ class Classification(Objective):
         found = softmax(self.network.build(standardised, trained))
         return Forward({"input": x}, trained | dict(columns), {"probabilities": found})
 
-    def _loss(self, logits: Node, batch: Batch) -> Node:
-        width = (logits.shape or ())[-1]
+    def loss(self, found: Node, batch: Batch) -> Node:
+        width = (found.shape or ())[-1]
         if batch.shares is not None:
             shares = self._smoothed(batch.shares, width)
-            return ops.apply("soft_cross_entropy", flat(logits, width), shares)
-        sources, training = (flat(logits, width), flat(batch.targets, 1)), self.config.training
+            return ops.apply("soft_cross_entropy", flat(found, width), shares)
+        sources, training = (flat(found, width), flat(batch.targets, 1)), self.config.training
         if not training.label_smoothing and not training.class_weights:
             return ops.apply("cross_entropy", *sources)
         smoothing = {"smoothing": training.label_smoothing}
