@@ -23,6 +23,7 @@ from kernels.tensors import ModelRefused
 
 FORMAT = "neural-marketplace/2"
 NAMES_LIMIT = 1_000_000
+SIDES_LIMIT = 3  # of an example: height, width, channels
 NOT_TRAINED = ("input.", "target.")  # what was measured on the data
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -116,7 +117,7 @@ def check(model: Model) -> None:
 
 
 def check_names(model: Model) -> None:
-    """ModelRefused unless there is a name for each number of a row, and for each answer."""
+    """ModelRefused unless there is a name for each number or token of a row, and each answer."""
     unit = model.forward(1)
     given, answer = next(iter(unit.inputs.values())), next(iter(unit.outputs.values()))
     wanted = {"classes": (answer.shape or (0,))[-1]}
@@ -126,6 +127,26 @@ def check_names(model: Model) -> None:
         names = getattr(model.signature, part)
         if names and len(names) != size:
             raise ModelRefused(f"signature.{part}: must be {size} names, not {len(names)}")
+    if given.dtype == "u4" and model.signature.vocabulary:
+        # a table may know more tokens than there are words; but what is written has a name
+        most = forward.vocabulary(unit, given)
+        least = (answer.shape or (0,))[-1] if foretells(model, unit) else 1
+        found = len(model.signature.vocabulary)
+        if not least <= found <= most:
+            raise ModelRefused(
+                f"signature.vocabulary: must be {least:,} to {most:,} names, not {found:,}"
+            )
+
+
+def foretells(model: Model, unit: Forward) -> bool:
+    """Whether it answers each token of a row with chances for the next. `unit` is for one row."""
+    given, answer = next(iter(unit.inputs.values())), next(iter(unit.outputs.values()))
+    shape = answer.shape or ()
+    if given.dtype != "u4" or len(given.shape or ()) != 2 or shape[:-1] != given.shape:
+        return False
+    if model.config is not None:
+        return model.config.data.target is Target.NEXT
+    return shape[-1] == forward.vocabulary(unit, given)
 
 
 def read_config(raw: Any) -> NetworkConfig:
@@ -141,11 +162,18 @@ def read_config(raw: Any) -> NetworkConfig:
 def read_shape(raw: Mapping[str, Any]) -> DataShape:
     sides, size = raw.get("input"), raw.get("size")
     vocabulary, target = raw.get("vocabulary", 0), raw.get("target")
-    numbers = [*(sides if isinstance(sides, list) else [0]), size]
-    is_right = all(type(n) is int and 1 <= n <= NAMES_LIMIT for n in numbers)
-    if not is_right or type(vocabulary) is not int or target not in list(Target):
-        raise ModelRefused("config.data: must have an input, a target and a size")
-    return DataShape(tuple(sides or ()), Target(target), int(size or 0), vocabulary)
+    if not isinstance(sides, list) or not 1 <= len(sides) <= SIDES_LIMIT:
+        raise ModelRefused(f"config.data.input: must be a list of 1 to {SIDES_LIMIT} sizes")
+    for key, least, numbers in (
+        ("input", 1, sides),
+        ("size", 1, [size]),
+        ("vocabulary", 0, [vocabulary]),
+    ):
+        if not all(type(n) is int and least <= n <= NAMES_LIMIT for n in numbers):
+            raise ModelRefused(f"config.data.{key}: must be from {least} to {NAMES_LIMIT:,}")
+    if target not in list(Target):
+        raise ModelRefused(f"config.data.target: must be one of {', '.join(Target)}")
+    return DataShape(tuple(sides), Target(target), int(size or 0), vocabulary)
 
 
 def read_signature(raw: Any) -> Signature:
@@ -157,11 +185,13 @@ def read_signature(raw: Any) -> Signature:
             raise ModelRefused(f"signature.{key}: must be a list of names")
     shape = raw.get("image_shape")
     if shape is not None and not (
-        isinstance(shape, list) and len(shape) == 2 and all(type(side) is int for side in shape)
+        isinstance(shape, list)
+        and len(shape) == 2
+        and all(type(side) is int and side >= 1 for side in shape)
     ):
-        raise ModelRefused("signature.image_shape: must be [height, width] or null")
+        raise ModelRefused("signature.image_shape: must be [height, width], from 1 on, or null")
     features = tuple(names["features"])
-    if shape is not None and (len(features) % (shape[0] * shape[1] or 1) or not features):
+    if shape is not None and (len(features) % (shape[0] * shape[1]) or not features):
         raise ModelRefused(f"signature.image_shape: {shape} has not {len(features)} pixels")
     return Signature(
         features,

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from kernels import forward, modelfile, profile
 from kernels.build import Module
-from kernels.data import Target
 from kernels.graph import count
 from kernels.limits import Limits
 from kernels.runtime import Sandbox
@@ -37,6 +36,7 @@ class Predictor:
         self._shape = (example.shape or ())[1:]
         # so many tokens it knows, where it takes tokens
         self._vocabulary = forward.vocabulary(unit, example) if example.dtype == "u4" else 0
+        self._steps = self._shape[0] if modelfile.foretells(self.model, unit) else None
         self._plan = forward.prediction_plan(self.model.forward, forward.capacity(unit))
         self._sandbox = Sandbox(module, self._plan.plan, limits or Limits())
         for name, node in self._plan.parameters.items():
@@ -69,11 +69,7 @@ class Predictor:
     @property
     def steps(self) -> int | None:
         """How many tokens it takes, where it answers each of them with chances for the next."""
-        config, answer = self.model.config, next(iter(self._found.values()))
-        is_writer = bool(self._vocabulary) and answer.shape[1:] == (*self._shape, self._vocabulary)
-        if config is not None:
-            is_writer = config.data.target is Target.NEXT
-        return self._shape[0] if is_writer else None
+        return self._steps
 
     @property
     def peak_memory_bytes(self) -> int:

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import config, forward, modelfile, tensors
-from kernels.data import DataShape
+from kernels.data import DataShape, Target
 from kernels.modelfile import Model, Signature, dump, load
 from kernels.objectives import objective_of
+from kernels.predictor import Predictor
 from kernels.tensors import ModelRefused
+from tests.kernels.networks import NETWORKS, network
 
 CONFIG = config.parse(
     {
@@ -106,6 +108,40 @@ def test_a_model_whose_parts_do_not_belong_together_is_not_written(changes, mess
         dump(model(**changes))
 
 
+@pytest.mark.parametrize("words", [6, 8])
+@pytest.mark.parametrize("name", ["tokens", "quantised decoder"])
+def test_a_vocabulary_has_a_name_for_each_token_that_the_model_knows(name, words):
+    network = NETWORKS[name]()
+    for known in (0, 7):
+        signature = Signature((), (), vocabulary=tuple("abcdefg"[:known]))
+        dump(Model(network.graph, signature, network.arrays))
+    signature = Signature((), (), vocabulary=tuple("abcdefgh"[:words]))
+    with pytest.raises(ModelRefused, match=f"vocabulary: must be 7 to 7 names, not {words}"):
+        dump(Model(network.graph, signature, network.arrays))
+
+
+def test_a_table_may_know_more_tokens_than_there_are_words(simd):
+    """And then what is written has a name, but not each token that is taken."""
+    layers = [
+        {"type": "embedding", "vocab_size": 10, "embed_dim": 4},
+        {"type": "transformer_block", "heads": 2, "ff_dim": 4},
+    ]
+    training = {"epochs": 1, "batch_size": 2, "learning_rate": 0.1, "optimizer": "sgd"}
+    raw = {"architecture": {"type": "transformer", "layers": layers}, "training": training}
+    shape = DataShape((6,), Target.NEXT, 7, 7)
+    made = network(objective_of(config.parse(raw, shape)).answer(1))
+    parts = {"graph": made.graph, "arrays": made.arrays, "config": config.parse(raw, shape)}
+    for words in (7, 10):
+        names = Signature((), (), vocabulary=tuple("abcdefghij"[:words]))
+        blob = dump(Model(**parts, signature=names))
+        predictor = Predictor(blob, module=simd)
+        assert (predictor.steps, predictor.vocabulary) == (6, 10)
+    for words in (6, 11):
+        names = Signature((), (), vocabulary=tuple("abcdefghijk"[:words]))
+        with pytest.raises(ModelRefused, match=f"must be 7 to 10 names, not {words}"):
+            dump(Model(**parts, signature=names))
+
+
 def header_changed(change):
     header, buffer = pieces(dump(model()))
     change(header)
@@ -142,6 +178,7 @@ def swapped(name, array):
 BLOB = dump(model())
 HEADER, BUFFER = pieces(BLOB)
 TWICE = json.dumps(HEADER).encode()[:-1] + b', "dense0.bias": {"dtype": "F32"}}'
+DATA = {"input": [6], "target": "classes", "size": 3, "vocabulary": 0}
 EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 MANY = HEADER | {f"t{i}": EMPTY for i in range(2_049)}
 
@@ -203,6 +240,34 @@ HOSTILE = {
         texts_changed("signature", '{"features":["a"],"classes":["b"],"image_shape":[2,2]}'),
         "has not 1 pixels",
     ),
+    **{
+        f"an image of {shape}": (
+            texts_changed(
+                "signature",
+                json.dumps({"features": list("abcdef"), "classes": [], "image_shape": shape}),
+            ),
+            r"image_shape: must be \[height, width\], from 1 on",
+        )
+        for shape in ([0, 0], [-1, -3], [2, True])
+    },
+    **{
+        f"data whose {key} is {value}": (
+            texts_changed("config", json.dumps({"data": DATA | {key: value}})),
+            f"config.data.{key}: must be",
+        )
+        for key, value in (
+            ("input", []),
+            ("input", [1, 1, 1, 6]),
+            ("input", 6),
+            ("input", [0]),
+            ("size", 0),
+            ("size", None),
+            ("vocabulary", -1),
+            ("vocabulary", None),
+            ("target", "nothing"),
+            ("target", []),
+        )
+    },
     "a broken config": (texts_changed("config", "{}"), "config: must be an object with data"),
     "a config without layers": (
         texts_changed("config", '{"data":{"input":[6],"target":"classes","size":3}}'),
