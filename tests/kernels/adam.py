@@ -1,10 +1,15 @@
-"""A network and ten steps of Adam, so that they can be held to another library's."""
+"""A network and ten steps of Adam, held to those of PyTorch: to what it says where it is installed,
+and to the figures that it gave.
+"""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from kernels import blocks, ops, optimizers
@@ -84,3 +89,78 @@ def taken_apart(sandbox: Sandbox, block: Block) -> Arrays:
         found[key] = whole[offset : offset + count(shape)].reshape(shape).copy()
         offset += count(shape)
     return found
+
+
+# ------------------------------------------------------------------------------------------ PyTorch
+
+
+def torch_weights(torch: Any, network: Network) -> dict[str, Any]:
+    return {
+        key: torch.tensor(values, requires_grad=True)
+        for key, values in first_weights(network).items()
+    }
+
+
+def torch_steps(
+    torch: Any,
+    forward: Callable[[Any], Any],
+    weights: Mapping[str, Any],
+    rows: NDArray[Any],
+    targets: NDArray[np.int64],
+) -> Outcome:
+    """The same of PyTorch: `forward` makes logits of rows, by these weights."""
+    optimizer = torch.optim.Adam(weights.values(), lr=RATE)
+    looked, losses = [], []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        logits = forward(torch.from_numpy(rows))
+        flat = logits.reshape(-1, logits.shape[-1])
+        loss = torch.nn.functional.cross_entropy(flat, torch.from_numpy(targets.reshape(-1)))
+        loss.backward()
+        if not looked:
+            slopes = {key: value.grad.numpy().copy() for key, value in weights.items()}
+            looked = [flat.detach().numpy().copy(), slopes]
+        optimizer.step()
+        losses.append(loss.item())
+    moved = {key: value.detach().numpy() for key, value in weights.items()}
+    return Outcome(*looked, np.array(losses), moved)
+
+
+def compare(found: Outcome, expected: Outcome, output_off: float, slope_off: float) -> None:
+    """Within so much: outputs, and slopes as a share of their largest where that is above 1. After
+    ten steps more, since Adam divides small gradients by themselves.
+    """
+    np.testing.assert_allclose(found.outputs, expected.outputs, rtol=0, atol=output_off)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=0, atol=2e-5)
+    assert set(found.slopes) == set(expected.slopes)
+    for key, values in expected.slopes.items():
+        limit = slope_off * max(1, np.abs(values).max())
+        np.testing.assert_allclose(found.slopes[key], values, rtol=0, atol=limit, err_msg=key)
+    for key, values in expected.moved.items():
+        np.testing.assert_allclose(found.moved[key], values, rtol=0, atol=1e-3, err_msg=key)
+
+
+def figures_of(outcome: Outcome) -> dict[str, Any]:
+    """What is kept of PyTorch's: of gradients and weights their lengths."""
+    return {
+        "outputs": outcome.outputs.tolist(),
+        "losses": outcome.losses.tolist(),
+        "slopes": lengths(outcome.slopes),
+        "moved": lengths(outcome.moved),
+    }
+
+
+def lengths(values: Arrays) -> dict[str, float]:
+    return {key: float(np.linalg.norm(array)) for key, array in values.items()}
+
+
+def compare_figures(found: Outcome, figures: Mapping[str, Any], output_off: float) -> None:
+    np.testing.assert_allclose(found.outputs, figures["outputs"], rtol=0, atol=output_off)
+    assert lengths(found.slopes) == pytest.approx(figures["slopes"], rel=1e-5, abs=1e-6)
+    np.testing.assert_allclose(found.losses, figures["losses"], rtol=0, atol=2e-5)
+    assert lengths(found.moved) == pytest.approx(figures["moved"], rel=1e-3)
+
+
+def write_figures(path: Path, outcomes: Mapping[str, Outcome]) -> None:
+    found = {name: figures_of(outcome) for name, outcome in outcomes.items()}
+    path.write_text(json.dumps(found, indent=1) + "\n")

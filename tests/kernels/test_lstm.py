@@ -19,7 +19,8 @@ from kernels.layers.dense import Dense
 from kernels.layers.recurrent import Lstm
 from kernels.network import Network
 from kernels.trainer import Trainer
-from tests.kernels.adam import RATE, STEPS, first_weights, take_steps
+from tests.kernels import adam
+from tests.kernels.adam import first_weights, take_steps
 
 FIGURES = Path(__file__).parent / "figures" / "lstm.json"
 ROWS, CLASSES = 5, 3
@@ -94,23 +95,13 @@ def torch_network(torch, name):
 
 
 def torch_steps(torch, name):
-    """Logits, gradients, losses and moved weights, as of tests.kernels.adam."""
-    rows, targets = examples(name)
-    forward, places = torch_network(torch, name)
-    optimizer = torch.optim.Adam(places.values(), lr=RATE)
-    losses = []
-    for step in range(STEPS):
-        optimizer.zero_grad()
-        flat = forward(torch.from_numpy(rows)).reshape(-1, CLASSES)
-        loss = torch.nn.functional.cross_entropy(flat, torch.from_numpy(targets.reshape(-1)))
-        loss.backward()
-        if step == 0:
-            outputs = flat.detach().numpy().copy()
-            slopes = {key: place.grad.numpy().T.copy() for key, place in places.items()}
-        optimizer.step()
-        losses.append(loss.item())
-    moved = {key: place.detach().numpy().T for key, place in places.items()}
-    return {"outputs": outputs, "losses": np.array(losses), "slopes": slopes, "moved": moved}
+    """As of tests.kernels.adam; PyTorch has weights the other way round."""
+    found = adam.torch_steps(torch, *torch_network(torch, name), *examples(name))
+    slopes, moved = (
+        {key: values.T.copy() for key, values in part.items()}
+        for part in (found.slopes, found.moved)
+    )
+    return {"outputs": found.outputs, "losses": found.losses, "slopes": slopes, "moved": moved}
 
 
 def check(name, module, expected):

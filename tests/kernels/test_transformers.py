@@ -6,7 +6,9 @@ figures/transformers.json, which it writes anew by
     python -m tests.kernels.test_transformers
 """
 
+import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,6 @@ from kernels.network import Network
 from kernels.ops.sequences import sinusoids
 from kernels.trainer import Trainer
 from tests.kernels import adam
-from tests.kernels.adam import first_weights, take_steps
 
 FIGURES = Path(__file__).parent / "figures" / "transformers.json"
 STEPS, VOCABULARY, WIDTH, ROWS = 6, 11, 8, 5
@@ -84,25 +85,9 @@ def torch_forward(torch, name, w, tokens):
 
 
 def torch_steps(torch, name):
-    """Outputs, gradients, losses and moved weights, as of tests.kernels.adam."""
-    tokens, targets = examples(name)
-    weights = first_weights(NETWORKS[name])
-    w = {key: torch.tensor(values, requires_grad=True) for key, values in weights.items()}
-    optimizer = torch.optim.Adam(w.values(), lr=adam.RATE)
-    losses = []
-    for step in range(adam.STEPS):
-        optimizer.zero_grad()
-        logits = torch_forward(torch, name, w, torch.from_numpy(tokens))
-        flat = logits.reshape(-1, CLASSES[name])
-        loss = torch.nn.functional.cross_entropy(flat, torch.from_numpy(targets.reshape(-1)))
-        loss.backward()
-        if step == 0:
-            outputs = flat.detach().numpy().copy()
-            slopes = {key: value.grad.numpy().copy() for key, value in w.items()}
-        optimizer.step()
-        losses.append(loss.item())
-    moved = {key: value.detach().numpy() for key, value in w.items()}
-    return outputs, slopes, np.array(losses), moved
+    weights = adam.torch_weights(torch, NETWORKS[name])
+    forward = partial(torch_forward, torch, name, weights)
+    return adam.torch_steps(torch, forward, weights, *examples(name))
 
 
 def without_key_bias(values):
@@ -115,48 +100,34 @@ def without_key_bias(values):
     }
 
 
-def lengths(values):
-    return {key: float(np.linalg.norm(array)) for key, array in without_key_bias(values).items()}
+def settled(outcome):
+    """All that is not rounding of it."""
+    slopes, moved = (without_key_bias(values) for values in (outcome.slopes, outcome.moved))
+    return dataclasses.replace(outcome, slopes=slopes, moved=moved)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_gradients_and_ten_steps_are_those_of_pytorch(name, module):
-    torch = pytest.importorskip("torch")
-    found = take_steps(NETWORKS[name], module, *examples(name))
-    expected = torch_steps(torch, name)
-    np.testing.assert_allclose(found.outputs, expected[0], rtol=0, atol=5e-6)
-    for key, values in found.slopes.items():
-        limit = 2e-6 * max(1, np.abs(expected[1][key]).max())
-        np.testing.assert_allclose(values, expected[1][key], rtol=0, atol=limit, err_msg=key)
-    np.testing.assert_allclose(found.losses, expected[2], rtol=0, atol=2e-5)
-    theirs = without_key_bias(expected[3])
-    for key, values in without_key_bias(found.moved).items():
-        np.testing.assert_allclose(values, theirs[key], rtol=0, atol=1e-3, err_msg=key)
+    expected = torch_steps(pytest.importorskip("torch"), name)
+    found = adam.take_steps(NETWORKS[name], module, *examples(name))
+    found, expected = (
+        dataclasses.replace(outcome, moved=without_key_bias(outcome.moved))
+        for outcome in (found, expected)
+    )
+    adam.compare(found, expected, output_off=5e-6, slope_off=2e-6)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_figures_that_pytorch_gave_come_out(name, module):
-    figures = json.loads(FIGURES.read_text())[name]
-    found = take_steps(NETWORKS[name], module, *examples(name))
-    np.testing.assert_allclose(found.outputs, figures["outputs"], rtol=0, atol=5e-6)
-    assert lengths(found.slopes) == pytest.approx(figures["slopes"], rel=1e-5, abs=1e-6)
-    np.testing.assert_allclose(found.losses, figures["losses"], rtol=0, atol=2e-5)
-    assert lengths(found.moved) == pytest.approx(figures["moved"], rel=1e-3)
+    found = settled(adam.take_steps(NETWORKS[name], module, *examples(name)))
+    adam.compare_figures(found, json.loads(FIGURES.read_text())[name], output_off=5e-6)
 
 
 def write_figures():
     import torch  # noqa: PLC0415  # an optional peer, and only where the figures are made
 
-    found = {}
-    for name in NETWORKS:
-        outputs, slopes, losses, moved = torch_steps(torch, name)
-        found[name] = {
-            "outputs": outputs.tolist(),
-            "losses": losses.tolist(),
-            "slopes": lengths(slopes),
-            "moved": lengths(moved),
-        }
-    FIGURES.write_text(json.dumps(found, indent=1) + "\n")
+    outcomes = {name: settled(torch_steps(torch, name)) for name in NETWORKS}
+    adam.write_figures(FIGURES, outcomes)
 
 
 # ---------------------------------------------------------------------------------- that they learn
