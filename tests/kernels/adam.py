@@ -110,20 +110,20 @@ def torch_steps(
 ) -> Outcome:
     """The same of PyTorch: `forward` makes logits of rows, by these weights."""
     optimizer = torch.optim.Adam(weights.values(), lr=RATE)
-    looked, losses = [], []
-    for _ in range(STEPS):
+    losses: list[float] = []
+    for step in range(STEPS):
         optimizer.zero_grad()
         logits = forward(torch.from_numpy(rows))
         flat = logits.reshape(-1, logits.shape[-1])
         loss = torch.nn.functional.cross_entropy(flat, torch.from_numpy(targets.reshape(-1)))
         loss.backward()
-        if not looked:
+        if step == 0:
+            outputs = flat.detach().numpy().copy()
             slopes = {key: value.grad.numpy().copy() for key, value in weights.items()}
-            looked = [flat.detach().numpy().copy(), slopes]
         optimizer.step()
         losses.append(loss.item())
     moved = {key: value.detach().numpy() for key, value in weights.items()}
-    return Outcome(*looked, np.array(losses), moved)
+    return Outcome(outputs, slopes, np.array(losses, np.float32), moved)
 
 
 def compare(found: Outcome, expected: Outcome, output_off: float, slope_off: float) -> None:
