@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kernels import build, explain, modelfile, quantise, sampling, tensors
-from kernels.commands.command import Answer, Command, pairs
+from kernels.commands.command import Answer, Command, check_range, pairs
 from kernels.commands.files import (
     check_target,
     force_option,
@@ -30,6 +30,7 @@ from kernels.predictor import Predictor
 
 FORMATS = ("onnx", "wasm", "safetensors")
 MEMORY_BYTES = 2**31
+LENGTH_LIMIT = 100_000  # tokens that one call writes
 
 
 def file_options(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +60,7 @@ def writing_options(parser: argparse.ArgumentParser) -> None:
 
 def write_on(asked: argparse.Namespace) -> Answer:
     """Tokens that go on from those of standard input, a JSON list of whole numbers."""
+    check_range("length", asked.length, 1, LENGTH_LIMIT)
     module = build.module()
     limits = Limits(memory_bytes=MEMORY_BYTES)
     predictor = Predictor(read_blob(asked.file), module=module, limits=limits)
@@ -142,9 +144,9 @@ def export_options(parser: argparse.ArgumentParser) -> None:
 
 
 def export(asked: argparse.Namespace) -> Answer:
+    model = read_model(asked.file)
     beside = asked.file.with_suffix(f".{asked.to}")
     target = check_target(asked.output or beside, asked, asked.file)
-    model = read_model(asked.file)
     texts = Texts(vars(model.signature), dict(model.provenance))
     match asked.to:
         case "onnx":

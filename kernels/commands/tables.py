@@ -84,7 +84,8 @@ def read_csv(path: Path) -> Table:
         lines.pop()  # blank lines at the end
     if not lines or not 2 <= len(lines[0][1]) <= COLUMNS_LIMIT or len(lines) <= ROWS_LEAST:
         raise DataError(
-            f"{path}: must have a heading, 2 to {COLUMNS_LIMIT} columns and {ROWS_LEAST} rows"
+            f"{path}: must have a heading, 2 to {COLUMNS_LIMIT} columns parted by commas, and at "
+            f"least {ROWS_LEAST} rows"
         )
     (_, names), *rows = lines
     check_heading(path, names)

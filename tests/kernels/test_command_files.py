@@ -112,6 +112,7 @@ def test_a_file_of_another_kind_is_named(table, model, tmp_path, capsys):
         (("train", model), "flowers.safetensors: is no text"),
         (("run", tmp_path / "none"), f"{tmp_path}/none: No such file or directory\n"),
         (("run", tmp_path), f"{tmp_path}: Is a directory\n"),
+        (("export", ".", "--to", "onnx"), ".: Is a directory\n"),
     ):
         status, out, err = said(capsys, *arguments)
         assert (status, out) == (1, "")

@@ -103,6 +103,7 @@ def test_the_epochs_of_json_are_told_beside_it(table, capsys):
         (["profile", "--rows", "1000000000"], "--rows: must be from 1 to 100,000,000"),
         (["profile", "--rows", "90000000"], "--rows: 90,000,000 rows of 64 numbers are too many"),
         (["profile", "--batch", "-5"], "--batch: must be from 1 to 1,000,000, not -5"),
+        (["write", "any", "--length", "1000000000"], "--length: must be from 1 to 100,000"),
         (["inspect", "--seed", "-1"], "--seed: must be from 0 to 18,446,744,073,709,551,615"),
         (["inspect", "--outputs", "0"], "--outputs: must be from 1 to"),
         (["inspect", "--vocabulary", "-1"], "--vocabulary: must be from 0 to"),

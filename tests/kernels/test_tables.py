@@ -55,7 +55,8 @@ def test_bytes_that_are_no_text_are_refused(path):
         (["x,y,kind", *ROWS, 'x,"2,a'], "line 8: is no CSV; a quote is not closed"),
         (["x,price", *[f"{n},{n}.5" for n in range(9)]], "it looks like numbers to foretell"),
         (["x,name", *[f"{n},a{n}" for n in range(1001)]], "holds 1,001 different values"),
-        (["x,y,kind", *ROWS[:4]], "must have a heading, 2 to 2000 columns and 5 rows"),
+        (["x,y,kind", *ROWS[:4]], "2 to 2000 columns parted by commas, and at least 5 rows"),
+        (["x;y;kind", *["1;2;a"] * 6], "2 to 2000 columns parted by commas"),
         ([], "must have a heading"),
     ],
 )
