@@ -1,7 +1,4 @@
-"""ONNX taken in: a small file takes neither all the memory nor all the time, a good one is let be.
-
-The first test takes about a second: so much is made before it is too much.
-"""
+"""ONNX taken in: a small file cannot take all the memory, and a large good one is read."""
 
 import tracemalloc
 
@@ -37,7 +34,7 @@ LARGE = "large = ConstantOfShape(size)"
     ids=["picked constants", "picked values", "joined constants", "joined values"],
 )
 def test_what_would_be_too_large_is_refused_before_it_is_made(text):
-    """Each of them would take from 1 to 128 GB. The rest of its time is the import of the file."""
+    """Each of them would take from 600 MB to 300 GB."""
     at, size = np.zeros(2**14, np.int64), np.array([2**10, 2**14])
     blob = one(text, at=at, size=size, two=np.array([2])).SerializeToString()
     tracemalloc.start()
