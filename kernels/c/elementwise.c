@@ -68,6 +68,10 @@ typedef f32x4 (*Ternary)(f32x4, f32x4, f32x4);
 
 INLINE void map3(float *out, const float *x, const float *y, const float *z, u32 n, Ternary f) {
     u32 i = 0, left = n % LANES;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma unroll
+        for (u32 at = i; at < i + 4 * LANES; at += LANES)
+            store(out + at, f(load(x + at), load(y + at), load(z + at)));
     for (; i + LANES <= n; i += LANES) store(out + i, f(load(x + i), load(y + i), load(z + i)));
     if (!left) return;
     f32x4 tail = f(load_tail(x + i, left), load_tail(y + i, left), load_tail(z + i, left));

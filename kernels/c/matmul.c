@@ -11,7 +11,7 @@
 
 #include "tile.h"
 
-// Measured. b lies too far apart where its rows touch more pages than the processor remembers.
+// Measured. Rows of b lie too far apart where they touch more pages than the processor remembers.
 enum { FEW_COLUMNS = 64, FEW_ROWS = 8, SOME_ROWS = 256, NEAR_FLOATS = 1 << 17 };
 
 // LANES rows of a matrix, `step` apart, as columns: place[j * stride + row].
@@ -83,11 +83,44 @@ Right pack_panels(float *place, Matrix b, u32 from, u32 to, u32 k) {
     return (Right){place, COLUMNS * k, COLUMNS};
 }
 
+// out (n) += `count` numbers of a, a_step apart, times rows of b (count, n), one after the other
+INLINE void add_rows(const u32 count, float *out, const float *a, u32 a_step, const float *b,
+                     u32 b_step, u32 n) {
+    f32x4 factor[8];
+#pragma unroll
+    for (u32 s = 0; s < count; s++) factor[s] = splat_from(a + s * a_step);
+    u32 i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        f32x4 sum = load(out + i);
+#pragma unroll
+        for (u32 s = 0; s < count; s++) sum = add(sum, mul(factor[s], load(b + s * b_step + i)));
+        store(out + i, sum);
+    }
+    for (; i < n; i++)
+        for (u32 s = 0; s < count; s++) out[i] += a[s * a_step] * b[s * b_step + i];
+}
+
+// A single row of out: b is read once, so what counts is to read it in the order in which it lies,
+// while the sums wait in the first cache.
+static void row_product(float *out, Matrix a, Matrix b, u32 k, u32 n, int adds) {
+    u32 s = 0, a_step = a.is_turned ? a.step : 1;
+    if (!adds) clear_row(out, n);
+    for (; s + 8 <= k; s += 8)
+        add_rows(8, out, a.data + s * a_step, a_step, b.data + s * b.step, b.step, n);
+    for (; s < k; s++)
+        add_rows(1, out, a.data + s * a_step, a_step, b.data + s * b.step, b.step, n);
+}
+
 // One block of k: out (m, n), its rows out_step apart, = or += a (m, k) times b (k, n), where k is
 // at most DEPTH and n at most BREADTH. Of a b that is not packed the last, narrow panel is, since
 // the tile reads whole panels.
 static void block_product(float *out, u32 out_step, Matrix a, Matrix b, float *scratch, u32 m,
                           u32 k, u32 n, int adds, End end) {
+    if (m == 1 && !b.is_turned) {
+        row_product(out, a, b, k, n, adds);
+        if (end.bias) finish_strip(out, out_step, 1, n, end.bias, end.activation);
+        return;
+    }
     float *packed = scratch + ROWS * FACTOR_FLOATS * k;
     int is_near = m <= FEW_ROWS || (m <= SOME_ROWS && k * b.step <= NEAR_FLOATS);
     u32 in_place = is_near && !b.is_turned ? n / COLUMNS * COLUMNS : 0;
