@@ -333,12 +333,8 @@ def test_validation_is_cut_so_that_no_step_of_it_is_long():
         {"type": "embedding", "vocab_size": 50, "embed_dim": 128},
         *[{"type": "transformer_block", "heads": 4, "ff_dim": 512}] * 3,
     ]
-    raw = {
-        "architecture": {"type": "transformer", "layers": layers},
-        "training": {
-            "epochs": 1, "batch_size": 1, "learning_rate": 0.001, "optimizer": "adam",
-        },
-    }  # fmt: skip
+    architecture = {"type": "transformer", "layers": layers}
+    raw = network(batch_size=1).to_json() | {"architecture": architecture}
     shape = DataShape((128,), Target.CLASSES, 2, vocabulary=50)
     guess = estimate(config.parse(raw, shape), rows=10, validation_rows=500)
     assert guess.step_work < 5_000_000_000
