@@ -16,24 +16,26 @@ def window(stride=1, top=0, left=0):
     return {"stride": stride, "top": top, "left": left}
 
 
-def conv2d(leaves, places, filters, attributes):
+def conv2d(leaves, places, filters, attributes, channels=6):
     """A convolution of three images of 12 by 9 with a window of 3 by 2."""
-    sources = leaves.floats(3, 12, 9, 6), leaves.floats(3, 2, 6, filters), leaves.floats(filters)
+    weights = leaves.floats(3, 2, channels, filters)
+    sources = leaves.floats(3, 12, 9, channels), weights, leaves.floats(filters)
     sizes = dict(zip("ij", places, strict=True))
     return apply("conv2d", *sources, sizes=sizes, attributes=attributes | LINEAR)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 6])
 @pytest.mark.parametrize("filters", [1, 8, 21])
 @pytest.mark.parametrize(
     ("places", "attributes"),
     [((10, 8), window()), ((12, 9), window(1, 1, 1)), ((6, 5), window(2, 1, 0))],
 )
 def test_a_convolution_is_one_chain_for_each_place_to_the_bit(
-    filters, places, attributes, module, compute
+    filters, channels, places, attributes, module, compute
 ):
     """So many places that they take several bands, the last of them ragged."""
     leaves = Leaves(np.random.default_rng(1))
-    node = conv2d(leaves, places, filters, attributes)
+    node = conv2d(leaves, places, filters, attributes, channels)
     slope = leaves.floats(*node.shape)
     x, weights, _ = node.sources
     nodes = [
