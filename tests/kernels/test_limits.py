@@ -67,7 +67,7 @@ def test_calls_are_sized_to_a_tenth_of_a_second(module):
     sandbox = Sandbox(module, plan, Limits())
     sandbox.run("main", 0, 1_000)
     steps = sandbox.call_steps("main", 10**9)
-    assert 1 < steps < 20_000  # dozens where the machine is busy
+    assert 50 < steps < 20_000
     assert sandbox.call_steps("main", 3) == 3
 
 
