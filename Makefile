@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test check bench fix lock kernels
+.PHONY: help setup run test campaign check bench fix lock kernels
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ run: $(RUN) kernels  ## start the site with everything it needs; Ctrl-C stops it
 
 test: $(DEV) kernels  ## run the whole suite
 	$(BIN)/python -m pytest -n 2
+
+campaign: $(DEV) kernels  ## run the long tests: floors of accuracy, kills, fuzzed uploads
+	$(BIN)/python -m pytest -n 2 -m campaign
 
 check: $(DEV)  ## check format, lint, import contracts, types and migrations
 	$(BIN)/ruff format --check .

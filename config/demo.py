@@ -21,9 +21,9 @@ from billing import services as billing
 from governance import services as governance
 from governance.models import Role, User
 from marketplace import services as marketplace
-from marketplace.models import Category, Deployment, Plan, Purchase, Template
+from marketplace.models import Deployment, Plan, Purchase, Template
 from training import services as training
-from training.models import Dataset, Job, Model, Tier, Validation, Work
+from training.models import Category, Dataset, Job, Model, Tier, Validation, Work
 
 PASSWORD = "real-numbers"  # noqa: S105  # printed at start-up; the accounts exist where DEMO is on
 NAME = "Digit reader"

@@ -20,8 +20,8 @@ from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX, ca
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.forms import to_microcredits
-from marketplace.models import DESCRIPTION_LENGTH_MAX, Category, Plan, Purchase, Template
-from training.models import Model
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Purchase, Template
+from training.models import Category, Model
 
 
 class ListQuery(serializers.Serializer[Any]):

@@ -6,7 +6,8 @@ from typing import Any
 from django import forms
 
 from billing.models import MICROCREDITS
-from marketplace.models import DESCRIPTION_LENGTH_MAX, Category, Plan
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan
+from training.models import Category
 
 
 class PublishForm(forms.Form):

@@ -17,23 +17,11 @@ from django.urls import reverse
 
 from billing.models import Transfer
 from governance.models import Moderated, User
-from training.models import Model, Validation
+from training.models import Category, Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
 # Letters. Long enough for a thorough model card; a reader of Markdown is not linear in its length.
 DESCRIPTION_LENGTH_MAX = 20_000
-
-
-class Category(models.TextChoices):
-    CLASSIFICATION = "classification", "Classification"
-    REGRESSION = "regression", "Regression"
-    TIMESERIES = "timeseries", "Time series"
-    NLP = "nlp", "Language"
-    VISION = "vision", "Vision"
-    ANOMALY = "anomaly", "Anomaly"
-    GENERATIVE = "generative", "Generative"
-    REINFORCEMENT = "reinforcement", "Reinforcement"
-    CUSTOM = "custom", "Custom"
 
 
 class Plan(models.TextChoices):

@@ -21,9 +21,9 @@ from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest, visitor
 from marketplace import services as marketplace
 from marketplace.forms import CatalogueForm, PredictForm, PublishForm, to_microcredits
-from marketplace.models import Category, Deployment, Plan, Purchase, Template, TemplateQuerySet
+from marketplace.models import Deployment, Plan, Purchase, Template, TemplateQuerySet
 from training import services as training
-from training.models import Model
+from training.models import Category, Model
 
 PAGE_SIZE = 24
 FEATURED = 6

@@ -113,7 +113,7 @@ def job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
         "points": points,
         "last": points[-1] if points else None,
         "loss": curves(points, "loss"),
-        "accuracy": curves(points, "accuracy"),
+        "metric": curves(points, "metric"),
         "quote_hint": f"of at most {billing.credits(found.quote_microcredits)}",
         "events": found.events.all()[:LOG_LINES],
     }

@@ -10,12 +10,11 @@ from governance.models import Role, User
 from governance.services import Refusal
 from marketplace.models import (
     DESCRIPTION_LENGTH_MAX,
-    Category,
     Plan,
     Template,
     TemplateVersion,
 )
-from training.models import Model, Validation
+from training.models import Category, Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
 PRICE_MAX_MICROCREDITS = 1_000_000 * MICROCREDITS

@@ -35,7 +35,7 @@ def weights_of_one_process(job, *, shards, local_epochs=1, variant="simd"):
 
     def run_on(chosen, seed):
         data = TrainingData(
-            train.features[chosen], train.labels[chosen], validation.features, validation.labels
+            train.features[chosen], train.targets[chosen], validation.features, validation.targets
         )
         return trainer.Trainer(config, data, seed=seed, module=module)
 
@@ -203,7 +203,7 @@ def test_curves_and_bytes_are_measured_round_by_round(train, cluster):
     points = list(session.job.points.all())
     rounds = list(session.rounds.all())
     assert [point.epoch for point in points] == [1, 2, 3, 4]
-    assert points[-1].validation_accuracy == rounds[-1].validation_accuracy > 0.85
+    assert points[-1].validation_metric == rounds[-1].validation_accuracy > 0.85
     for round in rounds:
         files = [
             len(blobs.get(part.sha256)) for part in round.contributions.filter(kind=Kind.TRAIN)

@@ -20,7 +20,7 @@ def test_the_digits_are_stored_under_the_hash_of_their_bytes(digits):
     assert hashlib.sha256(content).hexdigest() == digits.sha256
     rows, source = unpack(content), load_digits()
     assert (rows.features == source.data).all()
-    assert (rows.labels == source.target).all()
+    assert (rows.targets == source.target).all()
     assert (digits.rows, digits.columns) == (1797, 64)
     assert digits.class_balance == np.bincount(source.target).tolist()
 
@@ -31,7 +31,7 @@ def test_the_split_is_disjoint_complete_and_stratified(digits):
     assert sorted(np.concatenate(numbers)) == list(range(1797))
     assert [len(part) for part in numbers] == [1257, 270, 270]
     for part in Part:
-        shares = np.bincount(rows.only(part).labels) / len(rows.numbers(part))
+        shares = np.bincount(rows.only(part).targets) / len(rows.numbers(part))
         assert np.abs(shares - np.array(digits.class_balance) / 1797).max() < 0.01
 
 

@@ -26,7 +26,7 @@ def weights_of_one_run(job):
     rows = unpack(blobs.get(job.dataset.sha256))
     train, validation = rows.only(Part.TRAIN), rows.only(Part.VALIDATION)
     config = kernel_config.parse(job.config, DataShape.table(64, 10))
-    data = TrainingData(train.features, train.labels, validation.features, validation.labels)
+    data = TrainingData(train.features, train.targets, validation.features, validation.targets)
     run = trainer.Trainer(config, data, seed=job.seed, module=build.module())
     for _ in run.run():
         pass
@@ -43,7 +43,7 @@ def test_alice_trains_a_model_and_pays_at_most_the_quote(job, alice):
     assert billing.available_microcredits(alice) == before  # what was held is what was used
     assert model.weights_sha256 == weights_of_one_run(job)
     assert job.points.count() == 12
-    assert job.points.last().validation_accuracy > 0.9
+    assert job.points.last().validation_metric > 0.9
     assert billing.ledger_faults() == []
 
 

@@ -16,7 +16,7 @@ def test_a_model_is_measured_on_rows_no_training_read(model, digits):
     assert validation.status == Work.Status.DONE
     test = unpack(blobs.get(digits.sha256)).only(Part.TEST)
     guesses = Predictor(blobs.get(model.sha256), module=build.module()).predict(test.features)
-    right = int((guesses.argmax(axis=1) == test.labels).sum())
+    right = int((guesses.argmax(axis=1) == test.targets).sum())
     assert validation.rows == digits.test_rows == 270
     assert validation.accuracy == right / 270
     confusion = np.array(validation.report["confusion"])

@@ -8,7 +8,6 @@ repeats the chunk and gets the same bits; after it, the chunk is done.
 import hashlib
 import re
 import time
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -17,27 +16,18 @@ from django.db.models.functions import Now
 
 from billing import services as billing
 from governance import services as governance
-from kernels import build, modelfile, tensors, trainer
-from kernels import config as kernel_config
+from kernels import modelfile, tensors, trainer
 from kernels.checkpoints import CheckpointRefused
-from kernels.data import DataError, TrainingData
-from kernels.limits import Limits, SandboxError
+from kernels.data import DataError
+from kernels.limits import SandboxError
 from kernels.modelfile import Signature
 from training.models import Checkpoint, Dataset, Event, Job, Model, Point, Tier, Validation, Work
-from training.runner import blobs, leases
+from training.runner import blobs, learners, leases
 from training.runner.hints import hint
-from training.runner.rows import Part, Rows, unpack
+from training.runner.learners import JobFault, Learner, current_module
 from training.runner.tiers import TIERS
 
 CHECKPOINTS_KEPT = 3
-
-
-class JobFault(Exception):
-    """What makes this job impossible: trying again would end the same way."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 # What makes a job impossible: the computation is deterministic, so it would end the same way again.
@@ -93,11 +83,10 @@ def train_chunk(job: Job) -> None:
         commit_model(job, run, points=points, seconds=seconds)
 
 
-def start(job: Job) -> trainer.Trainer:
-    """Build the trainer from the job's row and put it where the newest checkpoint stands."""
+def start(job: Job) -> Learner:
+    """Make the learner from the job's row and put it where the newest checkpoint stands."""
     module = current_module(job)
-    rows = rows_of(job)
-    make = partial(make_trainer, job, rows.only(Part.TRAIN), rows, seed=job.seed, module=module)
+    make = learners.learner_of(job, module)
     leases.write(job, status=Work.Status.RUNNING, kernel_hash=module.kernel_hash)
     job.kernel_hash = module.kernel_hash
     for checkpoint in job.checkpoints.all():
@@ -122,42 +111,6 @@ def give_up_checkpoint(job: Job, checkpoint: Checkpoint, *, reason: str) -> None
     Event.objects.create(job=job, message=f"{message} {reason}")
 
 
-def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
-    """This worker's module, where it computes as the job's first one did; both variants do."""
-    module = build.module(variant)
-    if job.kernel_hash and job.kernel_hash != module.kernel_hash:
-        raise JobFault(
-            "kernel_changed",
-            f"This job began on kernel {job.kernel_hash[:12]} and this worker has "
-            f"{module.kernel_hash[:12]}; the result would mix both. Start it again.",
-        )
-    return module
-
-
-def rows_of(job: Job) -> Rows:
-    return unpack(blobs.get(job.dataset.sha256))
-
-
-def make_trainer(
-    job: Job, train: Rows, rows: Rows, *, seed: int, module: build.Module
-) -> trainer.Trainer:
-    """A fresh run on the rows of `train`, validated on the validation part of `rows`."""
-    validation = rows.only(Part.VALIDATION)
-    config = kernel_config.parse(job.config, job.dataset.data_shape)
-    return trainer.Trainer(
-        config,
-        TrainingData(
-            train_rows=train.features,
-            train_targets=train.labels,
-            validation_rows=validation.features,
-            validation_targets=validation.labels,
-        ),
-        seed=seed,
-        limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
-        module=module,
-    )
-
-
 def record_points(job: Job, points: list[trainer.EpochMetrics]) -> None:
     """Curves are a function of the job, so a repeated chunk brings the same points again."""
     Point.objects.bulk_create(
@@ -167,9 +120,9 @@ def record_points(job: Job, points: list[trainer.EpochMetrics]) -> None:
                 epoch=point.epoch,
                 step=point.step,
                 train_loss=point.train_loss,
-                train_accuracy=point.train_metric,
+                train_metric=point.train_metric,
                 validation_loss=point.validation_loss,
-                validation_accuracy=point.validation_metric,
+                validation_metric=point.validation_metric,
                 learning_rate=point.learning_rate,
             )
             for point in points
@@ -191,7 +144,7 @@ def charge(job: Job, *, step: int) -> None:
 
 
 def commit_chunk(
-    job: Job, run: trainer.Trainer, *, points: list[trainer.EpochMetrics], seconds: float
+    job: Job, run: Learner, *, points: list[trainer.EpochMetrics], seconds: float
 ) -> None:
     content = run.checkpoint()
     sha256 = hashlib.sha256(content).hexdigest()
@@ -214,7 +167,7 @@ def commit_chunk(
 
 
 def commit_model(
-    job: Job, run: trainer.Trainer, *, points: list[trainer.EpochMetrics], seconds: float
+    job: Job, run: Learner, *, points: list[trainer.EpochMetrics], seconds: float
 ) -> None:
     """The last chunk: the model file, and all that `complete` does."""
     content = run.export(signature_of(job.dataset), origin_of(job.dataset) | {"job": str(job.pk)})

@@ -1,12 +1,15 @@
 """A dataset's rows as arrays: how they are stored, and which of them train, validate and test.
 
-The file is safetensors (no pickle) with `features` float32 [rows, columns], `labels` int32 [rows]
-and `parts` int8 [rows]. The part of each row is chosen once, when the dataset is prepared, and is
-covered by its SHA-256: all models of a dataset are tested on the same rows; none trains on them.
+The file is safetensors (no pickle) with `features` [rows, *input], float32 or tokens as uint32,
+`targets` [rows, …] as `kernels.data` says for what is asked, `parts` int8 [rows], and where columns
+were declared sensitive `groups` int32 [rows, columns]. The part of each row is chosen once, when
+the dataset is prepared, and is covered by its SHA-256: all models of a dataset are tested on the
+same rows; none trains on them.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -23,32 +26,38 @@ class Part(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """features float32 [rows, columns], labels int32 [rows], parts int8 [rows]."""
+    """features [rows, *input], targets [rows, …], parts int8 [rows], groups int32 [rows, k]."""
 
-    features: NDArray[np.float32]
-    labels: NDArray[np.int32]
+    features: NDArray[Any]
+    targets: NDArray[Any]
     parts: NDArray[np.int8]
+    groups: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.parts)
 
     def numbers(self, part: Part) -> NDArray[np.intp]:
         """The row numbers of a part, ascending."""
         return np.flatnonzero(self.parts == part)
 
     def only(self, part: Part) -> "Rows":
-        index = self.numbers(part)
-        return Rows(
-            np.ascontiguousarray(self.features[index]), self.labels[index], self.parts[index]
-        )
+        return self.take(self.numbers(part))
+
+    def take(self, index: NDArray[np.intp]) -> "Rows":
+        groups = None if self.groups is None else self.groups[index]
+        features = np.ascontiguousarray(self.features[index])
+        return Rows(features, self.targets[index], self.parts[index], groups)
 
 
 def pack(rows: Rows) -> bytes:
-    return safetensors.numpy.save(
-        {"features": rows.features, "labels": rows.labels, "parts": rows.parts}
-    )
+    arrays = {"features": rows.features, "targets": rows.targets, "parts": rows.parts}
+    if rows.groups is not None:
+        arrays["groups"] = rows.groups
+    return safetensors.numpy.save(arrays)
 
 
 def unpack(content: bytes) -> Rows:
     tensors = safetensors.numpy.load(content)
-    return Rows(tensors["features"], tensors["labels"], tensors["parts"])
+    # Rows that were stored when all targets were classes called them labels.
+    targets = tensors["targets"] if "targets" in tensors else tensors["labels"]
+    return Rows(tensors["features"], targets, tensors["parts"], tensors.get("groups"))

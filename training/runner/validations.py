@@ -48,13 +48,13 @@ FAULTS = (SandboxError, StopwatchFailed, tensors.ModelRefused, RowsRefused, blob
 def quality(probabilities: NDArray[np.float32], rows: Rows, classes: list[str]) -> dict[str, Any]:
     """Columns and report of a classifier: probabilities float32 [rows, classes]."""
     guesses = probabilities.argmax(axis=1)
-    right = int((guesses == rows.labels).sum())
+    right = int((guesses == rows.targets).sum())
     labels = list(range(len(classes)))
     precision, recall, f1, _ = precision_recall_fscore_support(
-        rows.labels, guesses, labels=labels, average="macro", zero_division=0
+        rows.targets, guesses, labels=labels, average="macro", zero_division=0
     )
     by_class = precision_recall_fscore_support(
-        rows.labels, guesses, labels=labels, average=None, zero_division=0
+        rows.targets, guesses, labels=labels, average=None, zero_division=0
     )
     interval = binomtest(right, len(rows)).proportion_ci(method="wilson")
     return {
@@ -64,14 +64,14 @@ def quality(probabilities: NDArray[np.float32], rows: Rows, classes: list[str]) 
         "recall": float(recall),
         "f1": float(f1),
         "report": {
-            "confusion": confusion_matrix(rows.labels, guesses, labels=labels).tolist(),
+            "confusion": confusion_matrix(rows.targets, guesses, labels=labels).tolist(),
             "classes": classes,
             "per_class": [
                 {"name": name, "precision": p, "recall": r, "f1": f, "rows": int(n)}
                 for name, p, r, f, n in zip(classes, *(x.tolist() for x in by_class), strict=True)
             ],
             "accuracy_interval": [interval.low, interval.high],
-            "baseline_accuracy": int(np.bincount(rows.labels).max()) / len(rows),
+            "baseline_accuracy": int(np.bincount(rows.targets).max()) / len(rows),
         },
     }
 

@@ -78,7 +78,7 @@ def preview_rows(
     return [
         PreviewRow(
             number=int(number),
-            label=dataset.classes[rows.labels[number]],
+            label=dataset.classes[rows.targets[number]],
             values=rows.features[number].tolist(),
         )
         for number in numbers[:count]

@@ -25,7 +25,7 @@ from kernels.patterns import EPOCH_ENDS
 from kernels.settings import Schedule
 from kernels.trainer import EpochMetrics, Trainer
 from training.models import Dataset, Event, Job, Model, Tier, Work
-from training.runner import chunks, leases
+from training.runner import chunks, learners, leases
 from training.runner.rows import Part, Rows
 from training.runner.tiers import TIERS
 from training.services.jobs import (
@@ -125,7 +125,7 @@ def shard_rows(train: Rows, *, seed: int, shard: int, shards: int) -> Rows:
     order: NDArray[np.intp] = np.argsort(words, kind="stable")
     size = len(train) // shards
     chosen = order[shard * size : (shard + 1) * size]
-    return Rows(train.features[chosen], train.labels[chosen], train.parts[chosen])
+    return train.take(chosen)
 
 
 def node_trainer(
@@ -135,12 +135,12 @@ def node_trainer(
 
     Raises one of FAULTS.
     """
-    rows = chunks.rows_of(job)
+    rows = learners.rows_of(job)
     train = rows.only(Part.TRAIN)
     if shard is not None:
         train = shard_rows(train, seed=job.seed, shard=shard, shards=shards)
-    module = chunks.current_module(job, variant)
-    return chunks.make_trainer(job, train, rows, seed=seed, module=module)
+    module = learners.current_module(job, variant)
+    return learners.make_trainer(job, train, rows, seed=seed, module=module)
 
 
 def model_signature(*, job: Job) -> Signature:
@@ -153,7 +153,7 @@ def model_origin(*, job: Job) -> dict[str, Any]:
 
 def begin_job(*, job: Job) -> None:
     """From now on all nodes must compute on this worker's kernel. LeaseLost where it is over."""
-    kernel_hash = chunks.current_module(job).kernel_hash
+    kernel_hash = learners.current_module(job).kernel_hash
     leases.write(job, status=Work.Status.RUNNING, started_at=Now(), kernel_hash=kernel_hash)
     Event.objects.create(job=job, message=f"Started on kernel {kernel_hash[:12]}.")
 
@@ -173,7 +173,7 @@ def advance_job(*, job: Job, progress: Progress) -> None:
     """Record and charge a round that is not the last. Raises LeaseLost where the job is over."""
     allowed = TIERS[Tier(job.tier)].compute_seconds
     if progress.compute_seconds > allowed:
-        raise chunks.JobFault(
+        raise learners.JobFault(
             "compute_limit", f"The tier {job.tier} allows {allowed} s of compute."
         )
     leases.write(

@@ -1,0 +1,27 @@
+"""Datasets, jobs with their checkpoints and curves, searches, models, and validations."""
+
+from training.models.datasets import Category, Dataset, DatasetQuerySet
+from training.models.jobs import Checkpoint, Event, Job, JobQuerySet, Point
+from training.models.networks import Model, ModelQuerySet, Validation, ValidationQuerySet
+from training.models.searches import Search, SearchQuerySet, Trial
+from training.models.work import Tier, Work
+
+__all__ = [
+    "Category",
+    "Checkpoint",
+    "Dataset",
+    "DatasetQuerySet",
+    "Event",
+    "Job",
+    "JobQuerySet",
+    "Model",
+    "ModelQuerySet",
+    "Point",
+    "Search",
+    "SearchQuerySet",
+    "Tier",
+    "Trial",
+    "Validation",
+    "ValidationQuerySet",
+    "Work",
+]

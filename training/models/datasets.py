@@ -1,0 +1,112 @@
+"""Datasets: rows that people or packages brought, and how they become the rows of a network."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.urls import reverse
+
+from governance.models import User
+from kernels.data import DataShape, Target
+from training.models.work import Work
+
+
+class Category(models.TextChoices):
+    """What is asked of a network: of its data, its job, itself, and whatever sells it."""
+
+    CLASSIFICATION = "classification", "Classification"
+    REGRESSION = "regression", "Regression"
+    TIMESERIES = "timeseries", "Time series"
+    NLP = "nlp", "Language"
+    VISION = "vision", "Vision"
+    ANOMALY = "anomaly", "Anomaly"
+    GENERATIVE = "generative", "Generative"
+    REINFORCEMENT = "reinforcement", "Reinforcement"
+    CUSTOM = "custom", "Custom"
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def visible_to(self, user: User | None) -> "DatasetQuerySet":
+        """Bundled data for everyone, a person's own for that person."""
+        return self.filter(models.Q(owner=None) | models.Q(owner=user))
+
+    def ready(self) -> "DatasetQuerySet":
+        return self.filter(status=Work.Status.DONE)
+
+
+class Dataset(Work):
+    """Rows with targets, stored once under the SHA-256 of their bytes. The row does not change once
+    a job refers to it: a corrected schema makes the next version of its family.
+
+    `recipe` says how what people write becomes the numbers of a row (`training.runner.recipes`),
+    `shape` what a network is given, `report` what was found in the rows.
+    """
+
+    class Format(models.TextChoices):
+        BUNDLED = "bundled", "Bundled"
+        CSV = "csv", "CSV"
+        TSV = "tsv", "TSV"
+        PARQUET = "parquet", "Parquet"
+        JSONL = "jsonl", "JSON lines"
+        NPZ = "npz", "NumPy archive"
+        NPY = "npy", "NumPy array"
+        ZIP = "zip", "Zip of pictures"
+        TEXT = "text", "Plain text"
+        JSON = "json", "Inline JSON"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="datasets")
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    source = models.CharField(max_length=200, blank=True)
+    licence = models.CharField(max_length=120, blank=True)
+    category = models.CharField(max_length=16, choices=Category, default=Category.CLASSIFICATION)
+    format = models.CharField(max_length=8, choices=Format, default=Format.BUNDLED)
+    family = models.UUIDField(db_default=RandomUUID(), editable=False)
+    version = models.PositiveIntegerField(default=1)
+    upload_sha256 = models.CharField(max_length=64, blank=True)  # the bytes as they were brought
+    upload_name = models.CharField(max_length=200, blank=True)
+    recipe = models.JSONField(default=dict)
+    shape = models.JSONField(default=dict)
+    split = models.JSONField(default=dict)
+    report = models.JSONField(default=dict)
+    sha256 = models.CharField(max_length=64, blank=True)
+    size_bytes = models.BigIntegerField(default=0)
+    rows = models.PositiveIntegerField(default=0)
+    columns = models.PositiveIntegerField(default=0)
+    features = ArrayField(models.CharField(max_length=80), default=list)
+    classes = ArrayField(models.CharField(max_length=80), default=list)
+    class_balance = ArrayField(models.PositiveIntegerField(), default=list)
+    image_shape = ArrayField(models.PositiveSmallIntegerField(), null=True)  # height, width
+    split_seed = models.PositiveIntegerField(default=0)  # one split for all, so scores compare
+    train_rows = models.PositiveIntegerField(default=0)
+    validation_rows = models.PositiveIntegerField(default=0)
+    test_rows = models.PositiveIntegerField(default=0)
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["family", "version"], name="one_row_per_version"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:dataset", args=[self.slug])
+
+    @property
+    def data_shape(self) -> DataShape:
+        """What an example is, and what is asked of it, as networks know it."""
+        if not self.shape:  # rows that were prepared when all data were tables
+            return DataShape.table(self.columns, len(self.classes))
+        return DataShape(
+            input=tuple(self.shape["input"]),
+            target=Target(self.shape["target"]),
+            size=self.shape["size"],
+            vocabulary=self.shape.get("vocabulary", 0),
+        )

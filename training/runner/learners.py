@@ -1,0 +1,95 @@
+"""What trains a job: the one who learns, made from the job's row and its dataset's rows.
+
+A learner is run for some seconds at a time and yields the metrics of each epoch as it ends; its
+checkpoint restores it to the bit; at the end it exports a model file. Where rows are given it is
+`kernels.trainer.Trainer`.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from kernels import build, trainer
+from kernels import config as kernel_config
+from kernels.data import TrainingData
+from kernels.limits import Limits
+from kernels.modelfile import Signature
+from kernels.trainer import EpochMetrics
+from training.models import Job, Tier
+from training.runner import blobs
+from training.runner.rows import Part, Rows, unpack
+from training.runner.tiers import TIERS
+
+
+class JobFault(Exception):
+    """What makes this job impossible: trying again would end the same way."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Learner(Protocol):
+    """What a chunk asks of a run; the same calls give the same bits, however they are cut."""
+
+    step: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last step is done, or no more of them would help."""
+
+    def run(
+        self, *, seconds: float | None = None, on_progress: Callable[[int], bool] | None = None
+    ) -> Iterator[EpochMetrics]:
+        """Train on for about so long, and yield the metrics of each epoch as it ends."""
+
+    def checkpoint(self) -> bytes:
+        """All that is needed to go on from here."""
+
+    def restore(self, blob: bytes) -> None:
+        """Go on from a checkpoint. Raises CheckpointRefused."""
+
+    def export(self, signature: Signature, origin: dict[str, Any]) -> bytes:
+        """The model file."""
+
+
+def learner_of(job: Job, module: build.Module) -> Callable[[], Learner]:
+    """Makes fresh learners for a job; its rows are read once."""
+    rows = rows_of(job)
+    train = rows.only(Part.TRAIN)
+    return lambda: make_trainer(job, train, rows, seed=job.seed, module=module)
+
+
+def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
+    """This worker's module, where it computes as the job's first one did; both variants do."""
+    module = build.module(variant)
+    if job.kernel_hash and job.kernel_hash != module.kernel_hash:
+        raise JobFault(
+            "kernel_changed",
+            f"This job began on kernel {job.kernel_hash[:12]} and this worker has "
+            f"{module.kernel_hash[:12]}; the result would mix both. Start it again.",
+        )
+    return module
+
+
+def rows_of(job: Job) -> Rows:
+    return unpack(blobs.get(job.dataset.sha256))
+
+
+def make_trainer(
+    job: Job, train: Rows, rows: Rows, *, seed: int, module: build.Module
+) -> trainer.Trainer:
+    """A fresh run on the rows of `train`, validated on the validation part of `rows`."""
+    validation = rows.only(Part.VALIDATION)
+    config = kernel_config.parse(job.config, job.dataset.data_shape)
+    return trainer.Trainer(
+        config,
+        TrainingData(
+            train_rows=train.features,
+            train_targets=train.targets,
+            validation_rows=validation.features,
+            validation_targets=validation.targets,
+        ),
+        seed=seed,
+        limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
+        module=module,
+    )
