@@ -6,10 +6,11 @@ from training.runner.blobs import put as store_blob
 from training.runner.chunks import fault_code
 from training.runner.hints import hint
 from training.runner.leases import LeaseLost, claim, heartbeat, noted, write
+from training.runner.placing import SEED_MAX
+from training.runner.quotes import InvalidConfig, NotReady, Quote, TierTooSmall, quote_job
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.services.datasets import (
-    NotReady,
     PreviewRow,
     add_bundled_dataset,
     highest_value,
@@ -32,13 +33,8 @@ from training.services.distributed import (
 )
 from training.services.jobs import (
     PRESETS,
-    SEED_MAX,
-    InvalidConfig,
     JobIsOver,
-    Quote,
-    TierTooSmall,
     cancel_job,
-    quote_job,
     submit_job,
 )
 from training.services.predictions import (

@@ -12,6 +12,7 @@ from governance.services import Refusal
 from training.models import Dataset, Work
 from training.runner import blobs
 from training.runner.hints import hint
+from training.runner.quotes import NotReady
 from training.runner.rows import Part, Rows, unpack
 
 PREVIEW_ROWS = 40
@@ -24,10 +25,6 @@ BUNDLED = {
         "licence": "CC BY 4.0",
     },
 }
-
-
-class NotReady(Refusal):
-    """What was asked for is still being prepared."""
 
 
 @dataclass(frozen=True, kw_only=True)

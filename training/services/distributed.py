@@ -26,15 +26,10 @@ from kernels.settings import Schedule
 from kernels.trainer import EpochMetrics, Trainer
 from training.models import Dataset, Event, Job, Model, Tier, Work
 from training.runner import chunks, learners, leases
+from training.runner.placing import place_job
+from training.runner.quotes import InvalidConfig, faults_named, parse_config, quote_job
 from training.runner.rows import Part, Rows
 from training.runner.tiers import TIERS
-from training.services.jobs import (
-    InvalidConfig,
-    faults_named,
-    parse_config,
-    place_job,
-    quote_job,
-)
 
 FAULTS = chunks.FAULTS
 

@@ -1,0 +1,56 @@
+"""A job's row and the hold that pays for it, in one transaction of the caller's."""
+
+import structlog
+
+from billing import services as billing
+from governance import services as governance
+from governance.models import User
+from training.models import Dataset, Event, Job
+from training.runner.quotes import InvalidConfig, Quote
+
+SEED_MAX = 2**63 - 1
+
+
+def place_job(
+    *,
+    owner: User,
+    dataset: Dataset,
+    quote: Quote,
+    seed: int,
+    name: str,
+    steps: int,
+    is_distributed: bool = False,
+) -> Job:
+    """The row and its hold, in the caller's transaction; nobody is told to work on it."""
+    if not 0 <= seed <= SEED_MAX:
+        raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
+    if not name.isprintable():
+        raise InvalidConfig("name: must be text that people can see, in one line.")
+    if dataset.owner_id not in (None, owner.pk):
+        raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to train on.")
+    job = Job.objects.create(
+        owner=owner,
+        dataset=dataset,
+        name=name or f"{dataset.name}, {quote.parameters:,} parameters",
+        config=quote.config,
+        tier=quote.tier,
+        seed=seed,
+        is_distributed=is_distributed,
+        parameters=quote.parameters,
+        epochs=quote.epochs,
+        steps_total=steps,
+        quote_microcredits=quote.microcredits,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+    )
+    job.hold = billing.hold(
+        owner=owner,
+        amount_microcredits=quote.microcredits,
+        key=f"job/{job.pk}",
+        reason=f"Training “{job.name}”",
+    )
+    job.save(update_fields=["hold"])
+    governance.record(
+        actor=owner, verb="submit_job", subject=job, details={"quote": quote.microcredits}
+    )
+    Event.objects.create(job=job, message=f"Queued; at most {quote.credits} credits are held.")
+    return job

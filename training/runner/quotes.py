@@ -1,0 +1,134 @@
+"""What a job will be and cost at most, worked out from its tape before anything runs.
+
+Under the services, since a worker that searches for settings asks the same as a person does.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from billing import services as billing
+from governance.services import Refusal
+from kernels import config as kernel_config
+from kernels import estimate as kernel_estimate
+from kernels.fields import Problem
+from kernels.limits import OutOfMemory
+from training.models import Dataset, Tier, Work
+from training.runner import tiers
+
+CLASSIFIERS = ("feedforward", "lstm", "transformer")
+
+
+class NotReady(Refusal):
+    """What was asked for is still being prepared."""
+
+
+class InvalidConfig(Refusal):
+    """The configuration makes no sense; each entry names the path and the reason."""
+
+    status = 422
+
+
+class TierTooSmall(Refusal):
+    """The job does not fit its tier; says which it would fit."""
+
+    status = 422
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What a job will be and cost at most, before it runs."""
+
+    config: dict[str, Any]
+    tier: Tier
+    parameters: int
+    epochs: int
+    steps: int
+    flops: int
+    memory_bytes: int
+    microcredits: int
+
+    @property
+    def credits(self) -> str:
+        return billing.credits(self.microcredits)
+
+
+@contextmanager
+def faults_named() -> Iterator[None]:
+    """Turns what the kernels say of a configuration into a refusal that names each path."""
+    try:
+        yield
+    except kernel_config.ConfigError as error:
+        raise InvalidConfig(
+            str(error),
+            invalid_parameters=[
+                {"field": problem.path, "reason": problem.reason} for problem in error.problems
+            ],
+        ) from error
+
+
+def parse_config(raw: object, dataset: Dataset) -> kernel_config.NetworkConfig:
+    with faults_named():
+        network = kernel_config.parse(raw, dataset.data_shape)
+        if network.architecture.kind not in CLASSIFIERS:
+            reason = (
+                f"'{network.architecture.kind}' makes no classifier, and only those can be "
+                f"measured here; take {', '.join(CLASSIFIERS)}"
+            )
+            raise kernel_config.ConfigError([Problem("architecture.type", reason)])
+    return network
+
+
+def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quote:
+    """Price a job from the arithmetic of its tape, or refuse a config or tier that cannot be."""
+    if dataset.status != Work.Status.DONE:
+        raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
+    network = parse_config(config, dataset)
+    with faults_named():
+        estimate = kernel_estimate.estimate(
+            network, rows=dataset.train_rows, validation_rows=dataset.validation_rows
+        )
+    flops = estimate.flops
+    needs = {
+        "parameters": estimate.parameters,
+        "memory_bytes": estimate.memory_bytes,
+        "flops": flops,
+    }
+    fits = tiers.smallest_tier(**needs)
+    limits = tiers.TIERS[tier]
+    beyond = [name for name, needed in needs.items() if needed > getattr(limits, name)]
+    if beyond:
+        wanted = f"choose {fits.value}" if fits else "no tier is large enough"
+        if beyond == ["memory_bytes"]:
+            wanted += smaller_batch(network, dataset, limits.memory_bytes)
+        raise TierTooSmall(
+            f"tier: {tier.value} allows {limits.parameters:,} parameters, "
+            f"{limits.memory_bytes / 2**20:,.0f} MB of memory and {limits.flops / 1e9:,.0f} GFLOP; "
+            f"this job has {estimate.parameters:,}, {estimate.memory_bytes / 2**20:,.1f} MB and "
+            f"{flops / 1e9:,.1f}; {wanted}."
+        )
+    return Quote(
+        config=dict(config),
+        tier=tier,
+        parameters=estimate.parameters,
+        epochs=network.training.epochs,
+        steps=estimate.steps,
+        flops=flops,
+        memory_bytes=estimate.memory_bytes,
+        microcredits=tiers.price_microcredits(tier, flops=flops),
+    )
+
+
+def smaller_batch(network: kernel_config.NetworkConfig, dataset: Dataset, memory: int) -> str:
+    """The batch that would fit, where any does."""
+    try:
+        fitted = kernel_estimate.fitted(
+            network,
+            rows=dataset.train_rows,
+            validation_rows=dataset.validation_rows,
+            memory_bytes=memory,
+        )
+    except OutOfMemory:
+        return ""
+    return f", or take training.batch_size {fitted.training.batch_size}"
