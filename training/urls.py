@@ -2,22 +2,23 @@
 
 from django.urls import path
 
-from training import api, views
+from training import api
+from training.views import datasets, jobs, models, studio
 
 app_name = "training"
 urlpatterns = [
     # /datasets/
-    path("datasets/", views.datasets, name="datasets"),
-    path("datasets/<slug:slug>/", views.dataset, name="dataset"),
+    path("datasets/", datasets.datasets, name="datasets"),
+    path("datasets/<slug:slug>/", datasets.dataset, name="dataset"),
     # /jobs/
-    path("jobs/", views.jobs, name="jobs"),
-    path("jobs/new/", views.new_job, name="new_job"),
-    path("jobs/<uuid:job_id>/", views.job, name="job"),
-    path("jobs/<uuid:job_id>/cancel/", views.cancel_job, name="cancel_job"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/new/", studio.new_job, name="new_job"),
+    path("jobs/<uuid:job_id>/", jobs.job, name="job"),
+    path("jobs/<uuid:job_id>/cancel/", jobs.cancel_job, name="cancel_job"),
     # /models/
-    path("models/", views.models, name="models"),
-    path("models/<uuid:model_id>/", views.model, name="model"),
-    path("models/<uuid:model_id>/validate/", views.validate_model, name="validate_model"),
+    path("models/", models.models, name="models"),
+    path("models/<uuid:model_id>/", models.model, name="model"),
+    path("models/<uuid:model_id>/validate/", models.validate_model, name="validate_model"),
     # /api/v1/
     path("api/v1/training-jobs", api.TrainingJobs.as_view(), name="api_jobs"),
     path("api/v1/training-jobs/<uuid:job_id>", api.TrainingJob.as_view(), name="api_job"),
