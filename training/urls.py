@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from training import api
+from training.api import jobs as job_api
+from training.api import models as model_api
 from training.views import datasets, jobs, models, studio
 
 app_name = "training"
@@ -20,15 +21,17 @@ urlpatterns = [
     path("models/<uuid:model_id>/", models.model, name="model"),
     path("models/<uuid:model_id>/validate/", models.validate_model, name="validate_model"),
     # /api/v1/
-    path("api/v1/training-jobs", api.TrainingJobs.as_view(), name="api_jobs"),
-    path("api/v1/training-jobs/<uuid:job_id>", api.TrainingJob.as_view(), name="api_job"),
-    path("api/v1/models", api.Models.as_view(), name="api_models"),
+    path("api/v1/training-jobs", job_api.TrainingJobs.as_view(), name="api_jobs"),
+    path("api/v1/training-jobs/<uuid:job_id>", job_api.TrainingJob.as_view(), name="api_job"),
+    path("api/v1/models", model_api.Models.as_view(), name="api_models"),
     path(
         "api/v1/models/<uuid:model_id>/validations",
-        api.Validations.as_view(),
+        model_api.Validations.as_view(),
         name="api_validations",
     ),
     path(
-        "api/v1/models/<uuid:model_id>/benchmarks", api.Benchmarks.as_view(), name="api_benchmarks"
+        "api/v1/models/<uuid:model_id>/benchmarks",
+        model_api.Benchmarks.as_view(),
+        name="api_benchmarks",
     ),
 ]

@@ -1,7 +1,4 @@
-"""The JSON door of training. Operations, fields and enumerations bear the original's names.
-
-Where the original's two sources spell a field differently, both spellings are answered.
-"""
+"""The JSON door of models: their list, their validations, their benchmarks."""
 
 import uuid
 from typing import Any
@@ -9,104 +6,14 @@ from typing import Any
 from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing import services as billing
-from governance import services as governance
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
-from training.models import Dataset, Job, Model, Tier, Validation
-
-
-class TrainRequest(serializers.Serializer[Any]):
-    config = serializers.JSONField(help_text="architecture, training and divergent")
-    tier = serializers.ChoiceField(Tier.choices, default=Tier.NANO)
-    dataset = serializers.SlugField(default="digits", help_text="a dataset's slug")
-    seed = serializers.IntegerField(default=0, min_value=0, max_value=training.SEED_MAX)
-    name = serializers.CharField(max_length=120, default="", allow_blank=True)
-    user_id = serializers.UUIDField(required=False, help_text="must be yours, if given")
-
-
-class TrainingJobs(APIView):
-    required_scope = {"POST": Scope.TRAIN}
-
-    @extend_schema(
-        operation_id="neural_train",
-        request=TrainRequest,
-        responses={202: dict},
-        parameters=[IDEMPOTENCY_KEY],
-    )
-    def post(self, request: Request) -> Response:
-        """Queue a job and hold what it may cost at most."""
-        asked = TrainRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        data = asked.validated_data
-        owner = caller(request)
-        if data.get("user_id", owner.pk) != owner.pk:
-            raise governance.NotAllowed("user_id: a key acts for its owner; leave it out.")
-        dataset = get_object_or_404(Dataset.objects.visible_to(owner), slug=data["dataset"])
-
-        def act() -> tuple[int, dict[str, Any]]:
-            job = training.submit_job(
-                owner=owner,
-                dataset=dataset,
-                config=data["config"],
-                tier=Tier(data["tier"]),
-                seed=data["seed"],
-                name=data["name"],
-            )
-            return 202, job_body(job)
-
-        response = once(request, act)
-        response["Location"] = f"/api/v1/training-jobs/{response.data['job_id']}"
-        return response
-
-
-def job_body(job: Job) -> dict[str, Any]:
-    last = job.points.last()
-    model = Model.objects.filter(job=job).first()
-    quote = billing.credits(job.quote_microcredits)
-    return {
-        "job_id": str(job.pk),
-        "jobId": str(job.pk),
-        "status": job.status,
-        "tier": job.tier,
-        "progress": round(100 * job.progress, 1),
-        "current_epoch": last.epoch if last else 0,
-        "total_epochs": job.epochs,
-        "current_loss": last.train_loss if last else None,
-        "current_accuracy": last.train_metric if last else None,
-        "validation_accuracy": last.validation_metric if last else None,
-        "estimated_time_remaining": job.eta_seconds,
-        "estimated_cost": quote,
-        "estimatedCost": quote,
-        "credits_used": billing.credits(job.cost_microcredits),
-        "model_id": str(model.pk) if model else None,
-        "modelId": str(model.pk) if model else None,
-        "error_code": job.error_code,
-        "error_message": job.error_message,
-    }
-
-
-class TrainingJob(APIView):
-    required_scope = {"GET": Scope.MODELS_READ, "DELETE": Scope.TRAIN}
-
-    @extend_schema(operation_id="neural_training_status", responses=dict)
-    def get(self, request: Request, job_id: uuid.UUID) -> Response:
-        """How far a job is, what it measured last and what it cost so far."""
-        job = get_object_or_404(Job.objects.of(caller(request)), pk=job_id)
-        return Response(job_body(job))
-
-    @extend_schema(operation_id="neural_training_cancel", responses=dict)
-    def delete(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Cancel a job; finished chunks stay paid, the rest of the hold goes back."""
-        user = caller(request)
-        job = get_object_or_404(Job.objects.of(user), pk=job_id)
-        return Response(job_body(training.cancel_job(actor=user, job=job)))
+from training.models import Model, Validation
 
 
 class Models(APIView):
