@@ -7,7 +7,7 @@ from training.runner import chunks, datasets, sweeps, validations
 
 @shared_task
 def run_job(job_id: str) -> None:
-    chunks.run_job(job_id)
+    chunks.run_turn()  # that there is work is the hint; whose turn it is says the line
 
 
 @shared_task
@@ -22,6 +22,7 @@ def prepare_dataset(dataset_id: str) -> None:
 
 @shared_task
 def hint_waiting_jobs() -> None:
+    sweeps.release_stalled()
     sweeps.hint_waiting()
 
 

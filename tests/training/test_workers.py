@@ -73,6 +73,29 @@ def test_a_killed_child_and_an_emptied_broker_lose_nothing(start_worker):
     assert Dataset.objects.get().status == Work.Status.DONE
 
 
+def test_a_cancelled_job_ends_within_two_seconds_of_compute(start_worker, settings):
+    start_worker("--concurrency=1")
+    job = submit_long_job()
+    wait_for(job, lambda job: job.steps_done > 0 or job.is_over, "the first chunk")
+    before = billing.available_microcredits(job.owner) + job.hold.remaining_microcredits
+    job = training.cancel_job(actor=job.owner, job=job)
+    assert job.status == Work.Status.CANCELLED
+    job.hold.refresh_from_db()
+    assert job.hold.state == "closed"
+    assert job.hold.captured_microcredits == job.cost_microcredits > 0
+    assert job.cost_microcredits == job.quote_microcredits * job.steps_done // job.steps_total
+    assert billing.available_microcredits(job.owner) >= before - job.cost_microcredits
+    # The only worker is free again: what is asked of it next ends at once.
+    short = training.submit_job(
+        owner=job.owner, dataset=job.dataset, config=SMALL, tier=Tier.NANO, seed=2
+    )
+    wait_for(short, lambda short: short.started_at is not None, "the worker coming free")
+    assert (short.started_at - job.finished_at).total_seconds() < 2
+    job.refresh_from_db()
+    assert (job.status, job.hold.state) == (Work.Status.CANCELLED, "closed")
+    assert billing.ledger_faults() == []
+
+
 def children(pid: int) -> list[int]:
     found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
     return [int(line) for line in found.stdout.split()]

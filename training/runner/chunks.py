@@ -18,11 +18,12 @@ from billing import services as billing
 from governance import services as governance
 from kernels import modelfile, tensors, trainer
 from kernels.checkpoints import CheckpointRefused
+from kernels.config import ConfigError
 from kernels.data import DataError
 from kernels.limits import SandboxError
 from kernels.modelfile import Signature
 from training.models import Checkpoint, Dataset, Event, Job, Model, Point, Tier, Validation, Work
-from training.runner import blobs, learners, leases
+from training.runner import blobs, learners, leases, queue
 from training.runner.hints import hint
 from training.runner.learners import JobFault, Learner, current_module
 from training.runner.tiers import TIERS
@@ -33,6 +34,7 @@ CHECKPOINTS_KEPT = 3
 # What makes a job impossible: the computation is deterministic, so it would end the same way again.
 FAULTS = (
     JobFault,
+    ConfigError,
     SandboxError,
     trainer.NonFinite,
     DataError,
@@ -46,9 +48,27 @@ UNREADABLE = (CheckpointRefused, tensors.ModelRefused, blobs.BlobFault)
 
 def run_job(job_id: str) -> None:
     """Do one chunk of this job, if it is to be had, and hint the next."""
-    job = leases.claim(Job, job_id, on_poison=bury)
-    if job is None:
-        return
+    job = claim(job_id)
+    if job is not None:
+        do_chunk(job)
+
+
+def run_turn() -> None:
+    """Do one chunk of the job that is first in line."""
+    for job_id in queue.line():
+        job = claim(str(job_id))
+        if job is not None:
+            do_chunk(job)
+            return
+
+
+@transaction.atomic
+def claim(job_id: str) -> Job | None:
+    """Take this job, unless its owner has as many running as their plan allows."""
+    return leases.claim(Job, job_id, on_poison=bury) if queue.take_turn(job_id) else None
+
+
+def do_chunk(job: Job) -> None:
     try:
         try:
             with leases.noted(job):
@@ -232,6 +252,7 @@ def complete(
         Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")
         validation = Validation.objects.create(model=model, request_id=job.request_id)
         hint("training.tasks.validate_model", validation_id=str(validation.pk))
+        queue.after_end(job)
     return model
 
 
@@ -246,6 +267,12 @@ def bury(job: Job) -> None:
     give_back(job)
     governance.record(actor=None, verb="quarantine_job", subject=job)
     Event.objects.create(job=job, message="Quarantined: it took too many workers with it.")
+    queue.after_end(job)
+
+
+def note_stall(job: Job) -> None:
+    message = "The worker fell silent; the job goes on from its last checkpoint elsewhere."
+    Event.objects.create(job=job, message=message)
 
 
 def give_up(job: Job, *, code: str, message: str) -> None:
@@ -255,6 +282,7 @@ def give_up(job: Job, *, code: str, message: str) -> None:
         give_back(job)
         governance.record(actor=None, verb="fail_job", subject=job, details={"code": code})
         Event.objects.create(job=job, message=f"Failed ({code}): {message}")
+        queue.after_end(job)
 
 
 def forget_old_checkpoints(job: Job) -> None:

@@ -39,6 +39,11 @@ def claimable() -> Q:
     return Q(status__in=Work.OPEN) & (Q(lease_until=None) | Q(lease_until__lt=Now()))
 
 
+def silent() -> Q:
+    """Open work whose holder has not been heard of in time."""
+    return Q(status__in=Work.OPEN, lease_until__lt=Now())
+
+
 @transaction.atomic
 def claim(
     kind: type[AnyWork], work_id: str, *, on_poison: Callable[[AnyWork], None] | None = None
@@ -47,35 +52,61 @@ def claim(
 
     The fifth lost lease ends it; `on_poison` then says, in the same transaction, what goes back.
     """
-    rows = kind._default_manager.filter(claimable(), pk=work_id)
-    work = rows.select_for_update(skip_locked=True).first()
-    if work is None:
-        return None
-    if work.lease_until is not None:
-        work.lost_leases += 1
-    if work.lost_leases >= LOST_LEASES_MAX:
-        kind._default_manager.filter(pk=work_id).update(
-            status=Work.Status.QUARANTINED,
-            lost_leases=work.lost_leases,
-            lease_until=None,
-            finished_at=Now(),
-            error_code="poison",
-            error_message=last_words(work),
-        )
-        if on_poison is not None:
-            on_poison(work)
+    work = locked(kind, claimable(), work_id)
+    if work is None or (work.lease_until is not None and lose(work, on_poison=on_poison)):
         return None
     status = Work.Status.LEASED if work.status == Work.Status.QUEUED else work.status
     kind._default_manager.filter(pk=work_id).update(
         status=status,
         attempt=F("attempt") + 1,
-        lost_leases=work.lost_leases,
         error_message="",
         lease_until=lease_end(),
         started_at=Coalesce("started_at", Now()),
     )
     work.refresh_from_db()
     return work
+
+
+def locked(kind: type[AnyWork], which: Q, work_id: str) -> AnyWork | None:
+    """The row under its lock, unless it is not such a one, or somebody else looks at it."""
+    rows = kind._default_manager.filter(which, pk=work_id)
+    return rows.select_for_update(skip_locked=True).first()
+
+
+def lose(work: AnyWork, *, on_poison: Callable[[AnyWork], None] | None = None) -> bool:
+    """Count a lease whose holder fell silent, and free the row, which the caller has locked.
+
+    True where it was the last that was to be had: the work is then over.
+    """
+    work.lost_leases += 1
+    rows = type(work)._default_manager.filter(pk=work.pk)
+    # The next sweep hints it at once.
+    rows.update(lost_leases=work.lost_leases, lease_until=None, hinted_at=None)
+    if work.lost_leases < LOST_LEASES_MAX:
+        return False
+    rows.update(
+        status=Work.Status.QUARANTINED,
+        finished_at=Now(),
+        error_code="poison",
+        error_message=last_words(work),
+    )
+    if on_poison is not None:
+        on_poison(work)
+    return True
+
+
+@transaction.atomic
+def release(
+    kind: type[AnyWork],
+    work_id: str,
+    *,
+    on_poison: Callable[[AnyWork], None] | None = None,
+    on_release: Callable[[AnyWork], None] | None = None,
+) -> None:
+    """Free work whose holder fell silent, before anybody asks for it; see `lose`."""
+    work = locked(kind, silent(), work_id)
+    if work is not None and not lose(work, on_poison=on_poison) and on_release is not None:
+        on_release(work)
 
 
 def last_words(work: Work) -> str:

@@ -6,6 +6,7 @@ from billing import services as billing
 from governance import services as governance
 from governance.models import User
 from training.models import Dataset, Event, Job
+from training.runner.plans import plan_of
 from training.runner.quotes import InvalidConfig, Quote
 
 SEED_MAX = 2**63 - 1
@@ -20,6 +21,7 @@ def place_job(
     name: str,
     steps: int,
     is_distributed: bool = False,
+    repeats: Job | None = None,
 ) -> Job:
     """The row and its hold, in the caller's transaction; nobody is told to work on it."""
     if not 0 <= seed <= SEED_MAX:
@@ -35,6 +37,9 @@ def place_job(
         config=quote.config,
         tier=quote.tier,
         seed=seed,
+        metric=quote.metric,
+        priority=plan_of(owner.pk).priority,
+        repeats=repeats,
         is_distributed=is_distributed,
         parameters=quote.parameters,
         epochs=quote.epochs,

@@ -14,6 +14,7 @@ from kernels import config as kernel_config
 from kernels import estimate as kernel_estimate
 from kernels.fields import Problem
 from kernels.limits import OutOfMemory
+from kernels.objectives import objective_of
 from training.models import Dataset, Tier, Work
 from training.runner import tiers
 
@@ -48,6 +49,7 @@ class Quote:
     flops: int
     memory_bytes: int
     microcredits: int
+    metric: str  # what is measured beside the loss
 
     @property
     def credits(self) -> str:
@@ -117,6 +119,7 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         flops=flops,
         memory_bytes=estimate.memory_bytes,
         microcredits=tiers.price_microcredits(tier, flops=flops),
+        metric=objective_of(network).metric,
     )
 
 

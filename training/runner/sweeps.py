@@ -12,8 +12,8 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from training.models import Checkpoint, Dataset, Job, Model, Validation, Work
-from training.runner import blobs, chunks
+from training.models import Checkpoint, Dataset, Job, Model, Search, Validation, Work
+from training.runner import blobs, chunks, leases, queue
 from training.runner.leases import claimable
 
 WAITED = timedelta(seconds=5)
@@ -36,9 +36,22 @@ def hint_again(works: models.QuerySet[Any], task: str, argument: str) -> None:
         works.filter(pk=work_id).update(hinted_at=Now())
 
 
+def release_stalled() -> None:
+    """Free what a silent worker holds. A job that is lost again and again without getting on is
+    quarantined here and gives back what it holds, even when nobody comes to claim it any more.
+    """
+    for job_id in list(queue.undivided().filter(leases.silent()).values_list("pk", flat=True)):
+        leases.release(Job, str(job_id), on_poison=chunks.bury, on_release=chunks.note_stall)
+    for kind in (Dataset, Validation, Search):
+        rows = kind._default_manager.filter(leases.silent())
+        for work_id in list(rows.values_list("pk", flat=True)):
+            leases.release(kind, str(work_id))
+
+
 def hint_waiting() -> None:
     hint_again(Dataset.objects.all(), "training.tasks.prepare_dataset", "dataset_id")
-    hint_again(Job.objects.filter(is_distributed=False), "training.tasks.run_job", "job_id")
+    hint_again(Job.objects.filter(pk__in=queue.line()), "training.tasks.run_job", "job_id")
+    hint_again(Search.objects.all(), "training.tasks.advance_search", "search_id")
     hint_again(Validation.objects.all(), "training.tasks.validate_model", "validation_id")
 
 

@@ -11,6 +11,7 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from training.models import Dataset, Event, Job, Tier, Work
+from training.runner import queue
 from training.runner.hints import hint
 from training.runner.placing import place_job
 from training.runner.quotes import quote_job
@@ -71,4 +72,5 @@ def cancel_job(*, actor: User, job: Job) -> Job:
         billing.release(hold=job.hold)
     governance.record(actor=actor, verb="cancel_job", subject=job)
     Event.objects.create(job=job, message="Cancelled; what was not used goes back to the wallet.")
+    queue.after_end(job)
     return job

@@ -1,0 +1,136 @@
+"""Whose turn it is. A hint only says that there is work; who is first in line gets the worker.
+
+In line stand the jobs that nobody works on, those that wait to begin and those between two chunks
+alike. People take turns, whoever was served longest ago first, so that a person with many jobs
+delays nobody more than a person with one; of one person's jobs the one that waited longest goes
+first. A higher priority is a head start of `HEAD_START` each: it goes first among those who wait
+about as long, and starves nobody, since whoever waits long enough overtakes it.
+
+A person has only so many jobs running at once (`training.runner.plans`). The further ones are held
+back: they are not in line at all.
+"""
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import F, Max, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Greatest, Now
+
+from governance import services as governance
+from training.models import Job, Trial, Work
+from training.runner.hints import hint
+from training.runner.leases import claimable
+from training.runner.plans import plan_of, plans_of
+
+HEAD_START = timedelta(seconds=10)
+REMEMBERED = timedelta(hours=1)
+RUNNING = (Work.Status.LEASED, Work.Status.RUNNING)
+
+
+class Waiting(NamedTuple):
+    """A job that nobody works on; `since` is when it was submitted, or its last chunk ended."""
+
+    id: uuid.UUID
+    owner_id: uuid.UUID
+    status: str
+    priority: int
+    created_at: datetime
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a job that has not begun stands: after how many others, or held back by its owner's."""
+
+    ahead: int
+    is_held_back: bool
+    running_jobs: int
+
+
+def undivided() -> QuerySet[Job]:
+    """Rounds of a cluster are led elsewhere."""
+    return Job.objects.filter(is_distributed=False)
+
+
+def waiting() -> list[Waiting]:
+    """All that nobody works on, first in line first."""
+    since = Coalesce(Max("checkpoints__created_at"), F("created_at"))
+    rows = undivided().filter(claimable()).annotate(since=since).order_by()
+    fields = ("pk", "owner_id", "status", "priority", "created_at", "since")
+    found = [Waiting(*row) for row in rows.values_list(*fields)]
+    served = served_at({row.owner_id for row in found})
+
+    def turn(row: Waiting) -> tuple[datetime, datetime, datetime, uuid.UUID]:
+        waits_since = max(row.created_at, served.get(row.owner_id, row.created_at))
+        return waits_since - row.priority * HEAD_START, row.since, row.created_at, row.id
+
+    return sorted(found, key=turn)
+
+
+def served_at(owner_ids: set[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    """When a worker last did something for each of these people, as far as it still matters."""
+    lately = Q(status__in=RUNNING) | Q(finished_at__gt=Now() - Value(REMEMBERED))
+    rows = undivided().filter(lately, owner__in=owner_ids).order_by().values_list("owner_id")
+    last = rows.annotate(
+        last=Greatest(Max("started_at"), Max("finished_at"), Max("checkpoints__created_at"))
+    )
+    return {owner_id: at for owner_id, at in last if at is not None}
+
+
+def running(owner_ids: set[uuid.UUID]) -> Counter[uuid.UUID]:
+    """How many jobs of each of these people have begun and are not over."""
+    rows = undivided().filter(owner__in=owner_ids, status__in=RUNNING)
+    return Counter(rows.order_by().values_list("owner_id", flat=True))
+
+
+def line() -> list[uuid.UUID]:
+    """The jobs that may be worked on now, in the order in which they come."""
+    found = waiting()
+    owners = {row.owner_id for row in found}
+    plans, begun = plans_of(owners), running(owners)
+    allowed = []
+    for row in found:
+        if row.status == Work.Status.QUEUED:
+            if begun[row.owner_id] >= plans[row.owner_id].running_jobs:
+                continue
+            begun[row.owner_id] += 1
+        allowed.append(row.id)
+    return allowed
+
+
+def take_turn(job_id: str) -> bool:
+    """Whether this job may be claimed now; in the transaction that claims it, so that two workers
+    do not both take a person's last place.
+    """
+    owner = undivided().filter(pk=job_id, status=Work.Status.QUEUED).values_list("owner", flat=True)
+    for owner_id in owner:
+        governance.take_turn(f"running jobs of {owner_id}")
+        return running({owner_id})[owner_id] < plan_of(owner_id).running_jobs
+    return True
+
+
+def place_of(job: Job) -> Place | None:
+    """Nothing for a job that has begun, or that a cluster leads."""
+    if job.status != Work.Status.QUEUED or job.is_distributed:
+        return None
+    allowed = line()
+    queued = {row.id for row in waiting() if row.status == Work.Status.QUEUED}
+    is_held_back = job.pk not in allowed
+    before = allowed if is_held_back else allowed[: allowed.index(job.pk)]
+    return Place(
+        ahead=sum(other in queued for other in before),
+        is_held_back=is_held_back,
+        running_jobs=plan_of(job.owner_id).running_jobs,
+    )
+
+
+def after_end(job: Job) -> None:
+    """What waited for the end of this job is woken: its owner's next one, and its search."""
+    held = undivided().filter(owner=job.owner_id, status=Work.Status.QUEUED).order_by("created_at")
+    for job_id in held.values_list("pk", flat=True)[:1]:
+        hint("training.tasks.run_job", job_id=str(job_id))
+    for search_id in Trial.objects.filter(job=job).values_list("search", flat=True):
+        hint("training.tasks.advance_search", search_id=str(search_id))
