@@ -10,6 +10,7 @@ from training.runner.placing import SEED_MAX
 from training.runner.quotes import InvalidConfig, NotReady, Quote, TierTooSmall, quote_job
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
+from training.services.compositions import Preview, network_layers, preview_job
 from training.services.datasets import (
     PreviewRow,
     add_bundled_dataset,
@@ -62,6 +63,7 @@ __all__ = [
     "NotReady",
     "Part",
     "Prediction",
+    "Preview",
     "PreviewRow",
     "Progress",
     "Quote",
@@ -85,10 +87,12 @@ __all__ = [
     "lock_blob",
     "model_origin",
     "model_signature",
+    "network_layers",
     "node_trainer",
     "noted",
     "predict",
     "predict_with_file",
+    "preview_job",
     "preview_rows",
     "quote_job",
     "retention",
