@@ -23,6 +23,7 @@ from kernels.tensors import ModelRefused
 
 FORMAT = "neural-marketplace/2"
 NAMES_LIMIT = 1_000_000
+RECIPE_LIMIT_BYTES = 512 * 1024
 SIDES_LIMIT = 3  # of an example: height, width, channels
 NOT_TRAINED = ("input.", "target.")  # what was measured on the data
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,13 +32,21 @@ Arrays = Mapping[str, NDArray[Any]]
 @dataclass(frozen=True)
 class Signature:
     """What goes in and what comes out: names of features, names of classes or values, for pictures
-    (height, width), for texts the vocabulary.
+    (height, width), for texts the vocabulary. `recipe` is a JSON object that says how what people
+    write becomes a row; it is kept for who wrote it and means nothing here.
     """
 
     features: tuple[str, ...]
     classes: tuple[str, ...]
     image_shape: tuple[int, int] | None = None
     vocabulary: tuple[str, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Without a recipe as it was before there were any, and so with the same hash."""
+        found = dict(vars(self))
+        recipe = found.pop("recipe")
+        return found | ({"recipe": dict(recipe)} if recipe else {})
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ def dump(model: Model) -> bytes:
     texts = {
         "format": FORMAT,
         "graph": tensors.canonical(model.graph),
-        "signature": tensors.canonical(vars(model.signature)),
+        "signature": tensors.canonical(model.signature.to_json()),
         "provenance": tensors.canonical(dict(model.provenance)),
     }
     if model.config is not None:
@@ -123,6 +132,7 @@ def check_names(model: Model) -> None:
     wanted = {"classes": (answer.shape or (0,))[-1]}
     if given.dtype == "f4":
         wanted["features"] = given.elements
+    check_recipe(model.signature.recipe)
     for part, size in wanted.items():
         names = getattr(model.signature, part)
         if names and len(names) != size:
@@ -136,6 +146,17 @@ def check_names(model: Model) -> None:
             raise ModelRefused(
                 f"signature.vocabulary: must be {least:,} to {most:,} names, not {found:,}"
             )
+
+
+def check_recipe(recipe: Mapping[str, Any]) -> None:
+    try:
+        size_bytes = len(tensors.canonical(dict(recipe)).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ModelRefused("signature.recipe: must be JSON of finite numbers") from error
+    if size_bytes > RECIPE_LIMIT_BYTES:
+        raise ModelRefused(
+            f"signature.recipe: {size_bytes:,} bytes; at most {RECIPE_LIMIT_BYTES:,}"
+        )
 
 
 def foretells(model: Model, unit: Forward) -> bool:
@@ -190,14 +211,18 @@ def read_signature(raw: Any) -> Signature:
         and all(type(side) is int and side >= 1 for side in shape)
     ):
         raise ModelRefused("signature.image_shape: must be [height, width], from 1 on, or null")
+    recipe = raw.get("recipe", {})
+    if not isinstance(recipe, dict):
+        raise ModelRefused("signature.recipe: must be an object")
     features = tuple(names["features"])
-    if shape is not None and (len(features) % (shape[0] * shape[1]) or not features):
+    if shape is not None and len(features) % (shape[0] * shape[1]):
         raise ModelRefused(f"signature.image_shape: {shape} has not {len(features)} pixels")
     return Signature(
         features,
         tuple(names["classes"]),
         None if shape is None else (shape[0], shape[1]),
         tuple(names["vocabulary"]),
+        recipe,
     )
 
 

@@ -37,7 +37,7 @@ def exported(workload: Workload) -> Exported:
     list(trainer.run(steps=1))
     blob = trainer.export(Signature((), ()), {})
     model = modelfile.load(blob)
-    texts = Texts(vars(model.signature), {})
+    texts = Texts(model.signature.to_json(), {})
     return Exported(
         name=workload.name.rpartition(", batch")[0],
         file=blob,

@@ -147,7 +147,7 @@ def export(asked: argparse.Namespace) -> Answer:
     model = read_model(asked.file)
     beside = asked.file.with_suffix(f".{asked.to}")
     target = check_target(asked.output or beside, asked, asked.file)
-    texts = Texts(vars(model.signature), dict(model.provenance))
+    texts = Texts(model.signature.to_json(), dict(model.provenance))
     match asked.to:
         case "onnx":
             found = onnx_writer.export(model.graph, model.arrays, texts)

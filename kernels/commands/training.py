@@ -174,7 +174,7 @@ def inspect_model(model: Model) -> Answer:
         "bytes": sum(array.nbytes for array in model.arrays.values()),
         "arrays": {name: [str(a.dtype), *a.shape] for name, a in sorted(model.arrays.items())},
         "ops": [entry["op"] for entry in model.graph["nodes"]],
-        "signature": vars(model.signature),
+        "signature": model.signature.to_json(),
         "provenance": dict(model.provenance),
         "config": None if model.config is None else model.config.to_json(),
     }

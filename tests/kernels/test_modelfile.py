@@ -323,3 +323,24 @@ def test_a_damaged_file_is_refused_or_read_whole(changes, cut):
             assert str(refusal)
         else:
             assert all(np.isfinite(array).all() for array in found.weights.values())
+
+
+def test_a_recipe_is_kept_and_a_model_without_one_is_written_as_ever():
+    recipe = {"kind": "table", "columns": [{"name": "width", "kind": "number"}]}
+    with_recipe = dump(model(signature=Signature((), (), recipe=recipe)))
+    assert load(with_recipe).signature.recipe == recipe
+    without = tensors.read(dump(model()))[1]["signature"]
+    assert "recipe" not in json.loads(without)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"threshold": float("nan")}, "recipe: must be JSON of finite numbers"),
+        ({"values": {1, 2}}, "recipe: must be JSON of finite numbers"),
+        ({"vocabulary": ["a" * 600_000]}, "recipe: 600,019 bytes; at most 524,288"),
+    ],
+)
+def test_a_recipe_is_small_and_json(recipe, message):
+    with pytest.raises(ModelRefused, match=message):
+        dump(model(signature=Signature((), (), recipe=recipe)))

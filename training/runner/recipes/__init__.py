@@ -1,0 +1,25 @@
+"""Recipes: how what people write becomes the numbers of a row, and what is asked of them.
+
+Plain NumPy, so that the web process may read recipes and turn rows into numbers as the worker did.
+"""
+
+from training.runner.recipes.columns import Column, Kind, Role, RowRefused
+from training.runner.recipes.encoding import encode_columns, encode_rows, encode_targets
+from training.runner.recipes.recipe import Form, Recipe, RecipeRefused
+from training.runner.recipes.shapes import feature_names, input_of, shape_of
+
+__all__ = [
+    "Column",
+    "Form",
+    "Kind",
+    "Recipe",
+    "RecipeRefused",
+    "Role",
+    "RowRefused",
+    "encode_columns",
+    "encode_rows",
+    "encode_targets",
+    "feature_names",
+    "input_of",
+    "shape_of",
+]
