@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     QUANTUM = 5
     EVOLUTIONARY = 6
     SAMPLING = 7
+    LATENT = 8
     WEIGHTS = 0x10000
     DROPOUT = 0x20000
     EVALUATION = 0x30000

@@ -12,6 +12,7 @@ from governance.services import Refusal
 from training import services as training
 from training.models import Dataset
 from training.runner import blobs, datasets, leases
+from training.runner.bundles.parts import stratified
 from training.runner.rows import Part, unpack
 
 
@@ -37,9 +38,9 @@ def test_the_split_is_disjoint_complete_and_stratified(digits):
 
 def test_the_same_seed_splits_the_same_way_and_another_does_not():
     labels = load_digits().target.astype(np.int32)
-    first = datasets.choose_parts(labels, seed=0)
-    assert (datasets.choose_parts(labels, seed=0) == first).all()
-    assert (datasets.choose_parts(labels, seed=1) != first).any()
+    first = stratified(labels, seed=0)
+    assert (stratified(labels, seed=0) == first).all()
+    assert (stratified(labels, seed=1) != first).any()
 
 
 def test_preparing_again_changes_nothing(digits):
@@ -48,7 +49,7 @@ def test_preparing_again_changes_nothing(digits):
 
 
 def test_a_dataset_nobody_bundled_is_refused_with_those_that_are(db):
-    with pytest.raises(Refusal, match="these are: digits"):
+    with pytest.raises(Refusal, match="these are: breast-cancer, "):
         training.add_bundled_dataset(slug="moons")
 
 
@@ -77,7 +78,7 @@ def test_a_preview_shows_rows_of_one_part(digits):
 
 def test_a_dataset_that_another_worker_took_meanwhile_is_left_to_it(db, monkeypatch):
     digits = training.add_bundled_dataset(slug="digits")
-    bundle = datasets.digits()
+    bundle = datasets.BUNDLES["digits"]()
 
     def taken_meanwhile():
         Dataset.objects.update(lease_until=timezone.now() - timedelta(seconds=1))

@@ -189,11 +189,21 @@ def test_a_job_that_needs_more_memory_than_its_tier_has_is_told_how_much(alice, 
         training.quote_job(dataset=digits, config=deep, tier=Tier.NANO)
 
 
-def test_what_makes_no_classifier_cannot_be_measured_here(alice, digits):
-    layers = [{"type": "dense", "units": 5}]
-    config = SMALL | {"architecture": {"type": "gan", "layers": layers}}
-    with pytest.raises(training.InvalidConfig, match="architecture.type: 'gan' makes no classif"):
-        training.quote_job(dataset=digits, config=config, tier=Tier.NANO)
+def test_the_kind_of_network_says_what_a_job_is_for(alice, digits):
+    code = [{"type": "dense", "units": 5}]
+    for architecture, category, metric in (
+        ({"type": "gan", "layers": code}, "generative", "real_taken_for_real"),
+        ({"type": "autoencoder", "layers": code}, "anomaly", "mean_absolute_error"),
+        (
+            {"type": "autoencoder", "layers": code, "variational": True},
+            "generative",
+            "mean_absolute_error",
+        ),
+        (SMALL["architecture"], "classification", "accuracy"),
+    ):
+        config = SMALL | {"architecture": architecture}
+        job = training.submit_job(owner=alice, dataset=digits, config=config, tier=Tier.NANO)
+        assert (job.category, job.metric) == (category, metric)
 
 
 def test_a_job_that_needs_too_much_memory_is_told_which_batch_would_fit(alice, digits, monkeypatch):

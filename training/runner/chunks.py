@@ -22,8 +22,20 @@ from kernels.config import ConfigError
 from kernels.data import DataError
 from kernels.limits import SandboxError
 from kernels.modelfile import Signature
-from training.models import Checkpoint, Dataset, Event, Job, Model, Point, Tier, Validation, Work
-from training.runner import blobs, learners, leases, queue
+from kernels.predictor import Predictor
+from training.models import (
+    Category,
+    Checkpoint,
+    Dataset,
+    Event,
+    Job,
+    Model,
+    Point,
+    Tier,
+    Validation,
+    Work,
+)
+from training.runner import anomalies, blobs, learners, leases, queue, walls
 from training.runner.hints import hint
 from training.runner.learners import JobFault, Learner, current_module
 from training.runner.tiers import TIERS
@@ -190,16 +202,22 @@ def commit_model(
     job: Job, run: Learner, *, points: list[trainer.EpochMetrics], seconds: float
 ) -> None:
     """The last chunk: the model file, and all that `complete` does."""
-    content = run.export(signature_of(job.dataset), origin_of(job.dataset) | {"job": str(job.pk)})
+    content = run.export(signature_of(job), origin_of(job.dataset) | {"job": str(job.pk)})
     complete(job, content, step=run.step, paid_steps=run.step, points=points, seconds=seconds)
 
 
-def signature_of(dataset: Dataset) -> Signature:
-    height_width = dataset.image_shape
+def signature_of(job: Job) -> Signature:
+    """The names of what goes in and comes out; what makes examples takes noise, which has none."""
+    dataset = job.dataset
+    makes = job.category == Category.GENERATIVE
+    answers = not makes and job.category != Category.ANOMALY
+    height_width = None if makes else dataset.image_shape
     return Signature(
-        features=tuple(dataset.features),
-        classes=tuple(dataset.classes),
+        features=() if makes else tuple(dataset.features),
+        classes=tuple(dataset.classes) if answers else (),
         image_shape=(height_width[0], height_width[1]) if height_width else None,
+        vocabulary=tuple(dataset.recipe.get("vocabulary", ())),
+        recipe=dataset.recipe,
     )
 
 
@@ -221,6 +239,9 @@ def complete(
 
     `content` is the model file. Steps whose work was thrown away are done but not paid.
     """
+    if job.category == Category.ANOMALY:
+        predictor = Predictor(content, module=current_module(job), limits=walls.PREDICTION)
+        content = anomalies.with_threshold(predictor, learners.rows_of(job))
     sha256 = hashlib.sha256(content).hexdigest()
     weights_sha256 = modelfile.weights_sha256(modelfile.load(content).weights)
     with transaction.atomic():
@@ -241,6 +262,7 @@ def complete(
             owner=job.owner,
             job=job,
             name=job.name,
+            category=job.category,
             sha256=sha256,
             weights_sha256=weights_sha256,
             kernel_hash=job.kernel_hash,

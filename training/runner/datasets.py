@@ -3,63 +3,19 @@
 Imported by workers only: scikit-learn takes a second and 150 MB.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
-import sklearn.datasets
 import structlog
 from django.db.models.functions import Now
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
+from kernels.data import Target
 from training.models import Dataset, Work
 from training.runner import blobs, leases
+from training.runner.bundles import BUNDLES, Bundle
+from training.runner.bundles.parts import stratified
 from training.runner.rows import Part, Rows, pack
 
 log = structlog.get_logger()
-VALIDATION_SHARE, TEST_SHARE = 0.15, 0.15
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bundle:
-    features: NDArray[np.float32]  # [rows, columns]
-    labels: NDArray[np.int32]  # [rows]
-    feature_names: list[str]
-    classes: list[str]
-    image_shape: list[int] | None
-
-
-def digits() -> Bundle:
-    """1,797 handwritten digits of 8 × 8 pixels with 17 grey levels (UCI, test part)."""
-    data = sklearn.datasets.load_digits()
-    return Bundle(
-        features=data.data.astype(np.float32),
-        labels=data.target.astype(np.int32),
-        feature_names=list(data.feature_names),
-        classes=[str(name) for name in data.target_names],
-        image_shape=[8, 8],
-    )
-
-
-BUNDLES: dict[str, Callable[[], Bundle]] = {"digits": digits}
-
-
-def choose_parts(labels: NDArray[np.int32], *, seed: int) -> NDArray[np.int8]:
-    """The stratified part of each row; a seed fixes it (scikit-learn freezes its generator)."""
-    rest, test = train_test_split(
-        np.arange(len(labels)), test_size=TEST_SHARE, random_state=seed, stratify=labels
-    )
-    _, validation = train_test_split(
-        rest,
-        test_size=VALIDATION_SHARE / (1 - TEST_SHARE),
-        random_state=seed,
-        stratify=labels[rest],
-    )
-    parts = np.full(len(labels), Part.TRAIN, dtype=np.int8)
-    parts[validation] = Part.VALIDATION
-    parts[test] = Part.TEST
-    return parts
 
 
 def prepare_dataset(dataset_id: str) -> None:
@@ -78,9 +34,9 @@ def prepare(dataset: Dataset) -> None:
     beat = leases.heartbeat(dataset)
     bundle = BUNDLES[dataset.slug]()
     beat(0)
-    parts = choose_parts(bundle.labels, seed=dataset.split_seed)
+    parts = parts_of(bundle, seed=dataset.split_seed)
     beat(1)
-    content = pack(Rows(bundle.features, bundle.labels, parts))
+    content = pack(Rows(bundle.features, bundle.targets, parts))
     leases.write(
         dataset,
         status=Work.Status.DONE,
@@ -88,13 +44,32 @@ def prepare(dataset: Dataset) -> None:
         finished_at=Now(),
         sha256=blobs.put(content),
         size_bytes=len(content),
-        rows=len(bundle.labels),
-        columns=bundle.features.shape[1],
+        rows=len(parts),
+        columns=len(bundle.feature_names) or bundle.shape.features,
         features=bundle.feature_names,
         classes=bundle.classes,
-        class_balance=np.bincount(bundle.labels, minlength=len(bundle.classes)).tolist(),
+        class_balance=class_balance(bundle),
         image_shape=bundle.image_shape,
+        shape=bundle.shape.to_json(),
+        recipe=bundle.recipe.to_json(),
+        split=bundle.split,
         train_rows=int((parts == Part.TRAIN).sum()),
         validation_rows=int((parts == Part.VALIDATION).sum()),
         test_rows=int((parts == Part.TEST).sum()),
     )
+
+
+def parts_of(bundle: Bundle, *, seed: int) -> NDArray[np.int8]:
+    """The parts that a bundle gives, or those drawn for its strata."""
+    if bundle.parts is not None:
+        return bundle.parts
+    assert bundle.strata is not None, "a bundle says its parts or its strata"
+    return stratified(bundle.strata, seed=seed)
+
+
+def class_balance(bundle: Bundle) -> list[int]:
+    """How many rows each class has; nothing where rows have none."""
+    if bundle.shape.target is not Target.CLASSES:
+        return []
+    counts: list[int] = np.bincount(bundle.targets, minlength=len(bundle.classes)).tolist()
+    return counts

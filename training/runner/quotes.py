@@ -12,13 +12,21 @@ from billing import services as billing
 from governance.services import Refusal
 from kernels import config as kernel_config
 from kernels import estimate as kernel_estimate
-from kernels.fields import Problem
+from kernels.data import Target
 from kernels.limits import OutOfMemory
 from kernels.objectives import objective_of
-from training.models import Dataset, Tier, Work
+from training.models import Category, Dataset, Tier, Work
 from training.runner import tiers
 
-CLASSIFIERS = ("feedforward", "lstm", "transformer")
+# What data without a kind of network of their own are for, by what is asked of each row.
+BY_TARGET = {
+    Target.CLASSES: Category.CLASSIFICATION,
+    Target.STEP_CLASSES: Category.NLP,
+    Target.NEXT: Category.NLP,
+    Target.VALUES: Category.REGRESSION,
+    Target.MARKS: Category.CLASSIFICATION,
+    Target.ACTIONS: Category.REINFORCEMENT,
+}
 
 
 class NotReady(Refusal):
@@ -49,6 +57,7 @@ class Quote:
     flops: int
     memory_bytes: int
     microcredits: int
+    category: Category
     metric: str  # what is measured beside the loss
 
     @property
@@ -72,14 +81,19 @@ def faults_named() -> Iterator[None]:
 
 def parse_config(raw: object, dataset: Dataset) -> kernel_config.NetworkConfig:
     with faults_named():
-        network = kernel_config.parse(raw, dataset.data_shape)
-        if network.architecture.kind not in CLASSIFIERS:
-            reason = (
-                f"'{network.architecture.kind}' makes no classifier, and only those can be "
-                f"measured here; take {', '.join(CLASSIFIERS)}"
-            )
-            raise kernel_config.ConfigError([Problem("architecture.type", reason)])
-    return network
+        return kernel_config.parse(raw, dataset.data_shape)
+
+
+def category_of(network: kernel_config.NetworkConfig, dataset: Dataset) -> Category:
+    """What a job is for: what its dataset is, unless the kind of network says otherwise."""
+    kind = network.architecture.kind
+    if kind == "gan" or network.architecture.options.get("variational"):
+        return Category.GENERATIVE
+    if kind == "autoencoder":
+        return Category.ANOMALY
+    if dataset.category in (Category.ANOMALY, Category.GENERATIVE):
+        return BY_TARGET[network.data.target]
+    return Category(dataset.category)
 
 
 def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quote:
@@ -119,6 +133,7 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         flops=flops,
         memory_bytes=estimate.memory_bytes,
         microcredits=tiers.price_microcredits(tier, flops=flops),
+        category=category_of(network, dataset),
         metric=objective_of(network).metric,
     )
 

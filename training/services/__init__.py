@@ -10,10 +10,10 @@ from training.runner.placing import SEED_MAX
 from training.runner.quotes import InvalidConfig, NotReady, Quote, TierTooSmall, quote_job
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
+from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
 from training.services.compositions import Preview, network_layers, preview_job
 from training.services.datasets import (
     PreviewRow,
-    add_bundled_dataset,
     highest_value,
     preview_rows,
     row_values,
@@ -33,7 +33,6 @@ from training.services.distributed import (
     submit_distributed_job,
 )
 from training.services.jobs import (
-    PRESETS,
     JobIsOver,
     cancel_job,
     submit_job,
@@ -46,14 +45,17 @@ from training.services.predictions import (
     predict,
     predict_with_file,
 )
+from training.services.presets import PRESETS, Floor, Preset, presets_of
 from training.services.validations import NotOwner, validate_model
 
 __all__ = [
+    "BUNDLED",
     "COMPUTE_PRICE_MICROCREDITS",
     "PRESETS",
     "SEED_MAX",
     "Division",
     "FAULTS",
+    "Floor",
     "InvalidConfig",
     "InvalidRows",
     "JobIsOver",
@@ -64,11 +66,13 @@ __all__ = [
     "Part",
     "Prediction",
     "Preview",
+    "Preset",
     "PreviewRow",
     "Progress",
     "Quote",
     "TierTooSmall",
     "add_bundled_dataset",
+    "add_bundled_datasets",
     "advance_job",
     "ago",
     "begin_job",
@@ -93,6 +97,7 @@ __all__ = [
     "predict",
     "predict_with_file",
     "preview_job",
+    "presets_of",
     "preview_rows",
     "quote_job",
     "retention",

@@ -139,7 +139,7 @@ def node_trainer(
 
 
 def model_signature(*, job: Job) -> Signature:
-    return chunks.signature_of(job.dataset)
+    return chunks.signature_of(job)
 
 
 def model_origin(*, job: Job) -> dict[str, Any]:

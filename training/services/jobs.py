@@ -16,23 +16,6 @@ from training.runner.hints import hint
 from training.runner.placing import place_job
 from training.runner.quotes import quote_job
 
-# A configuration that trains well on each bundled dataset, to start from.
-PRESETS: dict[str, dict[str, Any]] = {
-    "digits": {
-        "architecture": {
-            "type": "feedforward",
-            "layers": [
-                {"type": "input", "params": {"size": 64}},
-                {"type": "hidden", "params": {"size": 128, "activation": "relu"}},
-                {"type": "dropout", "params": {"rate": 0.2}},
-                {"type": "output", "params": {"size": 10, "activation": "softmax"}},
-            ],
-        },
-        "training": {"epochs": 60, "batch_size": 32, "learning_rate": 0.001, "optimizer": "adam"},
-        "divergent": {"enabled": False, "pattern": "lateral", "factor": 0.3},
-    }
-}
-
 
 class JobIsOver(Refusal):
     """It ended meanwhile; there is nothing to cancel."""

@@ -23,8 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         demo.prepare_database()
+        training.add_bundled_datasets()
         if not settings.DEMO:
-            training.add_bundled_dataset(slug="digits")
             return
         try:
             cast = demo.people()

@@ -1,0 +1,58 @@
+"""Every preset is a job that could be submitted as it stands."""
+
+import copy
+
+import pytest
+
+from training import services as training
+from training.models import Category, Job, Model, Tier
+from training.runner import chunks, datasets
+from training.services.presets import ALL
+
+BY_NAME = {preset.name: preset for preset in ALL}
+
+
+def dataset_of(preset):
+    dataset = training.add_bundled_dataset(slug=preset.dataset)
+    datasets.prepare_dataset(str(dataset.pk))
+    dataset.refresh_from_db()
+    return dataset
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_alice_is_quoted_a_preset_within_its_tier_and_trains_two_epochs(alice, name):
+    preset = BY_NAME[name]
+    dataset = dataset_of(preset)
+    quote = training.quote_job(dataset=dataset, config=preset.config, tier=preset.tier)
+    assert quote.category == preset.category
+    cheaper = [tier for tier in Tier if tier != preset.tier]
+    cheaper = cheaper[: list(Tier).index(preset.tier)]
+    for tier in cheaper:
+        with pytest.raises(training.TierTooSmall):
+            training.quote_job(dataset=dataset, config=preset.config, tier=tier)
+    if preset.category == Category.NLP and dataset.slug == "python-docs":
+        return  # two of its epochs take seconds; its job is trained whole in the campaign
+    config = copy.deepcopy(preset.config)
+    config["training"]["epochs"] = 2
+    job = training.submit_job(owner=alice, dataset=dataset, config=config, tier=preset.tier)
+    chunks.run_job(str(job.pk))
+    job = Job.objects.get(pk=job.pk)
+    assert (job.status, job.error_message) == ("done", "")
+    assert job.points.count() == 2
+    assert Model.objects.get(job=job).category == preset.category
+
+
+def test_the_first_preset_of_a_dataset_is_the_one_to_start_from():
+    assert training.presets_of("digits")[0].config == training.PRESETS["digits"]
+    assert [preset.name for preset in training.presets_of("digits")] == [
+        "digits",
+        "digits-vae",
+        "digits-gan",
+    ]
+    assert training.presets_of("nothing") == []
+
+
+def test_a_floor_of_an_error_is_reached_from_above():
+    mase, accuracy = BY_NAME["co2"].floors[0], BY_NAME["iris"].floors[0]
+    assert mase.is_reached(0.89) and not mase.is_reached(0.9)
+    assert accuracy.is_reached(0.95) and not accuracy.is_reached(0.9499)

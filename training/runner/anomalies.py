@@ -1,0 +1,43 @@
+"""What is unusual: rows that an autoencoder, which has seen usual ones, does not give back well.
+
+The score of a row is the mean over its numbers of ((x - x̂) / s)², where s is the deviation of the
+column in the training rows: how far off the network is, as a share of the variance. The threshold
+is the 0.95 quantile of the scores of the validation rows: of what is usual, one row in twenty is
+taken for unusual. No row of the test part and no label takes part in it.
+"""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import modelfile
+from kernels.modelfile import Model
+from kernels.predictor import Predictor
+from training.runner.rows import Part, Rows
+
+QUANTILE = 0.95
+THRESHOLD = "threshold"
+
+
+def scores(
+    model: Model, rows: NDArray[np.float32], reconstructed: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """The score of each row [rows], of what was given [rows, *input] and what came back."""
+    deviations = model.arrays["input.scale"].astype(np.float64)  # of each column, the last axis
+    given = rows.reshape(reconstructed.shape)
+    far = (given.astype(np.float64) - reconstructed) / deviations
+    mean: NDArray[np.float64] = (far**2).reshape(len(far), -1).mean(axis=1)
+    return mean
+
+
+def with_threshold(predictor: Predictor, rows: Rows) -> bytes:
+    """The file of an autoencoder with the threshold of its validation rows in its recipe; of its
+    training rows where there are no others.
+    """
+    model = predictor.model
+    usual = rows.only(Part.VALIDATION if (rows.parts == Part.VALIDATION).any() else Part.TRAIN)
+    found = scores(model, usual.features, predictor.predict(usual.features))
+    recipe = {**model.signature.recipe, THRESHOLD: float(np.quantile(found, QUANTILE))}
+    signature = dataclasses.replace(model.signature, recipe=recipe)
+    return modelfile.dump(dataclasses.replace(model, signature=signature))
