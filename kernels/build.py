@@ -49,6 +49,10 @@ class BuildFailed(Exception):
     """The C compiler refused the sources, or there is no compiler; the text is what it said."""
 
 
+class ModuleUnknown(Exception):
+    """No module that is kept here has this hash and the instructions of today."""
+
+
 @dataclass(frozen=True)
 class Module:
     """A compiled module. `kernel_hash` names the arithmetic: the SHA-256 of the vector module of
@@ -71,6 +75,36 @@ def module(variant: Variant = "simd", folder: Path | None = None) -> Module:
     if not built.is_dir():
         build(built)
     return Module(built / f"{variant}.wasm", variant, file_hash(built / "simd.wasm"))
+
+
+def module_of(kernel_hash: str, variant: Variant = "simd", folder: Path | None = None) -> Module:
+    """The module that did old work, among all that were ever built here.
+
+    Its arithmetic may be another than today's, but what it is told must not: it has to have been
+    built from the same table, or a tape of today would mean something else to it. Raises
+    ModuleUnknown.
+    """
+    today = module(variant, folder)
+    if today.kernel_hash == kernel_hash:
+        return today
+    for path in sorted(today.path.parents[1].glob("[!.]*/simd.wasm")):
+        if file_hash(path) == kernel_hash:
+            built = path.parent
+            break
+    else:
+        raise ModuleUnknown(f"the kernel {kernel_hash[:12]} is not kept here")
+    if not has_table_of_today(built):
+        raise ModuleUnknown(
+            f"the kernel {kernel_hash[:12]} is kept here, but it was built from another table of "
+            "instructions and would misread what is compiled today"
+        )
+    return Module(built / f"{variant}.wasm", variant, kernel_hash)
+
+
+def has_table_of_today(built: Path) -> bool:
+    return (built / "table.h").read_text() == table_header() and (
+        built / "dispatch.h"
+    ).read_text() == dispatch_header()
 
 
 def folder_of(environment: Mapping[str, str]) -> Path:

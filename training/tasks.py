@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from training.runner import chunks, datasets, sweeps, validations
+from training.runner import chunks, datasets, exports, reproductions, sweeps, validations
 
 
 @shared_task
@@ -13,6 +13,16 @@ def run_job(job_id: str) -> None:
 @shared_task
 def validate_model(validation_id: str) -> None:
     validations.validate_model(validation_id)
+
+
+@shared_task
+def make_export(export_id: str) -> None:
+    exports.make_export(export_id)
+
+
+@shared_task
+def compare_reproduction(reproduction_id: str) -> None:
+    reproductions.compare_reproduction(reproduction_id)
 
 
 @shared_task

@@ -1,8 +1,10 @@
-"""Datasets, jobs with their checkpoints and curves, searches, models, and validations."""
+"""Datasets, jobs with their checkpoints and curves, searches, models, and what is made of them."""
 
 from training.models.datasets import Category, Dataset, DatasetQuerySet
+from training.models.exports import Export
 from training.models.jobs import Checkpoint, Event, Job, JobQuerySet, Point
 from training.models.networks import Model, ModelQuerySet, Validation, ValidationQuerySet
+from training.models.reproductions import Reproduction
 from training.models.searches import Search, SearchQuerySet, Trial
 from training.models.work import Tier, Work
 
@@ -12,11 +14,13 @@ __all__ = [
     "Dataset",
     "DatasetQuerySet",
     "Event",
+    "Export",
     "Job",
     "JobQuerySet",
     "Model",
     "ModelQuerySet",
     "Point",
+    "Reproduction",
     "Search",
     "SearchQuerySet",
     "Tier",

@@ -9,7 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from governance import services as governance
@@ -73,6 +73,14 @@ def get(sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise BlobDamaged(f"The stored file {name(sha256)} does not have the content of its name.")
     return content
+
+
+def open_blob(sha256: str) -> File[bytes]:
+    """The bytes, to be read in parts by one who compares their hash. Raises BlobMissing."""
+    try:
+        return default_storage.open(name(sha256))
+    except FileNotFoundError as error:
+        raise BlobMissing(f"The stored file {name(sha256)} is missing.") from error
 
 
 def is_whole(sha256: str) -> bool:

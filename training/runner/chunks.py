@@ -31,6 +31,7 @@ from training.models import (
     Job,
     Model,
     Point,
+    Reproduction,
     Tier,
     Validation,
     Work,
@@ -201,9 +202,17 @@ def commit_chunk(
 def commit_model(
     job: Job, run: Learner, *, points: list[trainer.EpochMetrics], seconds: float
 ) -> None:
-    """The last chunk: the model file, and all that `complete` does."""
-    content = run.export(signature_of(job), origin_of(job.dataset) | {"job": str(job.pk)})
-    complete(job, content, step=run.step, paid_steps=run.step, points=points, seconds=seconds)
+    """The last chunk: the model file, and all that `complete` or `hand_over` does.
+
+    The file of a reproduction names the job that it repeats, so that it may be the same file.
+    """
+    reproduction = Reproduction.objects.select_related("model").filter(job=job).first()
+    first = reproduction.model.job_id if reproduction else job.pk
+    content = run.export(signature_of(job), origin_of(job.dataset) | {"job": str(first)})
+    if reproduction is None:
+        complete(job, content, step=run.step, paid_steps=run.step, points=points, seconds=seconds)
+    else:
+        hand_over(reproduction, job, content, step=run.step, points=points, seconds=seconds)
 
 
 def signature_of(job: Job) -> Signature:
@@ -239,25 +248,12 @@ def complete(
 
     `content` is the model file. Steps whose work was thrown away are done but not paid.
     """
-    if job.category == Category.ANOMALY:
-        predictor = Predictor(content, module=current_module(job), limits=walls.PREDICTION)
-        content = anomalies.with_threshold(predictor, learners.rows_of(job))
-    sha256 = hashlib.sha256(content).hexdigest()
+    content = whole(job, content)
     weights_sha256 = modelfile.weights_sha256(modelfile.load(content).weights)
     with transaction.atomic():
-        blobs.lock(sha256)
-        blobs.put(content)
-        leases.write(
-            job,
-            status=Work.Status.DONE,
-            lease_until=None,
-            finished_at=Now(),
-            steps_done=step,
-            compute_seconds=seconds,
-            cost_microcredits=cost_microcredits(job, step=paid_steps),
+        sha256 = finish(
+            job, content, step=step, paid_steps=paid_steps, points=points, seconds=seconds
         )
-        charge(job, step=paid_steps)
-        record_points(job, points)
         model = Model.objects.create(
             owner=job.owner,
             job=job,
@@ -269,13 +265,72 @@ def complete(
             size_bytes=len(content),
             parameters=job.parameters,
         )
-        give_back(job)
         governance.record(actor=job.owner, verb="train_model", subject=model)
         Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")
         validation = Validation.objects.create(model=model, request_id=job.request_id)
         hint("training.tasks.validate_model", validation_id=str(validation.pk))
         queue.after_end(job)
     return model
+
+
+def whole(job: Job, content: bytes) -> bytes:
+    """The file with what is measured once its weights are there."""
+    if job.category != Category.ANOMALY:
+        return content
+    predictor = Predictor(content, module=current_module(job), limits=walls.PREDICTION)
+    return anomalies.with_threshold(predictor, learners.rows_of(job))
+
+
+def finish(
+    job: Job,
+    content: bytes,
+    *,
+    step: int,
+    paid_steps: int,
+    points: list[trainer.EpochMetrics],
+    seconds: float,
+) -> str:
+    """What ends every job, in the caller's transaction: its file, whose SHA-256 is returned, its
+    curves, the final price and the rest of the hold.
+    """
+    sha256 = hashlib.sha256(content).hexdigest()
+    blobs.lock(sha256)
+    blobs.put(content)
+    leases.write(
+        job,
+        status=Work.Status.DONE,
+        lease_until=None,
+        finished_at=Now(),
+        steps_done=step,
+        compute_seconds=seconds,
+        cost_microcredits=cost_microcredits(job, step=paid_steps),
+    )
+    charge(job, step=paid_steps)
+    record_points(job, points)
+    give_back(job)
+    return sha256
+
+
+def hand_over(
+    reproduction: Reproduction,
+    job: Job,
+    content: bytes,
+    *,
+    step: int,
+    points: list[trainer.EpochMetrics],
+    seconds: float,
+) -> None:
+    """A reproduction makes no second model: what came out is compared with the first."""
+    content = whole(job, content)
+    weights_sha256 = modelfile.weights_sha256(modelfile.load(content).weights)
+    with transaction.atomic():
+        sha256 = finish(job, content, step=step, paid_steps=step, points=points, seconds=seconds)
+        Reproduction.objects.filter(pk=reproduction.pk).update(
+            sha256=sha256, weights_sha256=weights_sha256
+        )
+        Event.objects.create(job=job, message=f"Done again: weights {weights_sha256[:12]}.")
+        hint("training.tasks.compare_reproduction", reproduction_id=str(reproduction.pk))
+        queue.after_end(job)
 
 
 def give_back(job: Job) -> None:

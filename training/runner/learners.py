@@ -60,15 +60,17 @@ def learner_of(job: Job, module: build.Module) -> Callable[[], Learner]:
 
 
 def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
-    """This worker's module, where it computes as the job's first one did; both variants do."""
-    module = build.module(variant)
-    if job.kernel_hash and job.kernel_hash != module.kernel_hash:
+    """The module that computes as the job's first one did: this worker's, or one that is kept."""
+    if not job.kernel_hash:
+        return build.module(variant)
+    try:
+        return build.module_of(job.kernel_hash, variant)
+    except build.ModuleUnknown as error:
         raise JobFault(
             "kernel_changed",
-            f"This job began on kernel {job.kernel_hash[:12]} and this worker has "
-            f"{module.kernel_hash[:12]}; the result would mix both. Start it again.",
-        )
-    return module
+            f"This job began on a kernel that is gone: {error}. Another would give other bits; "
+            "start it again.",
+        ) from error
 
 
 def rows_of(job: Job) -> Rows:

@@ -12,7 +12,17 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from training.models import Checkpoint, Dataset, Job, Model, Search, Validation, Work
+from training.models import (
+    Checkpoint,
+    Dataset,
+    Export,
+    Job,
+    Model,
+    Reproduction,
+    Search,
+    Validation,
+    Work,
+)
 from training.runner import blobs, chunks, leases, queue
 from training.runner.leases import claimable
 
@@ -42,7 +52,7 @@ def release_stalled() -> None:
     """
     for job_id in list(queue.undivided().filter(leases.silent()).values_list("pk", flat=True)):
         leases.release(Job, str(job_id), on_poison=chunks.bury, on_release=chunks.note_stall)
-    for kind in (Dataset, Validation, Search):
+    for kind in (Dataset, Validation, Search, Export, Reproduction):
         rows = kind._default_manager.filter(leases.silent())
         for work_id in list(rows.values_list("pk", flat=True)):
             leases.release(kind, str(work_id))
@@ -53,6 +63,12 @@ def hint_waiting() -> None:
     hint_again(Job.objects.filter(pk__in=queue.line()), "training.tasks.run_job", "job_id")
     hint_again(Search.objects.all(), "training.tasks.advance_search", "search_id")
     hint_again(Validation.objects.all(), "training.tasks.validate_model", "validation_id")
+    hint_again(Export.objects.all(), "training.tasks.make_export", "export_id")
+    hint_again(
+        Reproduction.objects.exclude(job__status__in=Work.OPEN),
+        "training.tasks.compare_reproduction",
+        "reproduction_id",
+    )
 
 
 def retention() -> timedelta:
@@ -70,7 +86,7 @@ def forget_checkpoints() -> None:
 def forget_blob(sha256: str, *, is_named: Callable[[str], bool]) -> None:
     """Delete the bytes unless a row of training names them, or one that the caller knows."""
     blobs.lock(sha256)
-    kinds = (Dataset, Model, Checkpoint)
+    kinds = (Dataset, Model, Checkpoint, Export)
     rows = (kind._default_manager.filter(sha256=sha256) for kind in kinds)
     if not is_named(sha256) and not any(found.exists() for found in rows):
         blobs.delete(sha256)

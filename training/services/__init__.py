@@ -32,6 +32,7 @@ from training.services.distributed import (
     node_trainer,
     submit_distributed_job,
 )
+from training.services.exports import ModelFile, export_model, files_of, open_file, parts
 from training.services.jobs import (
     JobIsOver,
     cancel_job,
@@ -46,6 +47,11 @@ from training.services.predictions import (
     predict_with_file,
 )
 from training.services.presets import PRESETS, Floor, Preset, presets_of
+from training.services.reproductions import (
+    NotReproducible,
+    quote_reproduction,
+    reproduce_model,
+)
 from training.services.validations import NotOwner, validate_model
 
 __all__ = [
@@ -107,4 +113,12 @@ __all__ = [
     "submit_job",
     "validate_model",
     "write",
+    "ModelFile",
+    "export_model",
+    "files_of",
+    "open_file",
+    "parts",
+    "NotReproducible",
+    "quote_reproduction",
+    "reproduce_model",
 ]

@@ -1,0 +1,72 @@
+"""Makes a model's file in the format of others, and looks through it before anybody gets it."""
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+
+from governance import services as governance
+from kernels import build, modelfile
+from kernels.exchange import onnx_writer, wasm
+from kernels.exchange.wasm import ExportRefused, Texts
+from kernels.graphfields import GraphRefused
+from kernels.limits import SandboxError
+from kernels.tensors import ModelRefused
+from training.models import Export, Work
+from training.runner import blobs, leases, scans
+from training.runner.chunks import fault_code
+
+log = structlog.get_logger()
+# What a model is that has no such file: trying again would end the same way.
+FAULTS = (ExportRefused, GraphRefused, SandboxError, ModelRefused, blobs.BlobFault)
+
+
+def make_export(export_id: str) -> None:
+    """Make the file, if this work is to be had."""
+    export = leases.claim(Export, export_id)
+    if export is None:
+        return
+    try:
+        with leases.noted(export):
+            write_file(export)
+    except leases.LeaseLost as lost:
+        log.info("export_dropped", export=export_id, reason=str(lost))
+
+
+def write_file(export: Export) -> None:
+    leases.renew(export)
+    kind = Export.Kind(export.kind)
+    try:
+        content = converted(blobs.get(export.model.sha256), kind)
+    except FAULTS as error:
+        leases.fail(export, code=fault_code(error), message=str(error))
+        return
+    leases.renew(export)
+    found = scans.scan(f"model.{kind.value}", content)
+    with transaction.atomic():
+        sha256 = found["sha256"]
+        blobs.lock(sha256)
+        blobs.put(content)
+        leases.write(
+            export,
+            status=Work.Status.DONE,
+            lease_until=None,
+            finished_at=Now(),
+            sha256=sha256,
+            size_bytes=len(content),
+            scan=found,
+        )
+        governance.record(
+            actor=None,
+            verb="make_export",
+            subject=export,
+            details={"sha256": sha256, "scan": found["state"]},
+        )
+
+
+def converted(content: bytes, kind: Export.Kind) -> bytes:
+    """A model file in another format. Raises FAULTS."""
+    model = modelfile.load(content)
+    texts = Texts(vars(model.signature), dict(model.provenance))
+    if kind is Export.Kind.ONNX:
+        return onnx_writer.export(model.graph, model.arrays, texts)
+    return wasm.export(model.graph, model.arrays, texts, build.module())

@@ -1,0 +1,107 @@
+"""A model's files: those that are there, and those that a worker makes of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.core.files.base import File
+from django.db import transaction
+
+from governance import services as governance
+from governance.models import User
+from training.models import Export, Model, Work
+from training.runner import blobs
+from training.runner.blobs import BlobFault
+from training.runner.hints import hint
+from training.runner.quotes import NotReady
+from training.services.predictions import ModelUnreadable
+from training.services.validations import NotOwner
+
+log = structlog.get_logger()
+SAFETENSORS = "safetensors"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file of a model: its kind is its suffix. `export` is the worker's row where one makes
+    it, `scan` what was found in it, or nothing before anybody looked.
+    """
+
+    kind: str
+    label: str
+    sha256: str
+    size_bytes: int
+    scan: dict[str, Any]
+    export: Export | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.sha256)
+
+    @property
+    def scan_state(self) -> str:
+        return str(self.scan.get("state", "")) or "not scanned"
+
+
+def files_of(*, model: Model) -> list[ModelFile]:
+    """The model's own file, then each format of others, made or not."""
+    measured = model.validations.done().exclude(report__security=None).first()
+    scan = measured.report.get("security", {}) if measured else {}
+    made = {export.kind: export for export in model.exports.all()}
+    own = ModelFile(SAFETENSORS, "safetensors", model.sha256, model.size_bytes, scan)
+    return [own, *(export_file(kind, made.get(kind.value)) for kind in Export.Kind)]
+
+
+def export_file(kind: Export.Kind, export: Export | None) -> ModelFile:
+    if export is None:
+        return ModelFile(kind.value, kind.label, "", 0, {})
+    return ModelFile(kind.value, kind.label, export.sha256, export.size_bytes, export.scan, export)
+
+
+@transaction.atomic
+def export_model(*, actor: User, model: Model, kind: Export.Kind) -> Export:
+    """Have a worker make this file; one that is there or under way is returned as it is."""
+    if model.owner_id != actor.pk:
+        raise NotOwner("Only the owner of a model may have its files made.")
+    Model.objects.select_for_update().get(pk=model.pk)  # a second click finds the first's row
+    export = model.exports.filter(kind=kind).first()
+    if export is not None and (not export.is_over or export.status == Work.Status.DONE):
+        return export
+    if export is not None:
+        export.delete()  # it failed; what it says was read
+    export = Export.objects.create(
+        model=model,
+        kind=kind,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+    )
+    governance.record(
+        actor=actor, verb="export_model", subject=export, details={"kind": kind.value}
+    )
+    hint("training.tasks.make_export", export_id=str(export.pk))
+    return export
+
+
+def open_file(*, actor: User, model: Model, kind: str) -> tuple[ModelFile, File[bytes]]:
+    """The bytes of one of a model's files, to be read in parts and closed by the caller."""
+    if model.owner_id != actor.pk:
+        raise NotOwner("Only the owner of a model may have its files.")
+    found = next((one for one in files_of(model=model) if one.kind == kind), None)
+    if found is None or not found.is_ready:
+        raise NotReady(f"This model has no {kind} file yet; ask for it on the model's page first.")
+    if found.scan_state in ("flagged", "error"):
+        raise NotReady(f"The {kind} file of this model is kept back: its scan found something.")
+    try:
+        return found, blobs.open_blob(found.sha256)
+    except BlobFault as error:
+        log.exception("model_unreadable", sha256=found.sha256)
+        raise ModelUnreadable(
+            "This file cannot be read at present; it was logged for those who run the site."
+        ) from error
+
+
+def parts(file: File[bytes], *, size_bytes: int = 2**16) -> Iterator[bytes]:
+    """A file in parts; closed after the last."""
+    with file:
+        while part := file.read(size_bytes):
+            yield part

@@ -1,0 +1,81 @@
+"""Run a model's training and validation again, to see whether the same comes out."""
+
+import structlog
+from django.db import transaction
+
+from governance import services as governance
+from governance.models import User
+from governance.services import Refusal
+from kernels import build
+from training.models import Job, Model, Reproduction, Tier, Work
+from training.runner.hints import hint
+from training.runner.placing import place_job
+from training.runner.quotes import Quote, quote_job
+from training.services.validations import NotOwner
+
+
+class NotReproducible(Refusal):
+    """This model cannot be made again here; the text says what is missing."""
+
+
+def quote_reproduction(*, model: Model) -> Quote:
+    """What running the training again costs at most: today's price of the same work."""
+    job = model.job
+    if job.is_distributed:
+        raise NotReproducible(
+            f"“{model.name}” was trained by a cluster, round by round over many nodes; train it "
+            "again on a cluster of the same shape and compare the weights' hash."
+        )
+    return quote_job(dataset=job.dataset, config=job.config, tier=Tier(job.tier))
+
+
+@transaction.atomic
+def reproduce_model(*, actor: User, model: Model) -> Reproduction:
+    """Queue the same training once more, paid by who asks; one under way is returned instead of a
+    second. Same rows, split, configuration, seed, parent and kernel.
+    """
+    if model.owner_id != actor.pk:
+        raise NotOwner("Only the owner of a model may have it reproduced.")
+    Model.objects.select_for_update().get(pk=model.pk)  # a second click finds the first's row
+    waiting = model.reproductions.filter(status__in=Work.OPEN).first()
+    if waiting is not None:
+        return waiting
+    first = model.job
+    require_kernel(model)
+    quote = quote_reproduction(model=model)
+    job = place_job(
+        owner=actor,
+        dataset=first.dataset,
+        quote=quote,
+        seed=first.seed,
+        name=f"{model.name}, again"[: Job._meta.get_field("name").max_length],
+        steps=quote.steps,
+    )
+    job.repeats, job.parent = first, first.parent
+    job.category, job.metric = first.category, first.metric
+    job.kernel_hash = model.kernel_hash
+    job.save(update_fields=["repeats", "parent", "category", "metric", "kernel_hash"])
+    reproduction = Reproduction.objects.create(
+        model=model,
+        owner=actor,
+        job=job,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+    )
+    governance.record(
+        actor=actor,
+        verb="reproduce_model",
+        subject=reproduction,
+        details={"model": str(model.pk), "quote": quote.microcredits},
+    )
+    hint("training.tasks.run_job", job_id=str(job.pk))
+    return reproduction
+
+
+def require_kernel(model: Model) -> None:
+    try:
+        build.module_of(model.kernel_hash)
+    except build.ModuleUnknown as error:
+        raise NotReproducible(
+            f"“{model.name}” was trained on a kernel that is gone: {error}. Train it again from "
+            "its job; the new model can be reproduced."
+        ) from error
