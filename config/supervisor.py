@@ -319,6 +319,8 @@ def marketplace(data_dir: Path, environment: Mapping[str, str]) -> Site:
         "uvicorn",
         "config.asgi:application",
         "--no-access-log",
+        "--timeout-graceful-shutdown",  # streams of events end only when told
+        "2",
         "--no-proxy-headers",  # nobody stands in front of it, so nobody else says who asks
         "--host",
         "127.0.0.1",

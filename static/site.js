@@ -261,6 +261,18 @@ document.addEventListener("htmx:afterSettle", () => {
 
 document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
 
+// Push: while a stream is open, what stands in it is told of changes and need not ask
+
+document.addEventListener("htmx:sseOpen", (event) => event.target.setAttribute("data-told", ""));
+for (const name of ["htmx:sseError", "htmx:sseClose"]) {
+  document.addEventListener(name, (event) => event.target.removeAttribute("data-told"));
+}
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const asked = event.detail.requestConfig;
+  const isPoll = asked.verb === "get" && !asked.triggeringEvent;
+  if (isPoll && event.target.closest("[data-told]")) event.preventDefault();
+});
+
 function say(text) {
   const toast = document.createElement("p");
   toast.className = "message error toast";

@@ -4,7 +4,7 @@ from django.urls import path
 
 from training.api import jobs as job_api
 from training.api import models as model_api
-from training.views import datasets, jobs, models, studio
+from training.views import datasets, jobs, models, streams, studio
 
 app_name = "training"
 urlpatterns = [
@@ -15,7 +15,11 @@ urlpatterns = [
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/new/", studio.new_job, name="new_job"),
     path("jobs/<uuid:job_id>/", jobs.job, name="job"),
+    path("jobs/compare/", jobs.compare, name="compare"),
+    path("jobs/<uuid:job_id>/stream/", streams.job_stream, name="job_stream"),
     path("jobs/<uuid:job_id>/cancel/", jobs.cancel_job, name="cancel_job"),
+    path("jobs/<uuid:job_id>/again/", jobs.retrain_job, name="retrain_job"),
+    path("jobs/<uuid:job_id>/baseline/", jobs.run_baseline, name="run_baseline"),
     # /models/
     path("models/", models.models, name="models"),
     path("models/<uuid:model_id>/", models.model, name="model"),
@@ -23,6 +27,11 @@ urlpatterns = [
     # /api/v1/
     path("api/v1/training-jobs", job_api.TrainingJobs.as_view(), name="api_jobs"),
     path("api/v1/training-jobs/<uuid:job_id>", job_api.TrainingJob.as_view(), name="api_job"),
+    path(
+        "api/v1/training-jobs/<uuid:job_id>/curves",
+        job_api.TrainingCurves.as_view(),
+        name="api_curves",
+    ),
     path("api/v1/models", model_api.Models.as_view(), name="api_models"),
     path(
         "api/v1/models/<uuid:model_id>/validations",

@@ -48,7 +48,7 @@ def test_alice_starts_a_job_and_follows_it_to_its_model(client, alice, form):
     assert page.url == job.get_absolute_url()
     waiting = text(client.get(job.get_absolute_url()))
     assert "Queued" in waiting
-    assert 'hx-trigger="every 1s"' in waiting
+    assert 'hx-trigger="sse:change, every 1s"' in waiting
     chunks.run_job(str(job.pk))
     done = text(client.get(job.get_absolute_url(), headers={"HX-Request": "true"}))
     assert "Done" in done

@@ -12,10 +12,10 @@ from rest_framework.views import APIView
 
 from billing import services as billing
 from governance import services as governance
-from governance.api.requests import IDEMPOTENCY_KEY, caller, once
+from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
-from training.models import Dataset, Job, Model, Tier
+from training.models import Dataset, Job, Tier
 
 
 class TrainRequest(serializers.Serializer[Any]):
@@ -28,7 +28,14 @@ class TrainRequest(serializers.Serializer[Any]):
 
 
 class TrainingJobs(APIView):
-    required_scope = {"POST": Scope.TRAIN}
+    required_scope = {"POST": Scope.TRAIN, "GET": Scope.MODELS_READ}
+
+    @extend_schema(operation_id="neural_list_jobs", responses=dict, parameters=[CURSOR])
+    def get(self, request: Request) -> Response:
+        """Your jobs, newest first."""
+        rows, following = page(request, Job.objects.of(caller(request)).select_related("model"))
+        found = [job_summary(job) for job in rows]
+        return Response({"jobs": found, "count": len(found), "next": following})
 
     @extend_schema(
         operation_id="neural_train",
@@ -62,21 +69,20 @@ class TrainingJobs(APIView):
         return response
 
 
-def job_body(job: Job) -> dict[str, Any]:
-    last = job.points.last()
-    model = Model.objects.filter(job=job).first()
+def job_summary(job: Job) -> dict[str, Any]:
+    """What the row of a job alone tells."""
+    model = getattr(job, "model", None)
     quote = billing.credits(job.quote_microcredits)
     return {
         "job_id": str(job.pk),
         "jobId": str(job.pk),
+        "name": job.name,
         "status": job.status,
         "tier": job.tier,
+        "category": job.category,
         "progress": round(100 * job.progress, 1),
-        "current_epoch": last.epoch if last else 0,
         "total_epochs": job.epochs,
-        "current_loss": last.train_loss if last else None,
-        "current_accuracy": last.train_metric if last else None,
-        "validation_accuracy": last.validation_metric if last else None,
+        "metric": job.metric,
         "estimated_time_remaining": job.eta_seconds,
         "estimated_cost": quote,
         "estimatedCost": quote,
@@ -85,6 +91,26 @@ def job_body(job: Job) -> dict[str, Any]:
         "modelId": str(model.pk) if model else None,
         "error_code": job.error_code,
         "error_message": job.error_message,
+        "created_at": job.created_at,
+    }
+
+
+def job_body(job: Job) -> dict[str, Any]:
+    """The same with what was measured last. An accuracy is only said where one is measured."""
+    last = job.points.last()
+    train, validation = (last.train_metric, last.validation_metric) if last else (None, None)
+    is_accuracy = job.metric == "accuracy"
+    place = training.job_place(job=job)
+    return job_summary(job) | {
+        "current_epoch": last.epoch if last else 0,
+        "current_loss": last.train_loss if last else None,
+        "validation_loss": last.validation_loss if last else None,
+        "current_metric": train,
+        "validation_metric": validation,
+        "current_accuracy": train if is_accuracy else None,
+        "validation_accuracy": validation if is_accuracy else None,
+        "queue_position": None if place is None else place.ahead + 1,
+        "is_held_back": place is not None and place.is_held_back,
     }
 
 
@@ -103,3 +129,22 @@ class TrainingJob(APIView):
         user = caller(request)
         job = get_object_or_404(Job.objects.of(user), pk=job_id)
         return Response(job_body(training.cancel_job(actor=user, job=job)))
+
+
+class TrainingCurves(APIView):
+    required_scope = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(operation_id="neural_training_curves", responses=dict)
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
+        """The curves of a job as [epoch, value] pairs, at most 1,000 each. Of a longer job every
+        bucket of epochs keeps its lowest, highest and last point.
+        """
+        job = get_object_or_404(Job.objects.of(caller(request)), pk=job_id)
+        return Response(
+            {
+                "job_id": str(job.pk),
+                "metric": job.metric,
+                "total_epochs": job.epochs,
+                "series": training.job_curves(job=job),
+            }
+        )

@@ -1,0 +1,83 @@
+"""Push: what a browser that listens to a job is told."""
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.urls import reverse
+
+from training import services as training
+from training.models import Event
+from training.runner import chunks
+from training.views import streams
+
+
+@pytest.fixture
+def listen(transactional_db, job, monkeypatch):
+    """Reads what is told of alice's job until the end; after each part one of `steps` is done.
+
+    Not in the test's own transaction, since a stream gives back its connection after each look.
+    """
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.01)
+
+    async def listen(*steps):
+        told, waiting = [], list(steps)
+        async for part in streams.follow(job):
+            told.append(part)
+            if waiting:
+                await sync_to_async(waiting.pop(0))()
+        return told
+
+    return async_to_sync(listen)
+
+
+def test_a_listener_is_told_of_each_change_and_of_the_end(listen, job, alice):
+    first = training.job_version(job=job)
+    told = listen(
+        lambda: Event.objects.create(job=job, message="Something happened."),
+        lambda: training.cancel_job(actor=alice, job=job),
+    )
+    job.refresh_from_db()
+    assert told[0] == f"event: change\ndata: {first}\n\n"
+    assert told[1].startswith("event: change\ndata: queued-0-0-")
+    assert told[1] != told[0]
+    assert told[2:] == [
+        f"event: change\ndata: {training.job_version(job=job)}\n\n",
+        "event: over\ndata: \n\n",
+    ]
+    assert not +streams.OPEN
+
+
+def test_who_comes_when_it_is_over_gets_the_state_and_the_end(listen, job):
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert listen() == [
+        f"event: change\ndata: {training.job_version(job=job)}\n\n",
+        "event: over\ndata: \n\n",
+    ]
+
+
+def test_a_stream_ends_after_a_while_and_says_that_it_lives(listen, job, monkeypatch):
+    monkeypatch.setattr(streams, "STREAM_SECONDS", 0.3)
+    monkeypatch.setattr(streams, "ALIVE_SECONDS", 0.1)
+    told = listen()
+    assert ": still here\n\n" in told
+    assert "over" not in "".join(told)
+
+
+def test_a_stream_is_never_kept_by_anything_between(client, alice, job):
+    client.force_login(alice)
+    answer = client.get(reverse("training:job_stream", args=[job.pk]))
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream")
+    assert (answer["Cache-Control"], answer["X-Accel-Buffering"]) == ("no-store", "no")
+
+
+def test_a_person_with_too_many_tabs_goes_on_polling(client, job, alice, monkeypatch):
+    monkeypatch.setitem(streams.OPEN, alice.pk, streams.STREAMS_OF_ONE_MAX)
+    client.force_login(alice)
+    assert client.get(reverse("training:job_stream", args=[job.pk])).status_code == 204
+
+
+def test_a_stranger_hears_nothing(client, job, mallory):
+    where = reverse("training:job_stream", args=[job.pk])
+    assert client.get(where).status_code == 302
+    client.force_login(mallory)
+    assert client.get(where).status_code == 404

@@ -1,0 +1,130 @@
+"""What a person sees of a job while it runs, read in a few questions however long the job is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from training.models import Event, Job, Point
+from training.runner import curves, queue
+from training.runner.curves import Curve
+from training.runner.metrics import Metric, metric_of
+
+LOG_LINES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobProgress:
+    """How far a job is. `version` changes when anything of it does.
+
+    Curves are by side ("training", "validation"), empty where nothing was measured.
+    """
+
+    version: str
+    place: queue.Place | None
+    last: Point | None
+    loss: dict[str, Curve]
+    metric: dict[str, Curve]
+    learning_rate: dict[str, Curve]
+    loss_name: str
+    metric_name: Metric
+    events: list[Event]
+    steps_per_second: float | None
+    rows_per_second: float | None
+
+    @property
+    def metric_label(self) -> str:
+        side = "Training" if self.last and self.last.validation_metric is None else "Validation"
+        return f"{side} {self.metric_name.label.lower()}"
+
+    @property
+    def judged_metric(self) -> float | None:
+        """On validation rows, where there are any."""
+        if self.last is None:
+            return None
+        judged = self.last.validation_metric
+        return self.last.train_metric if judged is None else judged
+
+    @property
+    def metric_axis(self) -> str:
+        return "share of rows right" if self.metric_name.is_share else "value"
+
+    @property
+    def speed_hint(self) -> str:
+        return "" if self.rows_per_second is None else f"{self.rows_per_second:,.0f} rows/s"
+
+    @property
+    def is_rate_moving(self) -> bool:
+        """A constant rate is a figure; a schedule is a curve."""
+        return len({rate for curve in self.learning_rate.values() for _, rate in curve}) > 1
+
+    @property
+    def is_loss_positive(self) -> bool:
+        """Whether a logarithmic axis can show all of it."""
+        return all(value > 0 for curve in self.loss.values() for _, value in curve)
+
+
+def job_version(*, job: Job) -> str:
+    """Changes whenever the page of the job would."""
+    return version_of(job, queue.place_of(job))
+
+
+def version_of(job: Job, place: queue.Place | None) -> str:
+    standing = "" if place is None else f"{place.ahead}.{place.is_held_back:d}"
+    event = Event.objects.filter(job=job).values_list("pk", flat=True).first() or 0
+    return f"{job.status}-{job.attempt}-{job.steps_done}-{job.cost_microcredits}-{event}-{standing}"
+
+
+def job_progress(*, job: Job, seen: str = "") -> JobProgress | None:
+    """How far a job is, or None when `seen` is still its version: then only that is asked."""
+    place = queue.place_of(job)
+    version = version_of(job, place)
+    if version == seen:
+        return None
+    found = curves.bucketed(job)
+    steps = speed(job)
+    rate = {"learning rate": found["learning_rate"]} if "learning_rate" in found else {}
+    return JobProgress(
+        version=version,
+        place=place,
+        last=job.points.last(),
+        loss=sides(found, "loss"),
+        metric=sides(found, "metric"),
+        learning_rate=rate,
+        loss_name=loss_name(job.config),
+        metric_name=metric_of(job.metric),
+        events=list(job.events.all()[:LOG_LINES]),
+        steps_per_second=steps,
+        rows_per_second=rows_per_second(job, steps),
+    )
+
+
+def job_place(*, job: Job) -> queue.Place | None:
+    """Where a job that has not begun stands in line; nothing for one that has."""
+    return queue.place_of(job)
+
+
+def job_curves(*, job: Job) -> dict[str, Curve]:
+    """Every series of a job, at most `curves.POINTS_MAX` points of (epoch, value) each."""
+    return curves.bucketed(job)
+
+
+def sides(found: dict[str, Curve], quantity: str) -> dict[str, Curve]:
+    """The two lines of a chart: on training rows and on validation rows."""
+    names = {"training": f"train_{quantity}", "validation": f"validation_{quantity}"}
+    return {side: found[name] for side, name in names.items() if name in found}
+
+
+def speed(job: Job) -> float | None:
+    """Steps in a second of compute, over all chunks that are done."""
+    return job.steps_done / job.compute_seconds if job.compute_seconds and job.steps_done else None
+
+
+def rows_per_second(job: Job, steps_per_second: float | None) -> float | None:
+    """An epoch sees every training row once; an environment has none."""
+    if steps_per_second is None or not job.dataset.train_rows:
+        return None
+    return steps_per_second * job.dataset.train_rows * job.epochs / job.steps_total
+
+
+def loss_name(config: dict[str, Any]) -> str:
+    name = config.get("training", {}).get("loss")
+    return str(name).replace("_", " ") if name else "loss"

@@ -1,0 +1,74 @@
+"""A job again: with another seed, or without what was special about it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from governance.models import User
+from governance.services import Refusal
+from training.models import Job, Tier, Work
+from training.runner.hints import hint
+from training.runner.placing import SEED_MAX, place_job
+from training.runner.quotes import quote_job
+
+NAME_LENGTH_MAX = 120
+
+
+class NothingDivergent(Refusal):
+    """The job is its own baseline."""
+
+
+@transaction.atomic
+def retrain_job(*, owner: User, job: Job) -> Job:
+    """Queue a job again with the next seed that it was not trained with yet."""
+    origin = job.repeats or job
+    family = Job.objects.of(owner).filter(Q(pk=origin.pk) | Q(repeats=origin))
+    taken = set(family.values_list("seed", flat=True))
+    seed = next(
+        seed for seed in range(job.seed + 1, job.seed + 2 + len(taken)) if seed not in taken
+    )
+    seed %= SEED_MAX + 1
+    suffix = f", seed {seed}"
+    name = f"{origin.name[: NAME_LENGTH_MAX - len(suffix)]}{suffix}"
+    return repeat(owner, origin, config=job.config, seed=seed, name=name, tier=Tier(job.tier))
+
+
+@transaction.atomic
+def run_baseline(*, owner: User, job: Job) -> Job:
+    """The same job without its divergent pattern, to see what the pattern is worth.
+
+    One that was begun before, and did not fail, is given again.
+    """
+    divergent = job.config.get("divergent") or {}
+    if not divergent.get("enabled"):
+        raise NothingDivergent(
+            f"“{job.name}” has no divergent pattern, so it is its own plain baseline; set "
+            "divergent.enabled to compare."
+        )
+    plain = dict(divergent) | {"enabled": False}
+    config = dict(job.config) | {"divergent": plain}
+    earlier = Job.objects.of(owner).filter(repeats=job, seed=job.seed, tier=job.tier, config=config)
+    found = earlier.filter(status__in=[*Work.OPEN, Work.Status.DONE]).first()
+    if found is not None:
+        return found
+    name = f"{job.name[: NAME_LENGTH_MAX - 7]}, plain"
+    return repeat(owner, job, config=config, seed=job.seed, name=name, tier=Tier(job.tier))
+
+
+def repeat(
+    owner: User, origin: Job, *, config: Mapping[str, Any], seed: int, name: str, tier: Tier
+) -> Job:
+    quote = quote_job(dataset=origin.dataset, config=config, tier=tier)
+    job = place_job(
+        owner=owner,
+        dataset=origin.dataset,
+        quote=quote,
+        seed=seed,
+        name=name,
+        steps=quote.steps,
+        repeats=origin,
+    )
+    hint("training.tasks.run_job", job_id=str(job.pk))
+    return job

@@ -1,0 +1,79 @@
+"""Push: a stream of events (SSE) that says when a job has changed, for as long as it runs.
+
+It carries versions and not content: on each, the page asks for its fragment as it does when it
+polls, so there is one way to draw it. A new stream begins with the version as it then is, so who
+was cut off misses nothing. Streams need an ASGI server, and a browser without one polls.
+
+Every stream looks at the database twice a second and holds no connection between two looks. A
+process serves only so many; to who comes then, and to a person with too many tabs, it says 204:
+their pages go on polling.
+"""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.decorators import login_required
+from django.db import close_old_connections
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import aget_object_or_404
+from django.views.decorators.http import require_GET
+
+from training import services as training
+from training.models import Job
+
+LOOK_SECONDS = 0.5
+ALIVE_SECONDS = 15.0  # what says nothing for longer, some proxies end
+STREAM_SECONDS = 300.0  # then the browser connects anew, to a process that may be a newer one
+STREAMS_MAX = 100
+STREAMS_OF_ONE_MAX = 6
+OPEN: Counter[uuid.UUID] = Counter()  # by person; one event loop, so nobody counts at once
+
+
+@login_required
+@require_GET
+async def job_stream(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
+    user = await request.auser()
+    found = await aget_object_or_404(Job, owner=user.pk, pk=job_id)
+    if OPEN.total() >= STREAMS_MAX or OPEN[found.owner_id] >= STREAMS_OF_ONE_MAX:
+        return HttpResponse(status=204)
+    return StreamingHttpResponse(
+        follow(found),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def follow(job: Job) -> AsyncIterator[str]:
+    """A `change` with each new version, and `over` at the end of the job."""
+    OPEN[job.owner_id] += 1
+    try:
+        ends_at = time.monotonic() + STREAM_SECONDS
+        seen, spoke_at = "", time.monotonic()
+        while time.monotonic() < ends_at:
+            version, is_over = await look(job.pk)
+            if version != seen:
+                seen, spoke_at = version, time.monotonic()
+                yield f"event: change\ndata: {version}\n\n"
+            elif time.monotonic() - spoke_at > ALIVE_SECONDS:
+                spoke_at = time.monotonic()
+                yield ": still here\n\n"
+            if is_over:
+                yield "event: over\ndata: \n\n"
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        OPEN[job.owner_id] -= 1
+
+
+@sync_to_async
+def look(job_id: uuid.UUID) -> tuple[str, bool]:
+    """The version of a job, and whether it is over. Gives its connection back at once."""
+    try:
+        job = Job.objects.get(pk=job_id)
+        return training.job_version(job=job), job.is_over
+    finally:
+        close_old_connections()
