@@ -7,6 +7,7 @@ from training.runner.recipes.columns import Column, Kind, Role, RowRefused
 from training.runner.recipes.encoding import encode_columns, encode_rows, encode_targets
 from training.runner.recipes.recipe import Form, Recipe, RecipeRefused
 from training.runner.recipes.shapes import feature_names, input_of, shape_of
+from training.runner.recipes.split import Split, SplitKind, SplitRefused
 
 __all__ = [
     "Column",
@@ -16,6 +17,9 @@ __all__ = [
     "RecipeRefused",
     "Role",
     "RowRefused",
+    "Split",
+    "SplitKind",
+    "SplitRefused",
     "encode_columns",
     "encode_rows",
     "encode_targets",

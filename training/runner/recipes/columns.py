@@ -28,6 +28,8 @@ LARGEST = float(np.finfo(np.float32).max)
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_A_DAY = 86_400
+# How people write that a value is not there, in whatever table.
+MISSING_WORDS = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "?"})
 
 
 class Kind(StrEnum):
@@ -212,7 +214,7 @@ def present(column: Column, value: Any, row: int) -> Any:
 
 
 def is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or (isinstance(value, str) and value.strip() in MISSING_WORDS)
 
 
 def category_text(value: object, name: str = "", row: int = 0) -> str:
