@@ -30,6 +30,8 @@ class Purpose(IntEnum):
     QUANTUM = 5
     EVOLUTIONARY = 6
     SAMPLING = 7
+    STARTS = 8
+    ACTIONS = 9
     LATENT = 8
     WEIGHTS = 0x10000
     DROPOUT = 0x20000

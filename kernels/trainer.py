@@ -87,10 +87,7 @@ class Trainer:
             is_masked=mask is not None,
         )
         self._machine = Machine(module, self._plan, limits or Limits(), threads)
-        given = arrays(data)
-        for name, node in self._plan.data.items():
-            if self._machine.uses(node):
-                self._machine.write(node, given[name].reshape(node.shape or ()))
+        self._write_rows(data)
         if self._plan.columns:
             self._machine.run_alike("measure")
         self._machine.run_alike("initialise")
@@ -193,6 +190,23 @@ class Trainer:
             array[...] = found.arrays[name]
         self.step = found.step
         self._ends.restore(found.epochs, found.best)
+
+    def replace_rows(self, data: TrainingData) -> None:
+        """Go on with as many other rows, at the end of an epoch: where rows are played, not given.
+
+        Weights, moments and standardisation stay, and so does `data_sha256`: it names the rows that
+        the run began with. A checkpoint holds no rows; who restores one gives them again. Raises
+        DataError for rows that do not fit, and within an epoch.
+        """
+        check_data(self.config.data, data)
+        for name, node in self._plan.data.items():
+            found, wanted = len(getattr(data, name)), (node.shape or (0,))[0]
+            if found != wanted:
+                raise DataError(f"{name}: must be {wanted:,} rows as before, not {found:,}")
+        if self.step % self.steps_per_epoch:
+            reason = f"rows can be replaced where an epoch ends, not at step {self.step:,}"
+            raise DataError(f"train_rows: {reason}")
+        self._write_rows(data)
 
     def adopt(self, model: modelfile.Model) -> None:
         """Begin at a model's weights and standardisation instead of drawn and measured ones.
@@ -319,6 +333,12 @@ class Trainer:
         measured = [node for of in plan.training for node in (of.losses, of.corrects)]
         kept = [plan.weights.whole, *plan.moves.state, *self._measured().values(), *measured]
         return [node for node in kept if self._machine.uses(node)]
+
+    def _write_rows(self, data: TrainingData) -> None:
+        given = arrays(data)
+        for name, node in self._plan.data.items():
+            if self._machine.uses(node):
+                self._machine.write(node, given[name].reshape(node.shape or ()))
 
     def _measured(self) -> dict[str, Node]:
         """Mean and scale of inputs and targets, by the names they have in the model."""

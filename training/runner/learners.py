@@ -2,7 +2,7 @@
 
 A learner is run for some seconds at a time and yields the metrics of each epoch as it ends; its
 checkpoint restores it to the bit; at the end it exports a model file. Where rows are given it is
-`kernels.trainer.Trainer`.
+`kernels.trainer.Trainer`, where they are played `training.runner.players.Player`.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +16,8 @@ from kernels.modelfile import Signature
 from kernels.trainer import EpochMetrics
 from training.models import Job, Tier
 from training.runner import blobs
+from training.runner.environments import is_environment
+from training.runner.players import Player
 from training.runner.rows import Part, Rows, unpack
 from training.runner.tiers import TIERS
 
@@ -53,7 +55,9 @@ class Learner(Protocol):
 
 
 def learner_of(job: Job, module: build.Module) -> Callable[[], Learner]:
-    """Makes fresh learners for a job; its rows are read once."""
+    """Makes fresh learners for a job; its rows are read once, unless they are played."""
+    if is_environment(job.dataset):
+        return lambda: make_player(job, module=module)
     rows = rows_of(job)
     train = rows.only(Part.TRAIN)
     return lambda: make_trainer(job, train, rows, seed=job.seed, module=module)
@@ -75,6 +79,16 @@ def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
 
 def rows_of(job: Job) -> Rows:
     return unpack(blobs.get(job.dataset.sha256))
+
+
+def make_player(job: Job, *, module: build.Module) -> Player:
+    """A fresh run in the dataset's environment."""
+    return Player(
+        kernel_config.parse(job.config, job.dataset.data_shape),
+        seed=job.seed,
+        module=module,
+        limits=Limits(memory_bytes=TIERS[Tier(job.tier)].memory_bytes),
+    )
 
 
 def make_trainer(

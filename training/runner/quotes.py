@@ -16,7 +16,7 @@ from kernels.data import Target
 from kernels.limits import OutOfMemory
 from kernels.objectives import objective_of
 from training.models import Category, Dataset, Tier, Work
-from training.runner import tiers
+from training.runner import environments, tiers
 
 # What data without a kind of network of their own are for, by what is asked of each row.
 BY_TARGET = {
@@ -81,7 +81,10 @@ def faults_named() -> Iterator[None]:
 
 def parse_config(raw: object, dataset: Dataset) -> kernel_config.NetworkConfig:
     with faults_named():
-        return kernel_config.parse(raw, dataset.data_shape)
+        network = kernel_config.parse(raw, dataset.data_shape)
+        if environments.is_environment(dataset):
+            environments.refuse_unplayable(network, dataset)
+    return network
 
 
 def category_of(network: kernel_config.NetworkConfig, dataset: Dataset) -> Category:
@@ -102,10 +105,9 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
     network = parse_config(config, dataset)
     with faults_named():
-        estimate = kernel_estimate.estimate(
-            network, rows=dataset.train_rows, validation_rows=dataset.validation_rows
-        )
-    flops = estimate.flops
+        estimate = kernel_estimate.estimate(network, **rows_of(dataset))
+    is_played = environments.is_environment(dataset)
+    flops = estimate.flops + (environments.playing_flops(network) if is_played else 0)
     needs = {
         "parameters": estimate.parameters,
         "memory_bytes": estimate.memory_bytes,
@@ -134,19 +136,21 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         memory_bytes=estimate.memory_bytes,
         microcredits=tiers.price_microcredits(tier, flops=flops),
         category=category_of(network, dataset),
-        metric=objective_of(network).metric,
+        metric=environments.METRIC if is_played else objective_of(network).metric,
     )
+
+
+def rows_of(dataset: Dataset) -> dict[str, int]:
+    """How many rows an epoch trains on and measures; those of an environment are played."""
+    if environments.is_environment(dataset):
+        return {"rows": environments.ROWS, "validation_rows": environments.ROWS_ASKED}
+    return {"rows": dataset.train_rows, "validation_rows": dataset.validation_rows}
 
 
 def smaller_batch(network: kernel_config.NetworkConfig, dataset: Dataset, memory: int) -> str:
     """The batch that would fit, where any does."""
     try:
-        fitted = kernel_estimate.fitted(
-            network,
-            rows=dataset.train_rows,
-            validation_rows=dataset.validation_rows,
-            memory_bytes=memory,
-        )
+        fitted = kernel_estimate.fitted(network, **rows_of(dataset), memory_bytes=memory)
     except OutOfMemory:
         return ""
     return f", or take training.batch_size {fitted.training.batch_size}"

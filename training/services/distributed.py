@@ -26,6 +26,7 @@ from kernels.settings import Schedule
 from kernels.trainer import EpochMetrics, Trainer
 from training.models import Dataset, Event, Job, Model, Tier, Work
 from training.runner import chunks, learners, leases
+from training.runner.environments import is_environment
 from training.runner.placing import place_job
 from training.runner.quotes import InvalidConfig, faults_named, parse_config, quote_job
 from training.runner.rows import Part, Rows
@@ -52,6 +53,10 @@ def divide(
 ) -> Division:
     """Cut a job into shards of ⌊rows / shards⌋ rows, and rounds of `local_epochs` over them."""
     network = parse_config(config, dataset)
+    if is_environment(dataset):
+        raise InvalidConfig(
+            "dataset: what is played cannot be cut into shards; train on one machine instead."
+        )
     refuse_memory(network)
     if not 1 <= local_epochs <= network.training.epochs or network.training.epochs % local_epochs:
         raise InvalidConfig(

@@ -253,6 +253,17 @@ ALL = (
         },
         floors=SAMPLED,
     ),
+    Preset(
+        name="cartpole",
+        dataset="cartpole",
+        category=Category.REINFORCEMENT,
+        tier=Tier.NANO,
+        config={
+            "architecture": network("feedforward", [dense(32, "tanh")]),
+            "training": trained(40, 500, 0.002, schedule={"kind": "cosine"}),
+        },
+        floors=(Floor(metric="mean_return", value=195),),
+    ),
 )
 
 # The one to start from, of each dataset.
