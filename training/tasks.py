@@ -2,12 +2,17 @@
 
 from celery import shared_task
 
-from training.runner import chunks, datasets, exports, reproductions, sweeps, validations
+from training.runner import chunks, datasets, exports, reproductions, searches, sweeps, validations
 
 
 @shared_task
 def run_job(job_id: str) -> None:
     chunks.run_turn()  # that there is work is the hint; whose turn it is says the line
+
+
+@shared_task
+def advance_search(search_id: str) -> None:
+    searches.advance_search(search_id)
 
 
 @shared_task

@@ -55,9 +55,27 @@ from training.services.reproductions import (
     quote_reproduction,
     reproduce_model,
 )
+from training.services.searches import (
+    InvalidSearch,
+    SearchIsOver,
+    Standing,
+    TooManySearches,
+    cancel_search,
+    propose_space,
+    search_standing,
+    start_search,
+)
 from training.services.validations import NotOwner, validate_model
 
 __all__ = [
+    "start_search",
+    "search_standing",
+    "propose_space",
+    "cancel_search",
+    "TooManySearches",
+    "Standing",
+    "SearchIsOver",
+    "InvalidSearch",
     "BUNDLED",
     "COMPUTE_PRICE_MICROCREDITS",
     "Comparison",

@@ -1,0 +1,210 @@
+"""Searches for settings: start one, cancel it, and read how it stands."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Now
+
+from billing import services as billing
+from governance import services as governance
+from governance.models import User
+from governance.services import Refusal
+from kernels import config as kernel_config
+from training.models import Dataset, Search, Tier, Trial, Work
+from training.runner import spaces, trials
+from training.runner.hints import hint
+from training.runner.metrics import Metric, metric_of
+from training.runner.placing import SEED_MAX
+from training.runner.quotes import quote_job
+from training.services.jobs import JobIsOver, cancel_job
+
+TRIALS_MAX = 200
+OPEN_SEARCHES_MAX = 3
+HALVING_TRIALS_MIN = trials.total(1)
+
+
+class InvalidSearch(Refusal):
+    """The space, the number of trials or the budget makes no sense; each entry names its path."""
+
+    status = 422
+
+
+class TooManySearches(Refusal):
+    """So many of a person's searches run already."""
+
+
+class SearchIsOver(Refusal):
+    """It ended meanwhile; there is nothing to cancel."""
+
+
+@transaction.atomic
+def start_search(
+    *,
+    owner: User,
+    dataset: Dataset,
+    config: Mapping[str, Any],
+    tier: Tier,
+    space: object,
+    trials_max: int,
+    budget_microcredits: int,
+    sampler: Search.Sampler = Search.Sampler.TPE,
+    objective: Search.Objective = Search.Objective.LOSS,
+    seed: int = 0,
+    name: str = "",
+) -> Search:
+    """Queue a search. It costs what its trials cost, each held when it starts, and never more than
+    the budget: it stops before the trial whose quote would pass it.
+    """
+    require_plain(name, seed)
+    if dataset.owner_id not in (None, owner.pk):
+        raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to train on.")
+    quote = quote_job(dataset=dataset, config=config, tier=tier)
+    require_space(dataset, config, space, sampler)
+    require_trials(trials_max, sampler, quote.epochs)
+    if quote.microcredits > budget_microcredits:
+        raise invalid(
+            "budget",
+            f"one trial of this configuration costs up to {quote.credits} credits, so a budget of "
+            f"{billing.credits(budget_microcredits)} pays for none; raise it or train less",
+        )
+    if objective == Search.Objective.LOSS and not dataset.validation_rows:
+        raise invalid("objective", "these data have no validation rows; take validation_metric")
+    governance.take_turn(f"searches of {owner.pk}")
+    if Search.objects.of(owner).filter(status__in=Work.OPEN).count() >= OPEN_SEARCHES_MAX:
+        raise TooManySearches(
+            f"You have {OPEN_SEARCHES_MAX} searches running; wait for one or cancel it."
+        )
+    search = Search.objects.create(
+        owner=owner,
+        dataset=dataset,
+        name=name or f"{dataset.name}, search",
+        config=dict(config),
+        space=space,
+        sampler=sampler,
+        objective=objective,
+        tier=tier,
+        seed=seed,
+        trials_max=trials_max,
+        budget_microcredits=budget_microcredits,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+    )
+    details = {"budget": budget_microcredits, "trials_max": trials_max, "sampler": sampler}
+    governance.record(actor=owner, verb="start_search", subject=search, details=details)
+    hint("training.tasks.advance_search", search_id=str(search.pk))
+    return search
+
+
+def invalid(field: str, reason: str) -> InvalidSearch:
+    return InvalidSearch(
+        f"{field}: {reason}.", invalid_parameters=[{"field": field, "reason": reason}]
+    )
+
+
+def require_plain(name: str, seed: int) -> None:
+    if not name.isprintable():
+        raise invalid("name", "must be text that people can see, in one line")
+    if not 0 <= seed <= SEED_MAX:
+        raise invalid("seed", f"{seed} is not between 0 and {SEED_MAX}")
+
+
+def require_trials(trials_max: int, sampler: Search.Sampler, epochs: int) -> None:
+    is_halving = sampler == Search.Sampler.HALVING
+    least = HALVING_TRIALS_MIN if is_halving else 1
+    if not least <= trials_max <= TRIALS_MAX:
+        raise invalid("trials_max", f"must be from {least} to {TRIALS_MAX}, not {trials_max}")
+    if is_halving and epochs < trials.ETA:
+        reason = f"halving begins with a third of the epochs, so it needs {trials.ETA} or more"
+        raise invalid("training.epochs", reason)
+
+
+def require_space(
+    dataset: Dataset, config: Mapping[str, Any], space: object, sampler: Search.Sampler
+) -> None:
+    """Every setting leads somewhere, and the configuration is one at each of its ends."""
+    try:
+        dimensions = spaces.parse(space, config)
+    except spaces.SpaceRefused as error:
+        raise InvalidSearch(
+            str(error),
+            invalid_parameters=[
+                {"field": problem.path, "reason": problem.reason} for problem in error.problems
+            ],
+        ) from error
+    for dimension in dimensions:
+        if sampler == Search.Sampler.HALVING and dimension.path == spaces.EPOCHS:
+            raise invalid(
+                f"space.{dimension.path}", "halving itself says how many epochs; leave it"
+            )
+        for value in dimension.ends:
+            try:
+                kernel_config.parse(
+                    spaces.applied(config, {dimension.path: value}), dataset.data_shape
+                )
+            except kernel_config.ConfigError as error:
+                reason = f"with {json.dumps(value)} the configuration is none: {error.problems[0]}"
+                raise invalid(f"space.{dimension.path}", reason) from error
+
+
+@transaction.atomic
+def cancel_search(*, actor: User, search: Search) -> Search:
+    """Stop a search and the trial that runs; measured trials, and their models, stay."""
+    cancelled = (
+        Search.objects.of(actor)
+        .filter(pk=search.pk, status__in=Work.OPEN)
+        .update(status=Work.Status.CANCELLED, lease_until=None, finished_at=Now())
+    )
+    if not cancelled:
+        raise SearchIsOver("This search is already over; there is nothing to cancel.")
+    search.refresh_from_db()
+    asked = search.trials.filter(state=Trial.State.ASKED).select_related("job")
+    for trial in asked:
+        if trial.job is not None:
+            with suppress(JobIsOver):  # it ended a moment ago, by itself
+                cancel_job(actor=actor, job=trial.job)
+        trial.state = Trial.State.FAILED
+        trial.save(update_fields=["state"])
+    governance.record(actor=actor, verb="cancel_search", subject=search)
+    return search
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a search stands. `version` changes when anything of it does."""
+
+    version: str
+    contest: trials.Contest
+    metric: Metric
+    paths: list[str]
+
+    @property
+    def objective_label(self) -> str:
+        return self.metric.label
+
+    @property
+    def spent(self) -> int:
+        return self.contest.spent_microcredits
+
+
+def search_standing(*, search: Search, seen: str = "") -> Standing | None:
+    """How a search stands, or None when `seen` is still its version."""
+    contest = trials.contest_of(search)
+    states = "".join(trial.state[0] for trial in contest.trials)
+    version = f"{search.status}-{contest.spent_microcredits}-{states}"
+    if version == seen:
+        return None
+    jobs = [trial.job for trial in contest.trials if trial.job is not None]
+    name = jobs[0].metric if jobs else "metric"
+    is_loss = search.objective == Search.Objective.LOSS
+    metric = metric_of("validation_loss") if is_loss else metric_of(name)
+    paths = sorted({path for trial in contest.trials for path in trial.params} | set(search.space))
+    return Standing(version=version, contest=contest, metric=metric, paths=paths)
+
+
+def propose_space(*, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Ranges around what a configuration says, to start from."""
+    return spaces.proposed(config)
