@@ -129,8 +129,14 @@ def test_a_replay_shows_the_episode_that_was_measured(poles):
     content = run.export(UNNAMED, {})
     shown = episodes.replay(content, seed=30)
     assert shown["return"] == episodes.evaluate(content, episodes=1, seed=30)[0]
-    for name in ("position", "angle", "actions"):
-        assert len(shown[name]) == shown["return"]
+    assert [len(shown[name]) for name in ("actions", "position", "angle")] == [
+        shown["return"],
+        shown["return"] + 1,
+        shown["return"] + 1,
+    ]
+    ends = (abs(shown[name][-1]) > shown[f"{name}_most"] for name in ("position", "angle"))
+    has_fallen = any(ends)
+    assert has_fallen == (shown["return"] < cartpole.STEPS_MOST)
     start = cartpole.seeded_starts(1, seed=30)
     assert [shown["position"][0], shown["angle"][0]] == np.round(start[[0, 2], 0], 4).tolist()
     assert set(shown["actions"]) <= {0, 1}

@@ -173,23 +173,26 @@ def evaluate(
 
 def replay(model: bytes, *, seed: int = FIRST_SEED) -> dict[str, Any]:
     """One greedy episode, as what is drawn of it: where the cart was (m) and how the pole leant
-    (radians) before each push, and the pushes.
+    (radians) before each push and after the last, the pushes, and the limits of both.
+
+    Raises ModelRefused and SandboxError.
     """
-    seen: list[list[float]] = []
     pushes: list[int] = []
+    states = [cartpole.seeded_starts(1, seed=seed)]
 
-    def watch(states: States, actions: NDArray[np.int64]) -> None:
-        seen.append([round(float(states[0, 0]), 4), round(float(states[2, 0]), 4)])
+    def watch(_: States, actions: NDArray[np.int64]) -> None:
         pushes.append(int(actions[0]))
+        states.append(cartpole.step(states[-1], actions))
 
-    starts = cartpole.seeded_starts(1, seed=seed)
-    play_greedily(predictor_of(model), starts, beat=lambda: None, watch=watch)
-    positions, angles = (list(column) for column in zip(*seen, strict=True))
+    play_greedily(predictor_of(model), states[0], beat=lambda: None, watch=watch)
+    positions, _, angles, _ = np.concatenate(states, axis=1).round(4).tolist()
     return {
         "seed": seed,
-        "return": len(seen),
-        "seconds_a_step": cartpole.SECONDS_A_STEP,
+        "return": len(pushes),
         "position": positions,
         "angle": angles,
         "actions": pushes,
+        "position_most": cartpole.POSITION_MOST,
+        "angle_most": cartpole.ANGLE_MOST,
+        "seconds_a_step": cartpole.SECONDS_A_STEP,
     }
