@@ -2,7 +2,16 @@
 
 from celery import shared_task
 
-from training.runner import chunks, datasets, exports, reproductions, searches, sweeps, validations
+from training.runner import (
+    chunks,
+    datasets,
+    exports,
+    reproductions,
+    searches,
+    studies,
+    sweeps,
+    validations,
+)
 
 
 @shared_task
@@ -28,6 +37,11 @@ def make_export(export_id: str) -> None:
 @shared_task
 def compare_reproduction(reproduction_id: str) -> None:
     reproductions.compare_reproduction(reproduction_id)
+
+
+@shared_task
+def study_patterns(study_id: str) -> None:
+    studies.study_patterns(study_id)
 
 
 @shared_task

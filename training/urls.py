@@ -4,7 +4,7 @@ from django.urls import path
 
 from training.api import jobs as job_api
 from training.api import models as model_api
-from training.views import datasets, jobs, models, streams, studio
+from training.views import datasets, jobs, models, patterns, streams, studio
 
 app_name = "training"
 urlpatterns = [
@@ -20,6 +20,8 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/cancel/", jobs.cancel_job, name="cancel_job"),
     path("jobs/<uuid:job_id>/again/", jobs.retrain_job, name="retrain_job"),
     path("jobs/<uuid:job_id>/baseline/", jobs.run_baseline, name="run_baseline"),
+    # /patterns/
+    path("patterns/", patterns.patterns, name="patterns"),
     # /models/
     path("models/", models.models, name="models"),
     path("models/<uuid:model_id>/", models.model, name="model"),

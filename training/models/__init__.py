@@ -6,6 +6,7 @@ from training.models.jobs import Checkpoint, Event, Job, JobQuerySet, Point
 from training.models.networks import Model, ModelQuerySet, Validation, ValidationQuerySet
 from training.models.reproductions import Reproduction
 from training.models.searches import Search, SearchQuerySet, Trial
+from training.models.studies import PatternStudy
 from training.models.work import Tier, Work
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "JobQuerySet",
     "Model",
     "ModelQuerySet",
+    "PatternStudy",
     "Point",
     "Reproduction",
     "Search",

@@ -18,6 +18,7 @@ from training.models import (
     Export,
     Job,
     Model,
+    PatternStudy,
     Reproduction,
     Search,
     Validation,
@@ -63,6 +64,7 @@ def hint_waiting() -> None:
     hint_again(Job.objects.filter(pk__in=queue.line()), "training.tasks.run_job", "job_id")
     hint_again(Search.objects.all(), "training.tasks.advance_search", "search_id")
     hint_again(Validation.objects.all(), "training.tasks.validate_model", "validation_id")
+    hint_again(PatternStudy.objects.all(), "training.tasks.study_patterns", "study_id")
     hint_again(Export.objects.all(), "training.tasks.make_export", "export_id")
     hint_again(
         Reproduction.objects.exclude(job__status__in=Work.OPEN),

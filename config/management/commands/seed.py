@@ -24,6 +24,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         demo.prepare_database()
         training.add_bundled_datasets()
+        training.study_patterns()
         if not settings.DEMO:
             return
         try:
