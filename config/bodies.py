@@ -1,9 +1,11 @@
 """Bounds on what a request may send, held before anything of it is kept.
 
 Django reads a whole body into a temporary file before it looks at the address, the person or the
-token, and bounds neither its size nor its time. No page or operation here takes files, so a body
-of more than `bytes_max` is refused: by its declared length before it is read, and otherwise by
-counting what arrives. A body that takes longer than `seconds` in all is refused as well.
+token, and bounds neither its size nor its time. So a body of more than `bytes_max` is refused: by
+its declared length before it is read, and otherwise by counting what arrives. A body that takes
+longer than `seconds` in all is refused as well. Only the addresses that take files have wider
+bounds, and those for forms of several parts alone, which Django reads without keeping them in
+memory; JSON becomes objects many times its size.
 """
 
 import asyncio
@@ -80,21 +82,32 @@ class Body:
 class Bounded:
     """An ASGI application whose requests have bounded bodies."""
 
-    def __init__(self, application: Application, bounds: Bounds) -> None:
+    def __init__(
+        self, application: Application, bounds: Bounds, uploads: Mapping[str, Bounds] | None = None
+    ) -> None:
+        """`uploads` are the paths that take files, with the bounds of those."""
         self.application = application
         self.bounds = bounds
+        self.uploads = uploads or {}
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
-        body = Body(receive, self.bounds)
-        if declared_bytes(scope) > self.bounds.bytes_max:
-            body.declined = too_large(self.bounds)
+        bounds = self.bounds_of(scope)
+        body = Body(receive, bounds)
+        if declared_bytes(scope) > bounds.bytes_max:
+            body.declined = too_large(bounds)
         else:
             await self.application(scope, body.next, send)
         if body.declined is not None:
             await send_response(declined_response(scope["path"], body.declined), send)
+
+    def bounds_of(self, scope: Message) -> Bounds:
+        kind: bytes = dict(scope["headers"]).get(b"content-type", b"")
+        if not kind.lower().startswith(b"multipart/form-data"):
+            return self.bounds
+        return self.uploads.get(scope["path"], self.bounds)
 
 
 def declared_bytes(scope: Message) -> int:

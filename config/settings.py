@@ -52,6 +52,9 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Of a request's body, see config/bodies.py. No larger in memory, so that none is kept on disk.
 REQUEST_BYTES_MAX = env.int("REQUEST_BYTES_MAX", 2_621_440)
 REQUEST_SECONDS = env.float("REQUEST_SECONDS", 30.0)
+# Of a file that somebody brings; how much of it a person may keep is `training.runner.caps`.
+UPLOAD_BYTES_MAX = env.int("UPLOAD_BYTES_MAX", 105_000_000)
+UPLOAD_SECONDS = env.float("UPLOAD_SECONDS", 600.0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BYTES_MAX
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"

@@ -217,6 +217,51 @@ class Pad {
   }
 }
 
+// Bringing a file: its size is looked at before it is sent, and how much of it is sent is shown
+
+const megabytes = (bytes) => `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
+
+document.addEventListener("dragover", (event) => {
+  const field = event.target.closest?.("[data-upload]")?.querySelector("[type=file]");
+  if (!field) return;
+  event.preventDefault(); // so that a file dropped anywhere on the form is taken
+  field.classList.add("over");
+});
+
+for (const name of ["dragleave", "drop"]) document.addEventListener(name, (event) => {
+  const field = event.target.closest?.("[data-upload]")?.querySelector("[type=file]");
+  field?.classList.remove("over");
+  if (!field || name !== "drop" || !event.dataTransfer.files.length) return;
+  event.preventDefault();
+  field.files = event.dataTransfer.files;
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+});
+
+document.addEventListener("change", (event) => {
+  const field = event.target.closest?.("[data-upload] [type=file]");
+  if (!field) return;
+  const [file, most] = [field.files[0], Number(field.dataset.bytesMax)];
+  const wrong = file && file.size > most
+    ? `${file.name} has ${megabytes(file.size)}; at most ${megabytes(most)} are taken at once.` : "";
+  field.setCustomValidity(wrong);
+  field.reportValidity();
+});
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const field = event.target.closest?.("[data-upload]")?.querySelector("[type=file]");
+  if (field && !field.reportValidity()) event.preventDefault();
+});
+
+document.addEventListener("htmx:xhr:progress", (event) => {
+  const shown = event.target.querySelector?.("[data-upload-progress]");
+  if (!shown || !event.detail.lengthComputable || !event.target.querySelector("[type=file]")?.value) return;
+  const { loaded, total } = event.detail;
+  shown.hidden = false;
+  shown.querySelector("progress").value = (100 * loaded) / total;
+  shown.querySelector("[role=status]").textContent = loaded < total
+    ? `${megabytes(loaded)} of ${megabytes(total)} sent` : "All of it is sent; it is being stored.";
+});
+
 function enhance(within) {
   for (const button of within.querySelectorAll("[data-copy], [data-theme-toggle]")) button.hidden = false;
   for (const chart of within.querySelectorAll("svg[data-chart]")) chart.setAttribute("tabindex", "0");

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from training.api import datasets as dataset_api
 from training.api import jobs as job_api
 from training.api import models as model_api
 from training.views import datasets, jobs, models, patterns, streams, studio
@@ -10,7 +11,14 @@ app_name = "training"
 urlpatterns = [
     # /datasets/
     path("datasets/", datasets.datasets, name="datasets"),
+    path("datasets/new/", datasets.new_dataset, name="new_dataset"),
     path("datasets/<slug:slug>/", datasets.dataset, name="dataset"),
+    path("datasets/<slug:slug>/schema/", datasets.schema, name="schema"),
+    path("datasets/<slug:slug>/rename/", datasets.rename_dataset, name="rename_dataset"),
+    path("datasets/<slug:slug>/delete/", datasets.delete_dataset, name="delete_dataset"),
+    path("datasets/<slug:slug>/file/", datasets.brought_file, name="dataset_file"),
+    path("datasets/<slug:slug>/rows/", datasets.prepared_rows, name="dataset_rows"),
+    path("datasets/<slug:slug>/croissant.json", datasets.croissant, name="croissant"),
     # /jobs/
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/new/", studio.new_job, name="new_job"),
@@ -27,6 +35,8 @@ urlpatterns = [
     path("models/<uuid:model_id>/", models.model, name="model"),
     path("models/<uuid:model_id>/validate/", models.validate_model, name="validate_model"),
     # /api/v1/
+    path("api/v1/datasets", dataset_api.Datasets.as_view(), name="api_datasets"),
+    path("api/v1/datasets/<slug:slug>", dataset_api.OneDataset.as_view(), name="api_dataset"),
     path("api/v1/training-jobs", job_api.TrainingJobs.as_view(), name="api_jobs"),
     path("api/v1/training-jobs/<uuid:job_id>", job_api.TrainingJob.as_view(), name="api_job"),
     path(

@@ -34,8 +34,10 @@ def caller(request: Request) -> User:
     return request.user
 
 
-def once(request: Request, act: Callable[[], tuple[int, Any]]) -> Response:
-    """Act under the request's `Idempotency-Key`, if it carries one."""
+def once(request: Request, act: Callable[[], tuple[int, Any]], payload: Any = None) -> Response:
+    """Act under the request's `Idempotency-Key`, if it carries one. `payload` is what tells one
+    body from another where it holds files.
+    """
     key = request.headers.get("Idempotency-Key", "").strip('" ')
     if len(key) > KEY_LENGTH_MAX:
         raise exceptions.ValidationError(
@@ -45,7 +47,11 @@ def once(request: Request, act: Callable[[], tuple[int, Any]]) -> Response:
         status, body = act()
         return Response(body, status=status)
     status, body, replayed = governance.answer_once(
-        user=caller(request), route=request.path, key=key, payload=request.data, act=act
+        user=caller(request),
+        route=request.path,
+        key=key,
+        payload=request.data if payload is None else payload,
+        act=act,
     )
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
     return Response(body, status=status, headers=headers)

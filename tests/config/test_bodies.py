@@ -17,6 +17,10 @@ BYTES_MAX = 10_000
 BOUNDS = Bounds(bytes_max=BYTES_MAX, seconds=0.2)
 
 
+UPLOADS = {"/datasets/new/": Bounds(bytes_max=5 * BYTES_MAX, seconds=0.2)}
+FORM = (b"content-type", b"multipart/form-data; boundary=x")
+
+
 def asked(*pieces, path="/account/login/", headers=(), is_whole=True):
     """The status, the headers and the body that answer a POST which arrives in pieces."""
 
@@ -29,7 +33,7 @@ def asked(*pieces, path="/account/login/", headers=(), is_whole=True):
             "query_string": b"",
             "headers": [(b"host", b"localhost"), *headers],
         }
-        application = Bounded(get_asgi_application(), BOUNDS)
+        application = Bounded(get_asgi_application(), BOUNDS, UPLOADS)
         door = ApplicationCommunicator(application, scope)
         for number, piece in enumerate(pieces, 1):
             more = number < len(pieces) or not is_whole
@@ -70,13 +74,44 @@ def test_a_body_within_the_bounds_arrives_whole(pieces):
     assert (status, json.loads(problem)["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "status"),
+    [
+        ("/datasets/new/", FORM, 403),  # read whole, and then without a token
+        ("/datasets/new/", (b"content-type", b"application/json"), 413),
+        ("/account/login/", FORM, 413),
+    ],
+)
+def test_only_a_form_that_brings_a_file_may_be_larger(path, kind, status):
+    pieces = [b"--x--\r\n" + b"x" * BYTES_MAX] * 3
+    found, _, page = asked(*pieces, path=path, headers=[kind])
+    assert found == status
+    assert ("more than 10,000 bytes" in page) == (status == 413)
+
+
+def test_a_file_has_bounds_too():
+    status, _, page = asked(*[b"x" * BYTES_MAX] * 6, path="/datasets/new/", headers=[FORM])
+    assert status == 413
+    assert "more than 50,000 bytes" in page
+
+
 def test_the_web_process_holds_them():
     """Its entry is loaded by nothing but the server, so here by a process of its own."""
     said = subprocess.run(
-        [sys.executable, "-c", "from config import asgi; print(asgi.application.bounds)"],
+        [
+            sys.executable,
+            "-c",
+            "from config import asgi; print(asgi.application.bounds, asgi.application.uploads)",
+        ],
         cwd=settings.BASE_DIR,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "REQUEST_BYTES_MAX": "77"},
+        env=os.environ
+        | {
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "REQUEST_BYTES_MAX": "77",
+            "UPLOAD_BYTES_MAX": "88",
+        },
         capture_output=True,
         text=True,
     )
     assert "bytes_max=77" in said.stdout, said.stderr
+    assert said.stdout.count("bytes_max=88") == 2, said.stdout

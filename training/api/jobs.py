@@ -15,13 +15,16 @@ from governance import services as governance
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
-from training.models import Dataset, Job, Tier
+from training.api.datasets import chosen_dataset
+from training.models import Job, Tier
 
 
 class TrainRequest(serializers.Serializer[Any]):
     config = serializers.JSONField(help_text="architecture, training and divergent")
     tier = serializers.ChoiceField(Tier.choices, default=Tier.NANO)
-    dataset = serializers.SlugField(default="digits", help_text="a dataset's slug")
+    dataset = serializers.JSONField(
+        required=False, help_text="a dataset's slug, digits by default, or {features, labels}"
+    )
     seed = serializers.IntegerField(default=0, min_value=0, max_value=training.SEED_MAX)
     name = serializers.CharField(max_length=120, default="", allow_blank=True)
     user_id = serializers.UUIDField(required=False, help_text="must be yours, if given")
@@ -51,7 +54,7 @@ class TrainingJobs(APIView):
         owner = caller(request)
         if data.get("user_id", owner.pk) != owner.pk:
             raise governance.NotAllowed("user_id: a key acts for its owner; leave it out.")
-        dataset = get_object_or_404(Dataset.objects.visible_to(owner), slug=data["dataset"])
+        dataset = chosen_dataset(owner, data.get("dataset", "digits"))
 
         def act() -> tuple[int, dict[str, Any]]:
             job = training.submit_job(

@@ -31,6 +31,16 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         """Bundled data for everyone, a person's own for that person."""
         return self.filter(models.Q(owner=None) | models.Q(owner=user))
 
+    def of(self, user: User) -> "DatasetQuerySet":
+        return self.filter(owner=user)
+
+    def newest(self) -> "DatasetQuerySet":
+        """Of each family the last version."""
+        later = Dataset.objects.filter(
+            family=models.OuterRef("family"), version__gt=models.OuterRef("version")
+        )
+        return self.exclude(models.Exists(later))
+
     def ready(self) -> "DatasetQuerySet":
         return self.filter(status=Work.Status.DONE)
 
@@ -68,6 +78,7 @@ class Dataset(Work):
     version = models.PositiveIntegerField(default=1)
     upload_sha256 = models.CharField(max_length=64, blank=True)  # the bytes as they were brought
     upload_name = models.CharField(max_length=200, blank=True)
+    upload_bytes = models.BigIntegerField(default=0)
     recipe = models.JSONField(default=dict)
     shape = models.JSONField(default=dict)
     split = models.JSONField(default=dict)

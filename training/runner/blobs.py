@@ -7,7 +7,9 @@ or the new one. An object store promises as much by itself.
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
@@ -25,6 +27,10 @@ class BlobMissing(BlobFault):
 
 class BlobDamaged(BlobFault):
     """The stored bytes are not those that were stored."""
+
+
+class BlobTooLarge(Exception):
+    """More bytes came than may be stored; none were."""
 
 
 def name(sha256: str) -> str:
@@ -52,15 +58,65 @@ def _put_in_folder(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
+        _rename(Path(temporary), path)
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    """Give the synced file its name, so that a crash leaves it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def put_stream(pieces: Iterable[bytes], *, bytes_max: int) -> tuple[str, int]:
+    """Store what comes in pieces, none of which has to fit in memory with another.
+
+    Returns the SHA-256 in hexadecimal and the number of bytes; until the transaction ends, nobody
+    deletes them. Raises BlobTooLarge.
+    """
+    folder = _folder()
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            sha256, size_bytes = _write_pieces(file, pieces, bytes_max)
+            file.flush()
+            os.fsync(file.fileno())
+        lock(sha256)
+        if folder is None:
+            default_storage.delete(name(sha256))
+            with open(temporary, "rb") as file:
+                default_storage.save(name(sha256), File(file))
+        else:
+            _rename(Path(temporary), Path(default_storage.path(name(sha256))))
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return sha256, size_bytes
+
+
+def _folder() -> Path | None:
+    """Where blobs lie, so that a temporary file can be renamed to one; None in an object store."""
+    if not isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]  # a LazyObject
+        return None
+    folder = Path(default_storage.path("blobs"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write_pieces(file: IO[bytes], pieces: Iterable[bytes], bytes_max: int) -> tuple[str, int]:
+    digest, size_bytes = hashlib.sha256(), 0
+    for piece in pieces:
+        size_bytes += len(piece)
+        if size_bytes > bytes_max:
+            raise BlobTooLarge(f"more than {bytes_max:,} bytes")
+        digest.update(piece)
+        file.write(piece)
+    return digest.hexdigest(), size_bytes
 
 
 def get(sha256: str) -> bytes:

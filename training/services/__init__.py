@@ -3,6 +3,7 @@
 from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
+from training.runner.caps import Caps, caps_of
 from training.runner.chunks import fault_code
 from training.runner.hints import hint
 from training.runner.leases import LeaseLost, claim, heartbeat, noted, write
@@ -13,12 +14,8 @@ from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
 from training.services.comparisons import Comparison, TooManyJobs, compare_jobs
 from training.services.compositions import Preview, network_layers, preview_job
-from training.services.datasets import (
-    PreviewRow,
-    highest_value,
-    preview_rows,
-    row_values,
-)
+from training.services.croissant import CROISSANT_TYPE, describe_dataset
+from training.services.datasets import PreviewRow, highest_value, preview_rows, row_values
 from training.services.distributed import (
     FAULTS,
     Division,
@@ -34,11 +31,8 @@ from training.services.distributed import (
     submit_distributed_job,
 )
 from training.services.exports import ModelFile, export_model, files_of, open_file, parts
-from training.services.jobs import (
-    JobIsOver,
-    cancel_job,
-    submit_job,
-)
+from training.services.inline import add_inline_dataset
+from training.services.jobs import JobIsOver, cancel_job, submit_job
 from training.services.predictions import (
     COMPUTE_PRICE_MICROCREDITS,
     InvalidRows,
@@ -50,10 +44,15 @@ from training.services.predictions import (
 from training.services.presets import PRESETS, Floor, Preset, presets_of
 from training.services.progress import JobProgress, job_curves, job_place, job_progress, job_version
 from training.services.repetitions import NothingDivergent, retrain_job, run_baseline
-from training.services.reproductions import (
-    NotReproducible,
-    quote_reproduction,
-    reproduce_model,
+from training.services.reproductions import NotReproducible, quote_reproduction, reproduce_model
+from training.services.samples import Picture, Sample, Spread, sample_rows
+from training.services.schemas import (
+    DEFAULT_SPLIT,
+    DatasetInUse,
+    InvalidSchema,
+    correct_schema,
+    delete_dataset,
+    rename_dataset,
 )
 from training.services.searches import (
     InvalidSearch,
@@ -66,21 +65,37 @@ from training.services.searches import (
     start_search,
 )
 from training.services.studies import Effect, Pattern, patterns, study_patterns
+from training.services.uploads import (
+    LICENCES,
+    CapReached,
+    InvalidUpload,
+    UploadTooLarge,
+    await_dataset,
+    upload_dataset,
+)
 from training.services.validations import NotOwner, validate_model
 
 __all__ = [
     "BUNDLED",
     "COMPUTE_PRICE_MICROCREDITS",
+    "CROISSANT_TYPE",
+    "DEFAULT_SPLIT",
     "FAULTS",
+    "LICENCES",
     "PRESETS",
     "SEED_MAX",
+    "CapReached",
+    "Caps",
     "Comparison",
+    "DatasetInUse",
     "Division",
     "Effect",
     "Floor",
     "InvalidConfig",
     "InvalidRows",
+    "InvalidSchema",
     "InvalidSearch",
+    "InvalidUpload",
     "JobIsOver",
     "JobProgress",
     "LeaseLost",
@@ -92,26 +107,36 @@ __all__ = [
     "NothingDivergent",
     "Part",
     "Pattern",
+    "Picture",
     "Prediction",
     "Preset",
     "Preview",
     "PreviewRow",
     "Progress",
     "Quote",
+    "Sample",
     "SearchIsOver",
+    "Spread",
     "Standing",
     "TierTooSmall",
     "TooManyJobs",
     "TooManySearches",
+    "UploadTooLarge",
     "add_bundled_dataset",
     "add_bundled_datasets",
+    "add_inline_dataset",
     "advance_job",
     "ago",
+    "await_dataset",
     "begin_job",
     "cancel_job",
     "cancel_search",
+    "caps_of",
     "claim",
     "compare_jobs",
+    "correct_schema",
+    "delete_dataset",
+    "describe_dataset",
     "divide",
     "export_model",
     "fail_job",
@@ -145,17 +170,20 @@ __all__ = [
     "propose_space",
     "quote_job",
     "quote_reproduction",
+    "rename_dataset",
     "reproduce_model",
     "retention",
     "retrain_job",
     "row_values",
     "run_baseline",
+    "sample_rows",
     "search_standing",
     "start_search",
     "store_blob",
     "study_patterns",
     "submit_distributed_job",
     "submit_job",
+    "upload_dataset",
     "validate_model",
     "write",
 ]

@@ -1,33 +1,197 @@
-"""The pages of datasets."""
+"""The pages of datasets: bring one, correct its schema, look at it."""
 
 from typing import Any
 
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header, urlencode
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import HttpResponseClientRedirect
 
-from governance.views import PageRequest, visitor
+from governance.models import User
+from governance.services import Refusal
+from governance.views import MemberRequest, PageRequest, visitor
 from training import services as training
-from training.models import Dataset
+from training.forms.datasets import SHOWN_MAX, SchemaForm, TextsForm, UploadForm, blame
+from training.models import Category, Dataset, Work
+
+PAGE_SIZE = 24
+
+
+def visible(user: User | None, slug: str) -> Dataset:
+    return get_object_or_404(Dataset.objects.visible_to(user).select_related("owner"), slug=slug)
+
+
+def own(request: MemberRequest, slug: str) -> Dataset:
+    return get_object_or_404(Dataset.objects.of(request.user), slug=slug)
 
 
 @require_GET
 def datasets(request: PageRequest) -> HttpResponse:
-    return render(
-        request,
-        "training/datasets.html",
-        {"datasets": Dataset.objects.visible_to(visitor(request))},
+    rows = Dataset.objects.visible_to(visitor(request)).newest()
+    chosen = request.GET.get("category", "")
+    counts = dict(rows.order_by().values_list("category").annotate(Count("pk")))
+    facets = [{"label": "All", "count": sum(counts.values()), "is_chosen": not chosen, "url": "?"}]
+    facets += [
+        {
+            "label": category.label,
+            "count": counts[category],
+            "is_chosen": chosen == category,
+            "url": f"?{urlencode({'category': category.value})}",
+        }
+        for category in Category
+        if category in counts
+    ]
+    if chosen:
+        rows = rows.filter(category=chosen)
+    page = Paginator(rows.order_by("owner", "name"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"page_obj": page, "facets": facets, "chosen": chosen}
+    return render(request, "training/datasets.html", context)
+
+
+@login_required
+@vary_on_headers("HX-Request")
+@require_http_methods(["GET", "POST"])
+def new_dataset(request: MemberRequest) -> HttpResponse:
+    """Bring a file. With scripts it is sent in the background and its progress shown."""
+    caps = training.caps_of(request.user.pk)
+    form = UploadForm(request.POST or None, request.FILES or None, caps=caps)
+    if request.method == "POST" and form.is_valid():
+        file = form.cleaned_data["file"]
+        texts = {name: form.cleaned_data[name] for name in ("name", "description", "licence")}
+        try:
+            dataset = training.upload_dataset(
+                owner=request.user, file=file, file_name=file.name, **texts
+            )
+        except Refusal as refusal:
+            blame(form, refusal)
+        else:
+            if request.htmx:
+                return HttpResponseClientRedirect(dataset.get_absolute_url())
+            return redirect(dataset)
+    context = {"form": form, "caps": caps}
+    template = "training/new_dataset.html" + ("#upload" if request.htmx else "")
+    return render(request, template, context)
+
+
+@vary_on_headers("HX-Request")
+@require_GET
+def dataset(request: PageRequest, slug: str) -> HttpResponse:
+    """A dataset; while a worker prepares it, the fragment asks for itself again."""
+    found = visible(visitor(request), slug)
+    is_owner = found.owner_id is not None
+    context: dict[str, Any] = {
+        "dataset": found,
+        "is_owner": is_owner,
+        "steps": steps(found),
+        "versions": Dataset.objects.filter(family=found.family).order_by("-version"),
+    }
+    if found.sha256:
+        context |= {
+            "sample": training.sample_rows(dataset=found),
+            "balance": dict(zip(found.classes, found.class_balance, strict=False)),
+        }
+    if is_owner:
+        names = ("name", "licence", "description")
+        context["texts"] = TextsForm(initial={name: getattr(found, name) for name in names})
+    template = "training/dataset.html" + ("#dataset" if request.htmx else "")
+    return render(request, template, context)
+
+
+def steps(dataset: Dataset) -> list[dict[str, str]]:
+    """How far a dataset is on its way to being trained on."""
+    reached = {Work.Status.QUEUED: 1, Work.Status.LEASED: 2, Work.Status.RUNNING: 2}
+    at = reached.get(Work.Status(dataset.status), 2)
+    names = ("Brought", "Waiting for a worker", "Read, split and counted", "Ready")
+    now = "failed" if dataset.is_over else "current"
+    states = ["done"] * at + [now] + ["todo"] * (len(names) - at - 1)
+    return [{"label": name, "state": state} for name, state in zip(names, states, strict=True)]
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def schema(request: MemberRequest, slug: str) -> HttpResponse:
+    """What each column is and is for, and how the rows are split."""
+    found = own(request, slug)
+    query = request.GET.get("q", "").strip().lower()
+    form = SchemaForm(request.POST or None, dataset=found, query=query)
+    if request.method == "POST" and form.is_valid():
+        recipe, split = form.schema()
+        try:
+            corrected = training.correct_schema(
+                actor=request.user, dataset=found, recipe=recipe, split=split
+            )
+        except training.InvalidSchema as refusal:
+            form.show_faults(refusal.invalid_parameters)
+        except Refusal as refusal:
+            blame(form, refusal)
+        else:
+            return redirect(corrected)
+    context = {
+        "dataset": found,
+        "form": form,
+        "query": query,
+        "shown_max": SHOWN_MAX,
+        "is_used": found.jobs.exists(),
+    }
+    return render(request, "training/schema.html", context)
+
+
+@login_required
+@require_POST
+def rename_dataset(request: MemberRequest, slug: str) -> HttpResponse:
+    found = own(request, slug)
+    form = TextsForm(request.POST)
+    if form.is_valid():
+        training.rename_dataset(actor=request.user, dataset=found, **form.cleaned_data)
+        messages.success(request, "The names were changed, in all versions.")
+    else:
+        for field, errors in form.errors.items():
+            messages.error(request, f"{field}: {errors[0]}")
+    return redirect(found)
+
+
+@login_required
+@require_POST
+def delete_dataset(request: MemberRequest, slug: str) -> HttpResponse:
+    found = own(request, slug)
+    training.delete_dataset(actor=request.user, dataset=found)
+    messages.success(request, f"“{found.name}” was deleted, and its file with it.")
+    return redirect(reverse("training:datasets"))
+
+
+@require_GET
+def brought_file(request: PageRequest, slug: str) -> HttpResponse:
+    """The file as it was brought."""
+    found = visible(visitor(request), slug)
+    return attachment(found.upload_sha256, found.upload_name)
+
+
+@require_GET
+def prepared_rows(request: PageRequest, slug: str) -> HttpResponse:
+    """The rows as a network is given them, as safetensors."""
+    found = visible(visitor(request), slug)
+    return attachment(found.sha256, f"{found.slug}.safetensors")
+
+
+def attachment(sha256: str, name: str) -> HttpResponse:
+    """Bytes to be saved, never to be shown: they are whatever somebody brought."""
+    if not sha256:
+        raise Http404
+    headers = {"Content-Disposition": content_disposition_header(True, name) or "attachment"}
+    return HttpResponse(
+        training.load_blob(sha256), content_type="application/octet-stream", headers=headers
     )
 
 
 @require_GET
-def dataset(request: PageRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Dataset.objects.visible_to(visitor(request)), slug=slug)
-    context: dict[str, Any] = {"dataset": found}
-    if found.sha256:
-        context |= {
-            "preview": training.preview_rows(dataset=found),
-            "balance": dict(zip(found.classes, found.class_balance, strict=True)),
-            "highest": training.highest_value(found),
-        }
-    return render(request, "training/dataset.html", context)
+def croissant(request: PageRequest, slug: str) -> HttpResponse:
+    found = visible(visitor(request), slug)
+    body = training.describe_dataset(dataset=found)
+    return JsonResponse(body, content_type=training.CROISSANT_TYPE, json_dumps_params={"indent": 2})

@@ -6,7 +6,7 @@ time         the first rows train, the last ones test, in the order of a column 
 group        rows that belong together (a patient, a shop) stay together
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,7 +18,13 @@ SEED_MAX = 2**31 - 1
 
 
 class SplitRefused(ValueError):
-    """A split that cannot be, or leaves a part without rows; says what to do."""
+    """A split that cannot be, or leaves a part without rows; says what to do. `problems` are those
+    of a split that somebody wrote, each with its path.
+    """
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class SplitKind(StrEnum):
@@ -56,7 +62,7 @@ class Split:
             if abs(total - 1) <= SHARES_SUM_WITHIN:
                 return split
             reader.problems.append(Problem("split", f"the shares make {total:g}; they must make 1"))
-        raise SplitRefused("; ".join(map(str, reader.problems)))
+        raise SplitRefused("; ".join(map(str, reader.problems)), reader.problems)
 
     def to_json(self) -> dict[str, Any]:
         return vars(self) | {"kind": self.kind.value}

@@ -1,0 +1,219 @@
+"""The JSON door of datasets: bring them, correct their schema, look, delete."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions, parsers, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from governance.api.keys import ShallowJSONParser
+from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
+from governance.models import Scope, User
+from training import services as training
+from training.models import Category, Dataset
+
+FEATURES = ("features", "X", "data")  # as the original's sources spell them
+LABELS = ("labels", "y", "targets")
+SUMMARY = (
+    "slug",
+    "name",
+    "description",
+    "category",
+    "format",
+    "status",
+    "error_code",
+    "error_message",
+    "licence",
+    "version",
+    "rows",
+    "columns",
+    "sha256",
+    "size_bytes",
+    "created_at",
+)
+DETAILS = ("features", "classes", "class_balance", "recipe", "split", "shape", "report")
+CATEGORY = OpenApiParameter("category", str, enum=Category.values)
+
+
+class Texts(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120, default="", allow_blank=True)
+    description = serializers.CharField(max_length=5_000, default="", allow_blank=True)
+    licence = serializers.ChoiceField(list(training.LICENCES), default="", allow_blank=True)
+
+
+class UploadRequest(Texts):
+    file = serializers.FileField(
+        allow_empty_file=True,
+        help_text="CSV, TSV, Parquet, JSON lines, NPY, NPZ, a .zip of pictures in class folders, "
+        "or plain text",
+    )
+
+
+class InlineRequest(Texts):
+    features = serializers.JSONField(help_text="a row for each example; also X or data")
+    labels = serializers.JSONField(required=False, help_text="one for each row; also y or targets")
+
+
+class SchemaRequest(serializers.Serializer[Any]):
+    recipe = serializers.JSONField(required=False, help_text="what each column is and is for")
+    split = serializers.JSONField(
+        required=False, help_text="kind, train, validation, test, seed, column"
+    )
+
+
+class Datasets(APIView):
+    required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.TRAIN}
+    parser_classes = (ShallowJSONParser, parsers.MultiPartParser)
+
+    @extend_schema(operation_id="datasets_list", responses=dict, parameters=[CURSOR, CATEGORY])
+    def get(self, request: Request) -> Response:
+        """Bundled datasets and your own, newest first."""
+        rows = Dataset.objects.visible_to(caller(request))
+        if category := request.query_params.get("category"):
+            rows = rows.filter(category=category)
+        found, following = page(request, rows)
+        return Response({"datasets": [summary_body(row) for row in found], "next": following})
+
+    @extend_schema(
+        operation_id="datasets_create",
+        request={"multipart/form-data": UploadRequest, "application/json": InlineRequest},
+        responses={202: dict},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Bring a file, or rows in the request; a worker reads them."""
+        owner = caller(request)
+        if request.content_type.startswith("multipart/"):
+            response = upload(request, owner)
+        else:
+            response = once(request, lambda: created(inline_dataset(owner, request.data)))
+        response["Location"] = f"/api/v1/datasets/{response.data['slug']}"
+        return response
+
+
+def upload(request: Request, owner: User) -> Response:
+    asked = UploadRequest(data=request.data)
+    asked.is_valid(raise_exception=True)
+    file = asked.validated_data["file"]
+    texts = {str(name): asked.validated_data[name] for name in Texts().fields}
+    payload = texts | {"file": file.name, "sha256": sha256_of(file)}
+
+    def act() -> tuple[int, dict[str, Any]]:
+        return created(
+            training.upload_dataset(owner=owner, file=file, file_name=file.name, **texts)
+        )
+
+    return once(request, act, payload)
+
+
+def sha256_of(file: UploadedFile) -> str:
+    """Of a file, which is left at its beginning; it never stands in memory whole."""
+    digest = hashlib.sha256()
+    for piece in file.chunks():
+        digest.update(piece)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def inline_dataset(owner: User, body: object) -> Dataset:
+    """The dataset of rows that stand in a request, in any of the spellings."""
+    if not isinstance(body, Mapping):
+        raise exceptions.ValidationError({"features": "send an object with features and labels."})
+    asked = Texts(data=body)
+    asked.is_valid(raise_exception=True)
+    features = spelled(body, FEATURES)
+    if features is None:
+        raise exceptions.ValidationError(
+            {"features": f"is required; spell it {' or '.join(FEATURES)}, or send a file."}
+        )
+    return training.add_inline_dataset(
+        owner=owner, features=features, labels=spelled(body, LABELS), **asked.validated_data
+    )
+
+
+def spelled(body: Mapping[str, Any], spellings: tuple[str, ...]) -> Any:
+    """The value under the one of these names that was sent."""
+    given = [name for name in spellings if body.get(name) is not None]
+    if len(given) > 1:
+        reason = f"is sent as {' and as '.join(given)}; send one."
+        raise exceptions.ValidationError({given[0]: reason})
+    return body[given[0]] if given else None
+
+
+def created(dataset: Dataset) -> tuple[int, dict[str, Any]]:
+    return 202, dataset_body(dataset)
+
+
+def summary_body(dataset: Dataset) -> dict[str, Any]:
+    return {"id": str(dataset.pk)} | {name: getattr(dataset, name) for name in SUMMARY}
+
+
+def dataset_body(dataset: Dataset) -> dict[str, Any]:
+    """What is known of a dataset; what the worker finds out is empty until it has."""
+    return (
+        summary_body(dataset)
+        | {name: getattr(dataset, name) for name in DETAILS}
+        | {
+            "created_at": dataset.created_at.isoformat(),
+            "family": str(dataset.family),
+            "upload_name": dataset.upload_name,
+            "upload_sha256": dataset.upload_sha256,
+            "upload_bytes": dataset.upload_bytes,
+            "part_rows": {
+                "train": dataset.train_rows,
+                "validation": dataset.validation_rows,
+                "test": dataset.test_rows,
+            },
+            "croissant": f"{dataset.get_absolute_url()}croissant.json",
+        }
+    )
+
+
+def chosen_dataset(owner: User, given: object) -> Dataset:
+    """The dataset that a request names by its slug, or whose rows it holds. New rows are waited for
+    a while; whoever is told that they are not ready sends the same again.
+    """
+    if not isinstance(given, str):
+        return training.await_dataset(dataset=inline_dataset(owner, given))
+    return get_object_or_404(Dataset.objects.visible_to(owner), slug=given)
+
+
+class OneDataset(APIView):
+    required_scope = {"GET": Scope.MODELS_READ, "PATCH": Scope.TRAIN, "DELETE": Scope.TRAIN}
+
+    @extend_schema(operation_id="datasets_get", responses=dict)
+    def get(self, request: Request, slug: str) -> Response:
+        """A dataset with its schema, what was found in its rows, and how far a worker is."""
+        return Response(dataset_body(visible(request, slug)))
+
+    @extend_schema(operation_id="datasets_correct", request=SchemaRequest, responses={202: dict})
+    def patch(self, request: Request, slug: str) -> Response:
+        """Correct the schema; a part that is left out stays. The rows are read again, as the next
+        version where jobs refer to this one.
+        """
+        dataset = visible(request, slug)
+        asked = SchemaRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        corrected = training.correct_schema(
+            actor=caller(request),
+            dataset=dataset,
+            recipe=asked.validated_data.get("recipe", dataset.recipe),
+            split=asked.validated_data.get("split", dataset.split or training.DEFAULT_SPLIT),
+        )
+        return Response(dataset_body(corrected), status=202)
+
+    @extend_schema(operation_id="datasets_delete", responses={204: None})
+    def delete(self, request: Request, slug: str) -> Response:
+        """Delete a version that no job, model or search refers to."""
+        training.delete_dataset(actor=caller(request), dataset=visible(request, slug))
+        return Response(status=204)
+
+
+def visible(request: Request, slug: str) -> Dataset:
+    return get_object_or_404(Dataset.objects.visible_to(caller(request)), slug=slug)

@@ -1,0 +1,230 @@
+"""The shape of what people say of their data: a file, its names, and the schema of its columns."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django import forms
+
+from governance.services import Refusal
+from training import services as training
+from training.models import Dataset
+
+SHOWN_MAX = 200  # columns in one form; a form has a bounded number of fields
+LICENCE_CHOICES = [(name, name or "Not stated") for name in training.LICENCES]
+KINDS = [(kind, kind.capitalize()) for kind in ("number", "category", "text", "date", "image")]
+ROLES = [
+    ("feature", "Feature: what is known"),
+    ("target", "Target: what is asked"),
+    ("time", "Time: the order of rows"),
+    ("group", "Group: rows that stay together"),
+    ("ignored", "Ignored"),
+]
+FORMS = [
+    ("table", "A row of a table"),
+    ("series", "A window of a series"),
+    ("text", "A text"),
+]
+TOKENIZERS = [("words", "Words"), ("characters", "Characters")]
+SPLITS = {
+    "random": "At random",
+    "stratified": "At random, each class in its share",
+    "time": "By time: the newest rows test",
+    "group": "By group: a group is in one part only",
+}
+NUMBERS = ("window", "horizon", "season", "steps")  # of a recipe, by form
+EXTRAS = {"series": ("window", "horizon", "season"), "text": ("tokenizer", "steps")}
+COLUMN_PATH = re.compile(r"recipe\.columns\[(\d+)\]\.(kind|role|sensitive|missing)")
+
+
+class TextsForm(forms.Form):
+    name = forms.CharField(max_length=120)
+    licence = forms.ChoiceField(
+        choices=LICENCE_CHOICES, required=False, help_text="Who may use the data, and how."
+    )
+    description = forms.CharField(
+        required=False, max_length=5_000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class UploadForm(TextsForm):
+    field_order = ("file", "name", "licence", "description")
+
+    name = forms.CharField(
+        max_length=120, required=False, help_text="Left empty, it is the file's."
+    )
+    file = forms.FileField(
+        allow_empty_file=True, widget=forms.FileInput, help_text="Choose one, or drop it here."
+    )
+
+    def __init__(self, *args: Any, caps: training.Caps, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].widget.attrs["data-bytes-max"] = caps.file_bytes
+
+
+def blame(form: forms.Form, refusal: Refusal) -> None:
+    """Show a refusal beside the field that it names, or above them all."""
+    field, _, reason = str(refusal).partition(": ")
+    form.add_error(*((field, reason) if field in form.fields else (None, str(refusal))))
+
+
+class SchemaForm(forms.Form):
+    """A line for each column, and the split. Columns that are not shown stay as they are."""
+
+    def __init__(self, *args: Any, dataset: Dataset, query: str = "", **kwargs: Any) -> None:
+        self.dataset = dataset
+        self.recipe: dict[str, Any] = dataset.recipe
+        self.columns: list[dict[str, Any]] = self.recipe.get("columns", [])
+        found = [at for at, column in enumerate(self.columns) if query in column["name"].lower()]
+        self.shown, self.found = found[:SHOWN_MAX], len(found)
+        super().__init__(*args, **kwargs)
+        self.initial = self.known()
+        self.add_form_fields()
+        for at in self.shown:
+            self.add_column_fields(at)
+        self.add_split_fields()
+
+    def known(self) -> dict[str, Any]:
+        """The schema as the values of the fields."""
+        split = training.DEFAULT_SPLIT | self.dataset.split
+        found: dict[str, Any] = {f"split_{key}": value for key, value in split.items()}
+        for part in ("train", "validation", "test"):
+            found[f"split_{part}"] = round(100 * split[part], 2)
+        found |= {key: self.recipe[key] for key in ("kind", *NUMBERS) if key in self.recipe}
+        found["tokenizer"] = self.recipe.get("tokenizer", "words")
+        for at in self.shown:
+            column = self.columns[at]
+            found |= {f"{key}_{at}": column[key] for key in ("kind", "role", "sensitive")}
+            missing = column["missing"]
+            found[f"missing_{at}"] = "" if missing is None else missing
+        return found
+
+    @property
+    def may_change_form(self) -> bool:
+        """Rows of a table may as well be steps of a series or texts; pictures are pictures."""
+        return self.recipe.get("kind") in dict(FORMS)
+
+    def add_form_fields(self) -> None:
+        if not self.may_change_form:
+            return
+        self.fields["kind"] = forms.ChoiceField(
+            label="A row is", choices=FORMS, widget=forms.RadioSelect
+        )
+        told = {
+            "window": "Steps that a network sees at once.",
+            "horizon": "Steps ahead that it foretells.",
+            "season": "After how many steps the series repeats; 1 where it does not.",
+            "steps": "Tokens of a text that are read; a longer one is cut.",
+        }
+        for name, text in told.items():
+            self.fields[name] = forms.IntegerField(required=False, help_text=text)
+        self.fields["tokenizer"] = forms.ChoiceField(
+            label="Cut into", choices=TOKENIZERS, required=False
+        )
+
+    def add_column_fields(self, at: int) -> None:
+        name = self.columns[at]["name"]
+
+        def labelled(what: str) -> dict[str, str]:
+            return {"aria-label": f"{what} of {name}"}
+
+        fields: dict[str, forms.Field] = {
+            "kind": forms.ChoiceField(choices=KINDS, widget=forms.Select(attrs=labelled("Kind"))),
+            "role": forms.ChoiceField(choices=ROLES, widget=forms.Select(attrs=labelled("Role"))),
+            "missing": forms.CharField(
+                required=False,
+                max_length=80,
+                widget=forms.TextInput(attrs=labelled("Missing value") | {"placeholder": "refuse"}),
+            ),
+            "sensitive": forms.BooleanField(
+                required=False, widget=forms.CheckboxInput(attrs=labelled("Sensitive"))
+            ),
+        }
+        for key, field in fields.items():
+            field.label = f"{key.capitalize()} of {name}"
+            self.fields[f"{key}_{at}"] = field
+
+    def add_split_fields(self) -> None:
+        self.fields["split_kind"] = forms.ChoiceField(
+            label="How", choices=list(SPLITS.items()), widget=forms.RadioSelect
+        )
+        for part in ("train", "validation", "test"):
+            self.fields[f"split_{part}"] = forms.FloatField(
+                label=f"{part.capitalize()}, %", min_value=0, max_value=100
+            )
+        self.fields["split_seed"] = forms.IntegerField(
+            label="Seed", min_value=0, help_text="The same seed draws the same rows."
+        )
+        names = [("", "None")] + [(column["name"], column["name"]) for column in self.columns]
+        self.fields["split_column"] = forms.ChoiceField(
+            label="Column",
+            choices=names,
+            required=False,
+            help_text="Of the time or the group, where the split goes by one.",
+        )
+
+    # What the template shows
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """A column with its fields."""
+        for at in self.shown:
+            keys = ("kind", "role", "missing", "sensitive")
+            yield self.columns[at] | {"fields": {key: self[f"{key}_{at}"] for key in keys}}
+
+    def named(self, names: Sequence[str]) -> list[forms.BoundField]:
+        return [self[name] for name in names]
+
+    def series_fields(self) -> list[forms.BoundField]:
+        return self.named(EXTRAS["series"])
+
+    def text_fields(self) -> list[forms.BoundField]:
+        return self.named(EXTRAS["text"])
+
+    def share_fields(self) -> list[forms.BoundField]:
+        return self.named(("split_train", "split_validation", "split_test"))
+
+    # What it says, as the service reads it
+
+    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The recipe and the split."""
+        data = self.cleaned_data
+        split = {key: data[f"split_{key}"] for key in ("kind", "seed", "column")}
+        for part in ("train", "validation", "test"):
+            split[part] = round(data[f"split_{part}"] / 100, 6)
+        recipe = self.recipe | {"columns": [self.column(at) for at in range(len(self.columns))]}
+        if self.may_change_form:
+            extras = EXTRAS.get(data["kind"], ())
+            recipe = {
+                key: value
+                for key, value in recipe.items()
+                if key not in (*NUMBERS, "tokenizer", "vocabulary")
+            }
+            recipe |= {"kind": data["kind"]} | {key: data[key] for key in extras if data[key]}
+        return recipe, split
+
+    def column(self, at: int) -> dict[str, Any]:
+        """A column as it was corrected; the values of a category are kept while it is one."""
+        column = self.columns[at]
+        if at not in self.shown:
+            return column
+        kind, missing = self.cleaned_data[f"kind_{at}"], self.cleaned_data[f"missing_{at}"]
+        return column | {
+            "kind": kind,
+            "role": self.cleaned_data[f"role_{at}"],
+            "sensitive": self.cleaned_data[f"sensitive_{at}"],
+            "values": column["values"] if kind == column["kind"] else [],
+            "missing": missing if missing else None,
+        }
+
+    def show_faults(self, faults: Sequence[Mapping[str, str]]) -> None:
+        """Show each fault of the schema beside its field."""
+        for fault in faults:
+            path, reason = fault["field"], fault["reason"]
+            if match := COLUMN_PATH.fullmatch(path):
+                name = f"{match[2]}_{match[1]}"
+            else:
+                name = path.removeprefix("recipe.").replace("split.", "split_")
+            if name in self.fields:
+                self.add_error(name, reason)
+            else:
+                self.add_error(None, f"{path}: {reason}")

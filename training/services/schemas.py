@@ -1,0 +1,233 @@
+"""What is done to a dataset that is there: correct its schema, rename it, delete it.
+
+A schema is a recipe (what each column is and is for) and a split. Corrected, the rows are read
+again from the file as it was brought: in place while no job refers to them, and else as the next
+version of the family, so that what a job was trained on stays what it was.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from django.db import models, transaction
+
+from governance import services as governance
+from governance.models import User
+from governance.services import Refusal
+from kernels.fields import Problem
+from training.models import Dataset, Job, Model, Search, Work
+from training.runner import sweeps
+from training.runner.caps import caps_of
+from training.runner.hints import hint
+from training.runner.quotes import NotReady
+from training.runner.recipes import Recipe, RecipeRefused, Split, SplitKind, SplitRefused
+from training.services.uploads import check_texts, new_slug, require_room
+
+NAMED_MAX = 3  # of what stands in the way
+# What a worker finds out, and what is forgotten before it looks again.
+UNREAD: dict[str, Any] = {
+    "status": Work.Status.QUEUED,
+    "lost_leases": 0,
+    "lease_until": None,
+    "error_code": "",
+    "error_message": "",
+    "started_at": None,
+    "finished_at": None,
+    "hinted_at": None,
+    "report": {},
+    "shape": {},
+    "sha256": "",
+    "size_bytes": 0,
+    "rows": 0,
+    "columns": 0,
+    "features": [],
+    "classes": [],
+    "class_balance": [],
+    "image_shape": None,
+    "train_rows": 0,
+    "validation_rows": 0,
+    "test_rows": 0,
+}
+DEFAULT_SPLIT = Split().to_json()
+KEPT = (
+    "owner",
+    "name",
+    "description",
+    "source",
+    "licence",
+    "category",
+    "format",
+    "family",
+    "upload_sha256",
+    "upload_name",
+    "upload_bytes",
+)
+
+
+class InvalidSchema(Refusal):
+    """The schema does not fit the data; each entry names the column and the reason."""
+
+    status = 422
+
+
+class DatasetInUse(Refusal):
+    """Jobs or models refer to this dataset; what they were made of has to stay."""
+
+
+@transaction.atomic
+def correct_schema(*, actor: User, dataset: Dataset, recipe: object, split: object) -> Dataset:
+    """Have the rows read again under this recipe and split; returns the row that they will have."""
+    found = own(actor, dataset)
+    if not found.is_over:
+        raise NotReady(
+            f"The dataset “{found.name}” is still being prepared; correct it after that."
+        )
+    wanted = checked_recipe(recipe, found)
+    schema = {"recipe": wanted.to_json(), "split": checked_split(split, wanted)}
+    if is_used(found):
+        corrected = next_version(found, schema)
+    else:
+        old = found.sha256
+        Dataset.objects.filter(pk=found.pk).update(**UNREAD, **schema)
+        corrected = Dataset.objects.get(pk=found.pk)
+        forget(old)
+    details = {"version": corrected.version}
+    governance.record(actor=actor, verb="correct_schema", subject=corrected, details=details)
+    hint("training.tasks.prepare_dataset", dataset_id=str(corrected.pk))
+    return corrected
+
+
+def own(actor: User, dataset: Dataset) -> Dataset:
+    """The row of this person, locked: no job refers to it until the transaction ends."""
+    found = Dataset.objects.of(actor).select_for_update().filter(pk=dataset.pk).first()
+    if found is None:
+        raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to change.")
+    return found
+
+
+def is_used(dataset: Dataset) -> bool:
+    return dataset.jobs.exists() or dataset.searches.exists()
+
+
+def next_version(dataset: Dataset, schema: Mapping[str, Any]) -> Dataset:
+    assert dataset.owner is not None
+    require_room(dataset.owner, caps_of(dataset.owner.pk))
+    family = Dataset.objects.filter(family=dataset.family)
+    last = family.aggregate(last=models.Max("version"))["last"]
+    return Dataset.objects.create(
+        slug=new_slug(dataset.name),
+        version=last + 1,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        **{field: getattr(dataset, field) for field in KEPT},
+        **schema,
+    )
+
+
+def checked_recipe(raw: object, dataset: Dataset) -> Recipe:
+    """The recipe that somebody asks for, of the columns that the file has. Raises InvalidSchema."""
+    try:
+        recipe = Recipe.from_json(raw)
+    except RecipeRefused as error:
+        raise named(error.problems) from error
+    known = {column["name"] for column in dataset.recipe.get("columns", [])}
+    given = {column.name for column in recipe.columns}
+    if known and known != given:
+        parts = ("missing", known - given), ("not in the file", given - known)
+        reason = "; ".join(f"{what}: {listing(names)}" for what, names in parts if names)
+        raise named([Problem("recipe.columns", f"must be the columns of the file; {reason}")])
+    return recipe
+
+
+def checked_split(raw: object, recipe: Recipe) -> dict[str, Any]:
+    """The split that somebody asks for, whole. Raises InvalidSchema."""
+    try:
+        split = Split.from_json(raw)
+    except SplitRefused as error:
+        raise named(error.problems) from error
+    if wrong := column_refusal(split, recipe):
+        raise named([Problem("split.column", wrong)])
+    return split.to_json()
+
+
+def column_refusal(split: Split, recipe: Recipe) -> str | None:
+    """Why the rows cannot be split by this column."""
+    if not split.column:
+        needs = split.kind is SplitKind.GROUP
+        return "say which column holds the group of a row" if needs else None
+    if split.column not in {column.name for column in recipe.columns}:
+        return f"{split.column!r} is no column of the file"
+    if split.kind not in (SplitKind.TIME, SplitKind.GROUP):
+        return f"a {split.kind} split goes by none; leave it empty"
+    return None
+
+
+def named(problems: Sequence[Problem]) -> InvalidSchema:
+    """A refusal that says each path and its reason."""
+    return InvalidSchema(
+        "; ".join(map(str, problems)),
+        invalid_parameters=[
+            {"field": problem.path, "reason": problem.reason} for problem in problems
+        ],
+    )
+
+
+def listing(names: set[str]) -> str:
+    return ", ".join(sorted(names)[:NAMED_MAX])
+
+
+@transaction.atomic
+def rename_dataset(
+    *, actor: User, dataset: Dataset, name: str, description: str = "", licence: str = ""
+) -> Dataset:
+    """Say anew what the data are called and are, and who may use them: all versions alike."""
+    found = own(actor, dataset)
+    texts = {"name": name.strip(), "description": description, "licence": licence}
+    check_texts(**texts)
+    Dataset.objects.of(actor).filter(family=found.family).update(**texts)
+    governance.record(
+        actor=actor,
+        verb="rename_dataset",
+        subject=found,
+        details={"from": found.name, "to": texts["name"]},
+    )
+    found.refresh_from_db()
+    return found
+
+
+@transaction.atomic
+def delete_dataset(*, actor: User, dataset: Dataset) -> None:
+    """Delete this version, and the bytes that nothing else names."""
+    found = own(actor, dataset)
+    if is_used(found):
+        raise DatasetInUse(
+            f"“{found.name}” cannot be deleted: {users_of(found)} were made of it, and their "
+            "numbers can only be run again while it is there."
+        )
+    details = {"name": found.name, "version": found.version, "sha256": found.sha256}
+    governance.record(actor=actor, verb="delete_dataset", subject=found, details=details)
+    found.delete()
+    forget(found.sha256)
+    forget(found.upload_sha256)
+
+
+def users_of(dataset: Dataset) -> str:
+    """What refers to a dataset, by name."""
+    named = []
+    kinds: dict[str, models.QuerySet[Any]] = {
+        "model": Model.objects.filter(job__dataset=dataset),
+        "job": Job.objects.filter(dataset=dataset, model=None),
+        "search": Search.objects.filter(dataset=dataset),
+    }
+    for kind, rows in kinds.items():
+        names = [f"{kind} “{row}”" for row in rows[:NAMED_MAX]]
+        more = rows.count() - len(names)
+        named += [*names, *([f"{more} more"] if more > 0 else [])]
+    return ", ".join(named)
+
+
+def forget(sha256: str) -> None:
+    """Delete these bytes once the transaction is through, unless another row names them."""
+    if sha256:
+        act = partial(sweeps.forget_blob, sha256, is_named=lambda _: False)
+        transaction.on_commit(act, robust=True)
