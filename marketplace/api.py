@@ -22,6 +22,7 @@ from marketplace import services as marketplace
 from marketplace.forms import to_microcredits
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Purchase, Template
 from training.models import Category, Model
+from training.services import Prediction
 
 
 class ListQuery(serializers.Serializer[Any]):
@@ -206,7 +207,9 @@ class Deployments(APIView):
 
 
 class PredictRequest(serializers.Serializer[Any]):
-    input_data = serializers.JSONField(required=False, help_text="a row, or a list of rows")
+    input_data = serializers.JSONField(
+        required=False, help_text="a row, or a list of rows; by name or in order"
+    )
     input = serializers.JSONField(required=False, help_text="the same, by its other name")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -214,6 +217,12 @@ class PredictRequest(serializers.Serializer[Any]):
         if len(given) != 1:
             raise serializers.ValidationError({"input_data": "Send input_data, once."})
         return {"rows": attrs[given[0]]}
+
+
+def sureness(prediction: Prediction) -> dict[str, float]:
+    """How sure the first answer is, where it is one that can be sure."""
+    answer = prediction.to_json()
+    return {"confidence": answer["confidence"]} if "confidence" in answer else {}
 
 
 class Predict(APIView):
@@ -239,15 +248,8 @@ class Predict(APIView):
             return 200, {
                 "prediction_id": str(answer.id),
                 "model_id": str(model.pk),
-                "predictions": [
-                    {
-                        "label": prediction.label,
-                        "confidence": prediction.confidence,
-                        "probabilities": prediction.probabilities,
-                    }
-                    for prediction in answer.predictions
-                ],
-                "confidence": answer.predictions[0].confidence,
+                "predictions": [prediction.to_json() for prediction in answer.predictions],
+                **sureness(answer.predictions[0]),
                 "credits": billing.credits(answer.microcredits),
             }
 

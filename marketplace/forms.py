@@ -1,5 +1,6 @@
 """The shape of what people type when they publish, browse and predict."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -66,27 +67,68 @@ class CatalogueForm(forms.Form):
 
 
 class PredictForm(forms.Form):
-    """A row of the test data by number, a drawing, or the values themselves."""
+    """What may be asked of a deployment: a row of the test data by number, a drawing, a row as it
+    is written, a text to go on from, or how many samples.
+    """
 
     row = forms.IntegerField(min_value=0, required=False)
-    pixels = forms.CharField(max_length=4_000, required=False)
+    pixels = forms.CharField(max_length=100_000, required=False)
     values = forms.CharField(
+        label="Row",
         max_length=200_000,
         required=False,
-        widget=forms.Textarea(attrs={"rows": 4, "class": "code"}),
-        help_text="Numbers, separated by commas.",
+        widget=forms.Textarea(attrs={"rows": 8, "class": "code", "spellcheck": "false"}),
+        help_text="By name, as JSON, or numbers separated by commas.",
     )
+    text = forms.CharField(
+        max_length=20_000,
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    length = forms.IntegerField(
+        min_value=1, required=False, help_text="How many tokens to write, at most 400."
+    )
+    temperature = forms.FloatField(
+        min_value=0,
+        required=False,
+        widget=forms.NumberInput(attrs={"step": "0.1"}),
+        help_text="0 always takes the likeliest; above 1 it gets wilder.",
+    )
+    count = forms.IntegerField(label="Samples", min_value=1, max_value=100, required=False)
+    seed = forms.IntegerField(
+        min_value=0, required=False, help_text="The same seed, the same answer."
+    )
+
+    def question(self) -> object:
+        """What to ask, as the API takes it; None where a row of the test data is meant."""
+        asked = self.cleaned_data
+        if asked.get("text"):
+            names = ("text", "length", "temperature", "seed")
+            stated = {name: asked[name] for name in names if asked.get(name) is not None}
+            return stated if len(stated) > 1 else asked["text"]
+        if asked.get("count"):
+            return {"count": asked["count"], "seed": asked.get("seed") or 0}
+        return asked.get("written")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        text = cleaned.get("pixels") or cleaned.get("values") or ""
-        if text.strip():
-            try:
-                cleaned["numbers"] = [float(number) for number in text.split(",")]
-            except ValueError as error:
-                raise forms.ValidationError(
-                    f"values: {error}; write numbers with commas."
-                ) from error
-        elif cleaned.get("row") is None:
+        written = (cleaned.get("pixels") or cleaned.get("values") or "").strip()
+        if written:
+            cleaned["written"] = read_row(written)
+        elif not (cleaned.get("text") or cleaned.get("count") or cleaned.get("row") is not None):
             raise forms.ValidationError("Draw something, pick a row, or type the values first.")
         return cleaned
+
+
+def read_row(written: str) -> object:
+    """A row as JSON, or as numbers separated by commas. Raises ValidationError."""
+    if written[0] in '[{"':
+        try:
+            return json.loads(written)
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError(f"values: is no JSON: {error}.") from error
+    try:
+        return [float(number) for number in written.split(",")]
+    except ValueError as error:
+        raise forms.ValidationError(f"values: {error}; write numbers with commas.") from error

@@ -1,5 +1,6 @@
 """The pages of the catalogue, of publishing, and of deployments."""
 
+import json
 import time
 import uuid
 from typing import Any
@@ -28,6 +29,7 @@ from training.models import Category, Model
 PAGE_SIZE = 24
 FEATURED = 6
 EXAMPLES = 24
+DRAWN = (training.Kind.CLASS, training.Kind.ANOMALY)  # what a picture may be asked for
 SORTS = {
     "newest": "-published_at",
     "accuracy": "-accuracy",
@@ -172,13 +174,13 @@ def template(request: PageRequest, slug: str) -> HttpResponse:
 def snippet(request: PageRequest, model: Model) -> str:
     """A call that runs once the key is put in, about a row the model never saw."""
     address = request.build_absolute_uri(reverse("marketplace:api_predict", args=[model.pk]))
-    row = training.preview_rows(dataset=model.job.dataset, count=1, part=training.Part.TEST)[0]
-    numbers = ", ".join(f"{value:g}" for value in row.values)
+    body = json.dumps({"input_data": training.example_question(model=model)}, ensure_ascii=False)
+    quoted = body.replace("'", "'\\''")  # as a shell takes it
     return (
         f"curl -X POST {address} \\\n"
         "  -H 'Authorization: Bearer YOUR_KEY' \\\n"
         "  -H 'Content-Type: application/json' \\\n"
-        f"  -d '{{\"input_data\": [{numbers}]}}'"
+        f"  -d '{quoted}'"
     )
 
 
@@ -269,45 +271,80 @@ def found_deployment(request: MemberRequest, deployment_id: uuid.UUID) -> Deploy
 @vary_on_headers("HX-Request")
 @require_http_methods(["GET", "POST"])
 def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse:
-    """Draw or pick a row, and see what the model makes of it."""
+    """Ask the model something, and see what it makes of it."""
     found = found_deployment(request, deployment_id)
     dataset = found.model.job.dataset
-    context: dict[str, Any] = {"deployment": found, "dataset": dataset, "form": PredictForm()}
+    context: dict[str, Any] = {"deployment": found, "dataset": dataset}
     if request.method == "POST":
         context |= answered(request, found)
         if request.htmx:
             return render(request, "marketplace/deployment.html#answer", context)
+    kind = training.prediction_kind(model=found.model)
     context |= {
-        "examples": training.preview_rows(dataset=dataset, count=EXAMPLES, part=training.Part.TEST),
-        "highest": training.highest_value(dataset),
+        "kind": kind.value,
         "usage": marketplace.usage(found),
         "snippet": snippet(request, found.model),
     }
+    if dataset.image_shape and kind in DRAWN:
+        context["examples"] = training.preview_rows(
+            dataset=dataset, count=EXAMPLES, part=training.Part.TEST
+        )
+        context["highest"] = training.highest_value(dataset)
+    elif "form" not in context:
+        question = training.example_question(model=found.model)
+        context["form"] = PredictForm(initial=initial(kind, question))
     return render(request, "marketplace/deployment.html", context)
 
 
+def initial(kind: training.Kind, question: Any) -> dict[str, Any]:
+    """An example in the fields of the form."""
+    match kind:
+        case training.Kind.SAMPLE:
+            return dict(question)
+        case training.Kind.TEXT:
+            name, *_ = question
+            return {"text": question[name], **{k: v for k, v in question.items() if k != name}}
+    if isinstance(question, list):
+        return {"values": ", ".join(f"{value:g}" for value in question)}
+    return {"values": json.dumps(question, indent=2, ensure_ascii=False)}
+
+
 def answered(request: MemberRequest, deployment: Deployment) -> dict[str, Any]:
-    """The answer to a posted prediction, or what is wrong with it."""
+    """The answer to a posted question, or what is wrong with it."""
     form = PredictForm(request.POST)
     if not form.is_valid():
         return {"form": form, "fault": form.errors.as_text().replace("* __all__\n", "").strip(" *")}
     dataset = deployment.model.job.dataset
     started_at = time.perf_counter()
     try:
-        values = form.cleaned_data.get("numbers") or training.row_values(
-            dataset=dataset, number=form.cleaned_data["row"]
-        )
+        question = form.question()
+        if question is None:
+            question = training.row_values(dataset=dataset, number=form.cleaned_data["row"])
         answer = marketplace.predict(
-            user=request.user, deployment=deployment, rows=[values], event_id=uuid.uuid4()
+            user=request.user, deployment=deployment, rows=question, event_id=uuid.uuid4()
         )
     except Refusal as refusal:
         return {"form": form, "fault": str(refusal)}
     return {
         "form": form,
         "prediction": answer.predictions[0],
+        "predictions": answer.predictions,
+        "lines": forecast_lines(question, answer.predictions[0]),
         "cost": billing.credits(answer.microcredits),
         "milliseconds": (time.perf_counter() - started_at) * 1000,
+        "highest": training.highest_value(dataset) if dataset.image_shape else 1.0,
     }
+
+
+def forecast_lines(
+    question: object, prediction: training.Prediction
+) -> dict[str, list[tuple[int, float]]]:
+    """What was foretold, behind what was seen where that is a list of numbers; step 0 is now."""
+    ahead = list(enumerate(prediction.values.values(), start=1))
+    if not isinstance(question, list) or not all(isinstance(x, int | float) for x in question):
+        return {"foretold": ahead}
+    seen = [(step - len(question) + 1, float(value)) for step, value in enumerate(question)]
+    return {"seen": seen, "foretold": ahead}
 
 
 @login_required

@@ -1,7 +1,6 @@
 """Deployments: start one, stop it, and predict, each call metered."""
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import models, transaction
@@ -93,9 +92,7 @@ def stop_deployment(*, actor: User, deployment: Deployment) -> Deployment:
     return deployment
 
 
-def predict(
-    *, user: User, deployment: Deployment, rows: Sequence[Sequence[float]], event_id: uuid.UUID
-) -> Answer:
+def predict(*, user: User, deployment: Deployment, rows: object, event_id: uuid.UUID) -> Answer:
     """Answer with the deployment's model; the call is metered before the answer is given."""
     if deployment.owner_id != user.pk or deployment.is_over:
         raise NotDeployed("This deployment is stopped; start it again from the template's page.")
@@ -113,9 +110,7 @@ def predict(
     )
 
 
-def predict_model(
-    *, user: User, model: Model, rows: Sequence[Sequence[float]], event_id: uuid.UUID
-) -> Answer:
+def predict_model(*, user: User, model: Model, rows: object, event_id: uuid.UUID) -> Answer:
     """Answer with a model: its owner directly, everybody else through their deployment of it."""
     if model.owner_id == user.pk:
         return metered(
@@ -138,7 +133,7 @@ def metered(
     *,
     user: User,
     model: Model,
-    rows: Sequence[Sequence[float]],
+    rows: object,
     event_id: uuid.UUID,
     source: str,
     author: User | None,

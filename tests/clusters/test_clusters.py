@@ -9,7 +9,8 @@ from governance.models import AuditEntry
 from governance.services import Refusal
 from tests.clusters.conftest import CONFIG, until, waiting, work_off
 from training import services as training
-from training.models import Work
+from training.models import Tier, Work
+from training.runner import datasets
 
 Aggregation = clusters.Aggregation
 
@@ -122,6 +123,24 @@ def test_a_configuration_that_cannot_be_trained_names_its_fault(cluster, train):
     bad = CONFIG | {"training": CONFIG["training"] | {"optimizer": "lion"}}
     with pytest.raises(training.InvalidConfig, match=r"training\.optimizer"):
         train(cluster, config=bad)
+
+
+def test_what_names_no_class_is_refused_since_nodes_merge_classes(bob, cluster, train, db):
+    code = {"type": "gan", "layers": [{"type": "dense", "units": 8}]}
+    with pytest.raises(training.InvalidConfig, match="architecture.type: a cluster merges answers"):
+        train(cluster, config=CONFIG | {"architecture": code})
+    diabetes = training.add_bundled_dataset(slug="diabetes")
+    datasets.prepare_dataset(str(diabetes.pk))
+    diabetes.refresh_from_db()
+    layers = {"type": "feedforward", "layers": [{"type": "dense", "units": 8}]}
+    with pytest.raises(training.InvalidConfig, match="dataset: .*asks for values; train it on one"):
+        clusters.train_job(
+            actor=bob,
+            cluster=cluster,
+            dataset=diabetes,
+            config=CONFIG | {"architecture": layers},
+            tier=Tier.NANO,
+        )
 
 
 def test_a_training_without_enough_credits_is_refused_and_leaves_the_cluster_free(

@@ -199,7 +199,7 @@ def test_mallory_reaches_nothing_of_the_others(api, mallory, model):
 def test_a_row_that_does_not_fit_says_what_would(api, alice, model):
     answer = api(alice)("POST", f"/api/v1/models/{model.pk}/predict", {"input_data": [1, 2]})
     assert answer.status_code == 422
-    assert "64 numbers" in answer.json()["detail"]
+    assert "64 values" in answer.json()["detail"]
     both = {"input_data": [0] * 64, "input": [0] * 64}
     assert api(alice)("POST", f"/api/v1/models/{model.pk}/predict", both).status_code == 400
 

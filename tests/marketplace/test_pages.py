@@ -101,7 +101,7 @@ def test_bob_buys_deploys_and_predicts_by_forms_alone(as_bob, bob, template, dig
     [
         ({}, "Draw something, pick a row"),
         ({"pixels": "1,2,x"}, "could not convert"),
-        ({"pixels": "1,2,3"}, "must be 64 numbers"),
+        ({"pixels": "1,2,3"}, "must be 64 values"),
         ({"row": "99999"}, "not between 0 and 1796"),
     ],
 )

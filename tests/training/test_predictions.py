@@ -30,15 +30,15 @@ def test_a_row_is_answered_the_same_alone_and_among_others(model, digits):
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ([], "must be 64 numbers"),
-        ([[1.0] * 63], r"input_data\[0\]: must be 64 numbers, one per feature; got 63"),
-        ([[1.0] * 63 + ["x"]], r"input_data\[0\]\[63\]: 'x' is not a number"),
-        ([[1.0] * 63 + [True]], r"input_data\[0\]\[63\]: true is not a number"),
-        ([[1.0] * 63 + ["x" * 10**6]], r"'x{40}' is not a number"),
+        ([], "must be 64 values"),
+        ([[1.0] * 63], r"input_data\[0\]: must be 64 values \(pixel_0_0, .*, …\), not 63 values"),
+        ([[1.0] * 63 + ["x"]], r"input_data\[0\].pixel_7_7: must be a number, not 'x'"),
+        ([[1.0] * 63 + [True]], r"input_data\[0\].pixel_7_7: must be a number, not true"),
+        ([[1.0] * 63 + ["x" * 10**6]], r"must be a number, not 'x{40}'"),
         ([[1.0] * 63 + [float("nan")]], "must be finite"),
         ([[1.0] * 63 + [1e300]], "must be finite"),
-        ([[1.0] * 63 + [10**400]], r"input_data\[0\]\[63\]: must be finite"),
-        ([[1.0] * 64] * 1001, "at most 1000"),
+        ([[1.0] * 63 + [10**400]], r"input_data\[0\].pixel_7_7: must be finite"),
+        ([[1.0] * 64] * 1001, "1001 rows; send 1 to 1000"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_with_the_reason(model, rows, reason):

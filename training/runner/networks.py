@@ -6,13 +6,17 @@ yet, it is loaded once, and who asks for another meanwhile does not wait.
 
 import threading
 from collections import OrderedDict
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import build
+from kernels import build, generator, modelfile
 from kernels.predictor import Predictor
+from kernels.tensors import ModelRefused
 from training.runner import blobs, walls
+from training.runner.recipes import Column, Form, Kind, Recipe, RecipeRefused
 
 READY_MODELS = 32
 READY_BYTES = 512 * 2**20
@@ -22,16 +26,47 @@ class ReadyModel:
     """A loaded network. One call at a time: its sandbox is one memory."""
 
     def __init__(self, sha256: str) -> None:
-        """Raises BlobFault, ModelRefused or SandboxError."""
+        """`sha256` names the file. Raises BlobFault, ModelRefused or SandboxError."""
         self.predictor = Predictor(
             blobs.get(sha256), module=build.module(), limits=walls.PREDICTION
         )
+        self.model = self.predictor.model
+        self.recipe = recipe_of(self.model)
         self.memory_bytes = self.predictor.peak_memory_bytes
         self.lock = threading.Lock()
 
-    def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         with self.lock:
             return self.predictor.predict(rows)
+
+    def outputs(self, rows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        with self.lock:
+            return self.predictor.outputs(rows)
+
+    @cached_property
+    def sampler(self) -> Predictor:
+        """What makes examples of noise, in a sandbox of its own. Raises ModelRefused."""
+        file = modelfile.dump(generator.generator(self.model))
+        return Predictor(file, module=build.module(), limits=walls.PREDICTION)
+
+    def sampled(self, noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        with self.lock:
+            return self.sampler.predict(noise)
+
+
+def recipe_of(model: modelfile.Model) -> Recipe | None:
+    """How a row becomes its numbers. A file without a recipe takes the numbers that it names.
+
+    Raises ModelRefused where the file's recipe is none.
+    """
+    stated, features = model.signature.recipe, model.signature.features
+    if not stated:
+        columns = tuple(Column(name, Kind.NUMBER) for name in features)
+        return Recipe(Form.TABLE, columns) if columns else None
+    try:
+        return Recipe.from_json(stated)
+    except RecipeRefused as error:
+        raise ModelRefused(f"signature.recipe: {error}") from error
 
 
 class Shelf:

@@ -1,5 +1,6 @@
 """What people may ask of training. One noun per file; this list is the app's specification."""
 
+from training.runner.answers import Kind, Prediction
 from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
@@ -37,12 +38,13 @@ from training.services.predictions import (
     COMPUTE_PRICE_MICROCREDITS,
     InvalidRows,
     ModelUnreadable,
-    Prediction,
     predict,
     predict_with_file,
+    prediction_kind,
 )
 from training.services.presets import PRESETS, Floor, Preset, presets_of
 from training.services.progress import JobProgress, job_curves, job_place, job_progress, job_version
+from training.services.questions import example_question
 from training.services.repetitions import NothingDivergent, retrain_job, run_baseline
 from training.services.reproductions import NotReproducible, quote_reproduction, reproduce_model
 from training.services.samples import Picture, Sample, Spread, sample_rows
@@ -98,6 +100,7 @@ __all__ = [
     "InvalidUpload",
     "JobIsOver",
     "JobProgress",
+    "Kind",
     "LeaseLost",
     "ModelFile",
     "ModelUnreadable",
@@ -139,6 +142,7 @@ __all__ = [
     "describe_dataset",
     "divide",
     "export_model",
+    "example_question",
     "fail_job",
     "fault_code",
     "files_of",
@@ -164,8 +168,9 @@ __all__ = [
     "patterns",
     "predict",
     "predict_with_file",
-    "presets_of",
+    "prediction_kind",
     "preview_job",
+    "presets_of",
     "preview_rows",
     "propose_space",
     "quote_job",

@@ -1,8 +1,10 @@
 """Datasets: look at their rows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.cache import cache
+from numpy.typing import NDArray
 
 from governance.services import Refusal
 from training.models import Dataset, Work
@@ -44,11 +46,20 @@ def preview_rows(
     return [
         PreviewRow(
             number=int(number),
-            label=dataset.classes[rows.targets[number]],
-            values=rows.features[number].tolist(),
+            label=label_of(dataset, rows.targets[number]),
+            values=rows.features[number].reshape(-1).tolist(),
         )
         for number in numbers[:count]
     ]
+
+
+def label_of(dataset: Dataset, target: NDArray[Any]) -> str:
+    """The class of a row, or the one value that is asked for; nothing where there are several."""
+    if target.size != 1:
+        return ""
+    if target.dtype.kind in "iu" and dataset.classes:
+        return dataset.classes[int(target)]
+    return f"{target.item():.4g}"
 
 
 def row_values(*, dataset: Dataset, number: int) -> list[float]:
@@ -56,7 +67,7 @@ def row_values(*, dataset: Dataset, number: int) -> list[float]:
     rows = load_rows(dataset)
     if not 0 <= number < len(rows):
         raise Refusal(f"row: {number} is not between 0 and {len(rows) - 1}.")
-    values: list[float] = rows.features[number].tolist()
+    values: list[float] = rows.features[number].reshape(-1).tolist()
     return values
 
 

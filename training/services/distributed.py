@@ -19,6 +19,7 @@ from governance.models import User
 from kernels import philox, programs
 from kernels.build import Variant
 from kernels.config import ConfigError, NetworkConfig
+from kernels.data import Target
 from kernels.fields import Problem
 from kernels.modelfile import Signature
 from kernels.patterns import EPOCH_ENDS
@@ -58,6 +59,7 @@ def divide(
             "dataset: what is played cannot be cut into shards; train on one machine instead."
         )
     refuse_memory(network)
+    refuse_kind(network)
     if not 1 <= local_epochs <= network.training.epochs or network.training.epochs % local_epochs:
         raise InvalidConfig(
             f"local_epochs: {local_epochs} does not divide the {network.training.epochs} epochs; "
@@ -86,6 +88,21 @@ def refuse_memory(network: NetworkConfig) -> None:
     }
     reason = "hangs on the epochs before, and each round of a cluster begins anew; leave it out"
     found = [Problem(path, reason) for path, holds in remembered.items() if holds]
+    if found:
+        with faults_named():
+            raise ConfigError(found)
+
+
+def refuse_kind(network: NetworkConfig) -> None:
+    """Nodes answer by the mean of their probabilities, so what they train must name a class."""
+    kind, target = network.architecture.kind, network.data.target
+    found = []
+    if kind in ("gan", "autoencoder"):
+        reason = f"a cluster merges answers that are classes, and '{kind}' names none"
+        found = [Problem("architecture.type", f"{reason}; train it on one machine")]
+    elif target is not Target.CLASSES:
+        reason = f"a cluster merges answers that are classes, and this dataset asks for {target}"
+        found = [Problem("dataset", f"{reason}; train it on one machine")]
     if found:
         with faults_named():
             raise ConfigError(found)

@@ -1,0 +1,282 @@
+"""What a model answers, by what it was trained for: a class, values, a forecast, a score, a text,
+samples, or an action; and what it may be asked.
+
+Rows come as people write them and become numbers by the recipe in the model's file. What makes
+examples takes no rows but a seed and a count; what writes on takes a text.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import build, generator, sampling
+from kernels.data import Target
+from kernels.fields import Field, Reader, Real, Whole, shown
+from kernels.modelfile import Model
+from training.runner import anomalies, tokenizers
+from training.runner.networks import ReadyModel
+from training.runner.recipes import Form, Recipe, RowRefused, encode_rows, input_of
+
+ROWS_MAX = 1_000
+LENGTH_MAX = 400  # tokens of one text: about a second
+
+
+class Kind(StrEnum):
+    """What an answer is."""
+
+    CLASS = "class"
+    VALUES = "values"
+    FORECAST = "forecast"
+    ANOMALY = "anomaly"
+    TEXT = "text"
+    SAMPLE = "sample"
+    ACTION = "action"
+
+
+BY_TARGET = {
+    Target.CLASSES: Kind.CLASS,
+    Target.VALUES: Kind.VALUES,
+    Target.MARKS: Kind.VALUES,
+    Target.NEXT: Kind.TEXT,
+    Target.ACTIONS: Kind.ACTION,
+}
+SAMPLE_FIELDS: dict[str, Field] = {"count": Whole(1, ROWS_MAX), "seed": Whole(0, 2**63 - 1)}
+TEXT_FIELDS: dict[str, Field] = {
+    "length": Whole(1, LENGTH_MAX),
+    "temperature": Real(0.0, 100.0),
+    "top_k": Whole(0, tokenizers.VOCABULARY_MAX),
+    "seed": Whole(0, 2**63 - 1),
+}
+TEXT_DEFAULTS = {"length": 200, "temperature": 0.7, "top_k": 0, "seed": 0}
+
+
+class QuestionRefused(ValueError):
+    """What was asked is not what the model takes; names the field, the value and what would do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One answer. A field that the kind does not have is empty.
+
+    `label` is a class or an action, `probabilities` are those of all; `values` are numbers by name,
+    of a forecast in the order of time; `score` is how unusual a row is, and beyond the `threshold`
+    it `is_anomaly`; `text` goes on from the `prompt`; `sample` is an example that was made.
+    """
+
+    kind: Kind = Kind.CLASS
+    label: str = ""
+    confidence: float = 0.0
+    probabilities: dict[str, float] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
+    score: float | None = None
+    threshold: float | None = None
+    is_anomaly: bool | None = None
+    prompt: str = ""
+    text: str = ""
+    sample: list[float] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """What its kind has."""
+        names = {
+            Kind.CLASS: ("label", "confidence", "probabilities"),
+            Kind.VALUES: ("values",),
+            Kind.FORECAST: ("values",),
+            Kind.ANOMALY: ("score", "threshold", "is_anomaly"),
+            Kind.TEXT: ("prompt", "text"),
+            Kind.SAMPLE: ("sample",),
+            Kind.ACTION: ("label", "confidence", "probabilities", "values"),
+        }[self.kind]
+        found = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in found.items() if value not in ({}, None)}
+
+
+def kind_of(model: Model) -> Kind:
+    """What this model answers. Raises QuestionRefused where nothing here can ask it."""
+    if model.config is None:  # from elsewhere: its graph alone says what it answers
+        return Kind.CLASS if "probabilities" in model.forward(1).outputs else Kind.VALUES
+    architecture, target = model.config.architecture, model.config.data.target
+    if architecture.kind == "gan" or architecture.options.get("variational"):
+        return Kind.SAMPLE
+    if architecture.kind == "autoencoder":
+        return Kind.ANOMALY
+    if target is Target.VALUES and model.signature.recipe.get("kind") == Form.SERIES:
+        return Kind.FORECAST
+    if target not in BY_TARGET:
+        raise QuestionRefused(f"a model that answers with {target.value} cannot be asked here")
+    return BY_TARGET[target]
+
+
+def answer(network: ReadyModel, raw: Any) -> list[Prediction]:
+    """The answers to a row or a list of rows. Raises QuestionRefused, RowsRefused, SandboxError."""
+    kind = kind_of(network.model)
+    match kind:
+        case Kind.SAMPLE:
+            return [made for question in listed(raw) for made in samples(network, question)]
+        case Kind.TEXT:
+            return [written(network, question) for question in listed(raw)]
+    rows = encoded(network, raw)
+    outputs = network.outputs(rows)
+    match kind:
+        case Kind.ANOMALY:
+            return scored(network, rows, outputs["reconstruction"])
+        case Kind.CLASS | Kind.ACTION if "probabilities" in outputs:
+            return chosen(network.model, outputs["probabilities"], kind)
+        case Kind.ACTION:
+            return valued_actions(network.model, outputs["values"])
+    return valued(network.model, next(iter(outputs.values())), kind)
+
+
+# What is asked
+
+
+def listed(raw: Any) -> list[Any]:
+    """One question, or several in a list."""
+    return bounded(raw) if isinstance(raw, list) else [raw]
+
+
+def bounded(rows: list[Any]) -> list[Any]:
+    if not 0 < len(rows) <= ROWS_MAX:
+        raise QuestionRefused(f"input_data: {len(rows)} rows; send 1 to {ROWS_MAX} in one call.")
+    return rows
+
+
+def encoded(network: ReadyModel, raw: Any) -> NDArray[Any]:
+    """The rows as numbers [rows, *input]."""
+    recipe = network.recipe
+    if recipe is None:
+        raise QuestionRefused("the model says nothing of how a row becomes its numbers")
+    try:
+        return encode_rows(recipe, bounded(rows_in(raw, recipe)))
+    except RowRefused as error:
+        column = f".{error.column}" if error.column else ""
+        raise QuestionRefused(f"input_data[{error.row}]{column}: {error.reason}.") from error
+
+
+def rows_in(raw: Any, recipe: Recipe) -> list[Any]:
+    """A list of rows, whether it is one or a single row, nested or flat."""
+    if not isinstance(raw, list) or not raw:
+        return [raw]
+    if isinstance(raw[0], str):
+        return raw if recipe.kind is Form.TEXT else [raw]
+    if not isinstance(raw[0], list | Mapping):
+        return [raw]
+    if isinstance(raw[0], Mapping):
+        # steps of a series are mappings, too; a row of it is one with lists
+        is_step = recipe.kind is Form.SERIES and not any(
+            isinstance(value, list) for value in raw[0].values()
+        )
+        return [raw] if is_step else raw
+    sides = input_of(recipe)
+    return [raw] if len(sides) > 1 and nested_sides(raw)[1:] == sides[1:] else raw
+
+
+def nested_sides(raw: Any) -> tuple[int, ...]:
+    """How long nested lists are, by the first of each."""
+    sides: tuple[int, ...] = ()
+    while isinstance(raw, list) and len(sides) <= len(Form):
+        sides = (*sides, len(raw))
+        raw = raw[0] if raw else None
+    return sides
+
+
+def settings_in(
+    question: Any, fields: Mapping[str, Field], defaults: Mapping[str, Any], others: Sequence[str]
+) -> dict[str, Any]:
+    """The settings that a question states, and those that it leaves out."""
+    reader = Reader()
+    section = reader.section(question, "input_data", (), (*fields, *others))
+    found = dict(defaults) | reader.fields(section, "input_data", fields)
+    if reader.problems:
+        raise QuestionRefused("; ".join(map(str, reader.problems)))
+    return found
+
+
+# What is answered
+
+
+def chosen(model: Model, probabilities: NDArray[np.float32], kind: Kind) -> list[Prediction]:
+    names = model.signature.classes or tuple(map(str, range(probabilities.shape[1])))
+    return [
+        Prediction(
+            kind=kind,
+            label=names[int(row.argmax())],
+            confidence=float(row.max()),
+            probabilities=dict(zip(names, row.tolist(), strict=True)),
+        )
+        for row in probabilities
+    ]
+
+
+def valued_actions(model: Model, values: NDArray[np.float32]) -> list[Prediction]:
+    """Of what each action is worth, the best."""
+    names = model.signature.classes or tuple(map(str, range(values.shape[1])))
+    return [
+        Prediction(
+            kind=Kind.ACTION,
+            label=names[int(row.argmax())],
+            values=dict(zip(names, row.tolist(), strict=True)),
+        )
+        for row in values
+    ]
+
+
+def valued(model: Model, values: NDArray[np.float32], kind: Kind) -> list[Prediction]:
+    flat = values.reshape(len(values), -1)
+    names = model.signature.classes or tuple(map(str, range(flat.shape[1])))
+    return [
+        Prediction(kind=kind, values=dict(zip(names, row.tolist(), strict=True))) for row in flat
+    ]
+
+
+def scored(
+    network: ReadyModel, rows: NDArray[np.float32], reconstructed: NDArray[np.float32]
+) -> list[Prediction]:
+    threshold = network.model.signature.recipe.get(anomalies.THRESHOLD)
+    return [
+        Prediction(
+            kind=Kind.ANOMALY,
+            score=score,
+            threshold=threshold,
+            is_anomaly=None if threshold is None else score > threshold,
+        )
+        for score in anomalies.scores(network.model, rows, reconstructed).tolist()
+    ]
+
+
+def samples(network: ReadyModel, question: Any) -> list[Prediction]:
+    """As many examples as asked for, of the noise that a seed draws."""
+    stated = settings_in(question, SAMPLE_FIELDS, {"count": 1, "seed": 0}, ())
+    size = generator.latent_size(network.sampler.model)
+    noise = generator.draw_latent(stated["count"], size, seed=stated["seed"], module=build.module())
+    made = network.sampled(noise).reshape(stated["count"], -1)
+    return [Prediction(kind=Kind.SAMPLE, sample=row) for row in made.tolist()]
+
+
+def written(network: ReadyModel, question: Any) -> Prediction:
+    """A text that goes on from the one that was sent."""
+    recipe = network.recipe
+    if recipe is None or recipe.kind is not Form.TEXT:
+        raise QuestionRefused("the model says nothing of how a text becomes its tokens")
+    name = recipe.features[0].name
+    asked = {name: question} if isinstance(question, str) else question
+    stated = settings_in(asked, TEXT_FIELDS, TEXT_DEFAULTS, (name, "text"))
+    prompt = asked.get(name, asked.get("text", ""))
+    if not isinstance(prompt, str) or not prompt:
+        raise QuestionRefused(
+            f"input_data.{name}: must be a text to go on from, not {shown(prompt)}."
+        )
+    tokens = tokenizers.numbers_of(prompt, recipe.tokenizer, recipe.vocabulary).tolist()
+    found = sampling.generate(
+        network.predict,
+        tokens,
+        stated.pop("length"),
+        steps=recipe.steps,
+        module=build.module(),
+        **stated,
+    )
+    text = tokenizers.decode(found, recipe.tokenizer, recipe.vocabulary)
+    return Prediction(kind=Kind.TEXT, prompt=prompt, text=text)

@@ -1,0 +1,54 @@
+"""What a model may be asked, by example: a question that it takes as it stands."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.models import Model
+from training.runner import tokenizers
+from training.runner.answers import Kind
+from training.runner.recipes import Form, Recipe, feature_names
+from training.runner.rows import Part
+from training.services.datasets import load_rows
+from training.services.predictions import prediction_kind
+
+NAMED_MAX = 32  # a row of more numbers is a list, which is easier to read than as many names
+PROMPT_TOKENS = 40
+
+
+def example_question(*, model: Model) -> Any:
+    """About the first row of the test part, or what stands for one where there are no rows."""
+    kind, dataset = prediction_kind(model=model), model.job.dataset
+    if kind is Kind.SAMPLE:
+        return {"count": 16, "seed": 0}
+    rows = load_rows(dataset)
+    numbers = rows.numbers(Part.TEST)
+    recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
+    row = rows.features[numbers[0]] if len(numbers) else np.zeros(dataset.data_shape.input, "f4")
+    if recipe is not None and recipe.kind is Form.TEXT:
+        return text_question(recipe, row, kind)
+    names = () if recipe is None else feature_names(recipe)
+    return row_question(row, names)
+
+
+def text_question(recipe: Recipe, tokens: NDArray[Any], kind: Kind) -> Any:
+    name = recipe.features[0].name
+    cut = tokens[:PROMPT_TOKENS] if kind is Kind.TEXT else tokens
+    text = tokenizers.decode(cut.tolist(), recipe.tokenizer, recipe.vocabulary)
+    if kind is Kind.TEXT:
+        return {name: text, "length": 200, "temperature": 0.7, "seed": 0}
+    return {name: text}
+
+
+def row_question(row: NDArray[Any], names: tuple[str, ...]) -> Any:
+    """By name where there are few, else in order; numbers as short as float32 lets them be."""
+    values = [shortest(value) for value in row.reshape(-1)]
+    if names and len(values) == len(names) <= NAMED_MAX and row.ndim == 1:
+        return dict(zip(names, values, strict=True))
+    return values
+
+
+def shortest(value: np.float32) -> float:
+    """The decimal number of fewest digits that is this float32."""
+    return float(np.format_float_positional(value, unique=True))
