@@ -94,7 +94,7 @@ def job_summary(job: Job) -> dict[str, Any]:
         "modelId": str(model.pk) if model else None,
         "error_code": job.error_code,
         "error_message": job.error_message,
-        "created_at": job.created_at,
+        "created_at": job.created_at.isoformat(),  # stored with its key, as JSON
     }
 
 
