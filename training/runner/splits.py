@@ -21,7 +21,7 @@ def choose_parts(
     rows: int,
     *,
     classes: NDArray[Any] | None = None,
-    order: Sequence[Any] | None = None,
+    order: Sequence[Any] | NDArray[Any] | None = None,
     groups: Sequence[Any] | None = None,
 ) -> NDArray[np.int8]:
     """The part of each row, int8 [rows]. Raises SplitRefused.
@@ -79,7 +79,9 @@ def at_random(split: Split, rows: int, strata: NDArray[Any] | None) -> NDArray[n
     return parts
 
 
-def by_time(split: Split, rows: int, order: Sequence[Any] | None) -> NDArray[np.int8]:
+def by_time(
+    split: Split, rows: int, order: Sequence[Any] | NDArray[Any] | None
+) -> NDArray[np.int8]:
     """Equal times stay in the order of the file."""
     ranked = np.arange(rows) if order is None else np.argsort(np.asarray(order), kind="stable")
     train = round(rows * split.train)

@@ -17,6 +17,7 @@ PADDING, UNKNOWN = "\u2400", "\ufffd"
 RESERVED = (PADDING, UNKNOWN)
 PADDING_TOKEN, UNKNOWN_TOKEN = 0, 1
 VOCABULARY_MAX = 32_768
+MOST = {"words": 8_000, "characters": 1_000}  # of a vocabulary that is made here
 TOKEN_LENGTH_MAX = 80
 WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -41,18 +42,25 @@ def tokens(text: str, tokenizer: str) -> list[str]:
 
 
 def build_vocabulary(
-    texts: Iterable[str], tokenizer: str, *, most: int = VOCABULARY_MAX
+    texts: Iterable[str], tokenizer: str, *, most: int | None = None
 ) -> tuple[str, ...]:
-    """The reserved tokens, then the commonest, at most so many in all; equally common ones by
-    alphabet, so that the same rows always give the same numbers.
+    """The tokens of texts; see `vocabulary_of`."""
+    return vocabulary_of((tokens(text, tokenizer) for text in texts), tokenizer, most=most)
+
+
+def vocabulary_of(
+    pieces: Iterable[Iterable[str]], tokenizer: str, *, most: int | None = None
+) -> tuple[str, ...]:
+    """The reserved tokens, then the commonest, at most so many in all, or as many as MOST says;
+    equally common ones by alphabet, so that the same rows always give the same numbers.
     """
     counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(tokens(text, tokenizer))
+    for piece in pieces:
+        counts.update(piece)
     for token in RESERVED:
         counts.pop(token, None)
     ranked = sorted(counts, key=lambda token: (-counts[token], token))
-    return (*RESERVED, *ranked[: most - len(RESERVED)])
+    return (*RESERVED, *ranked[: (most or MOST[tokenizer]) - len(RESERVED)])
 
 
 def numbers_of(text: str, tokenizer: str, vocabulary: Sequence[str]) -> NDArray[np.uint32]:
@@ -83,5 +91,9 @@ def encode(
 
 def decode(numbers: Iterable[int], tokenizer: str, vocabulary: Sequence[str]) -> str:
     """The text of tokens, without padding. Words are set apart by spaces."""
-    found = [vocabulary[number] for number in numbers if number != PADDING_TOKEN]
+    found = (vocabulary[number] for number in numbers if number != PADDING_TOKEN)
+    return joined(found, tokenizer)
+
+
+def joined(found: Iterable[str], tokenizer: str) -> str:
     return ("" if tokenizer == "characters" else " ").join(found)

@@ -1,0 +1,283 @@
+"""What was found in the rows: how each column is spread, and what may spoil a model.
+
+Every check says something: that all is well, a warning, or that the figures of a model trained on
+these rows would not be believed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from training.runner.recipes import Column, Form, Kind, Recipe
+from training.runner.recipes import columns as columns_of
+from training.runner.recipes.columns import category_text, encode_numbers, is_missing
+from training.runner.rows import Part
+
+BINS = 20
+TOP = 20
+FIRST_ROWS = 20
+SHOWN_LENGTH_MAX = 200
+COLUMNS_SHOWN_MAX = 200
+NAMES_SHOWN = 5
+IMBALANCE_WARN, IMBALANCE_BAD = 10, 100
+MISSING_WARN, MISSING_BAD = 0.2, 0.6
+LEAKED_BAD = 0.01  # of the rows that do not train
+ROWS_FEW = 100
+PERFECT = 0.99  # accuracy, or R², of one column alone
+COMMON = 0.9  # a class so common is guessed as well
+ROWS_TRIED_MAX = 20_000
+LEAVES_MAX = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """`raw` are the columns as they came; features [rows, …], targets and parts as they are stored.
+    `files` are the names of pictures.
+    """
+
+    recipe: Recipe
+    raw: Mapping[str, Sequence[Any]]
+    features: NDArray[Any]
+    targets: NDArray[Any]
+    parts: NDArray[np.int8]
+    files: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    level: str  # ok, warn or bad
+    code: str
+    message: str
+    count: int = 0
+
+
+def report_of(evidence: Evidence) -> dict[str, Any]:
+    """Columns, health and the first rows, as JSON."""
+    return {
+        "columns": list(describe_columns(evidence)),
+        "health": [vars(finding) for finding in findings(evidence)],
+        "first_rows": first_rows(evidence),
+    }
+
+
+# Columns
+
+
+def describe_columns(evidence: Evidence) -> Iterator[dict[str, Any]]:
+    recipe = evidence.recipe
+    if recipe.kind in (Form.IMAGES, Form.ARRAYS):
+        name = recipe.features[0].name if recipe.features else "features"
+        kind = "image" if recipe.kind is Form.IMAGES else "number"
+        yield {
+            "name": name,
+            "kind": kind,
+            "missing": 0,
+            "unique": len(set(keys_of(evidence.features))),
+            "histogram": histogram(evidence.features.ravel()),
+        }
+    for column in recipe.columns[:COLUMNS_SHOWN_MAX]:
+        if column.name in evidence.raw:
+            yield describe(column, evidence.raw[column.name])
+
+
+def describe(column: Column, values: Sequence[Any]) -> dict[str, Any]:
+    there = [value for value in values if not is_missing(value)]
+    found: dict[str, Any] = {
+        "name": column.name,
+        "kind": column.kind.value,
+        "missing": len(values) - len(there),
+        "unique": len(set(there)),
+    }
+    if column.kind in (Kind.NUMBER, Kind.DATE):
+        try:
+            return found | {"histogram": histogram(encode_numbers(column, there))}
+        except columns_of.RowRefused:  # it is ignored, and somebody calls it what it is not
+            pass
+    counts = Counter(shown(category_text(value)) for value in there)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return found | {"top": dict(ranked[:TOP])}
+
+
+def histogram(values: NDArray[Any]) -> dict[str, list[float]]:
+    if not values.size:
+        return {"edges": [], "counts": []}
+    counts, edges = np.histogram(values.astype(np.float64), BINS)
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def shown(text: str) -> str:
+    return text if len(text) <= SHOWN_LENGTH_MAX else text[: SHOWN_LENGTH_MAX - 1] + "…"
+
+
+def first_rows(evidence: Evidence) -> list[dict[str, Any]]:
+    """The first rows as they came: of pictures the files, of arrays the targets."""
+    raw = dict(evidence.raw)
+    if evidence.files:
+        raw = {"file": evidence.files, **raw}
+    rows = min([FIRST_ROWS, *(len(values) for values in raw.values())])
+    names = list(raw)[:COLUMNS_SHOWN_MAX]
+    return [{name: cell(raw[name][row]) for name in names} for row in range(rows)]
+
+
+def cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return shown(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+# Health
+
+
+def findings(evidence: Evidence) -> Iterator[Finding]:
+    yield rows_enough(evidence)
+    yield from repeated_rows(evidence)
+    yield missing_values(evidence)
+    if evidence.recipe.kind is Form.TABLE:
+        yield constant_columns(evidence)
+        yield telling_columns(evidence)
+    if evidence.recipe.classes:
+        yield class_balance(evidence)
+
+
+def rows_enough(evidence: Evidence) -> Finding:
+    train = int((evidence.parts == Part.TRAIN).sum())
+    if train < ROWS_FEW:
+        message = f"Only {train} rows train; figures will depend on which ones they are."
+        return Finding("warn", "few_rows", message, train)
+    return Finding("ok", "few_rows", f"{train:,} rows train.", train)
+
+
+def keys_of(values: NDArray[Any]) -> list[int]:
+    """A number for each row, the same for equal ones."""
+    flat = np.ascontiguousarray(values.reshape(len(values), -1)) + 0  # −0 is 0
+    return [hash(row.tobytes()) for row in flat]
+
+
+def repeated_rows(evidence: Evidence) -> Iterator[Finding]:
+    """Windows of a series and pieces of a text are alike by nature, and are not looked at."""
+    if evidence.recipe.kind is Form.SERIES or not evidence.recipe.targets:
+        return
+    keys = keys_of(evidence.features)
+    whole = list(zip(keys, keys_of(evidence.targets), strict=True))
+    again = len(whole) - len(set(whole))
+    if again:
+        yield Finding("warn", "duplicates", f"{again:,} rows stand there more than once.", again)
+    else:
+        yield Finding("ok", "duplicates", "No row stands there twice.")
+    trained = {key for key, part in zip(keys, evidence.parts, strict=True) if part == Part.TRAIN}
+    others = [key for key, part in zip(keys, evidence.parts, strict=True) if part != Part.TRAIN]
+    leaked = sum(key in trained for key in others)
+    if not leaked:
+        yield Finding("ok", "leakage", "No row that validates or tests is one that trains.")
+        return
+    message = (
+        f"{leaked:,} of {len(others):,} rows that validate or test are rows that train, too: "
+        "a network may know them by heart. Remove the copies, or split by group."
+    )
+    level = "bad" if leaked > LEAKED_BAD * len(others) else "warn"
+    yield Finding(level, "leakage", message, leaked)
+
+
+def missing_values(evidence: Evidence) -> Finding:
+    shares = {}
+    for column in evidence.recipe.inputs:
+        values = evidence.raw.get(column.name, ())
+        lacking = sum(map(is_missing, values))
+        if lacking:
+            shares[column.name] = lacking / len(values)
+    if not shares:
+        return Finding("ok", "missing", "No feature lacks a value.")
+    worst = max(shares.values())
+    level = "bad" if worst > MISSING_BAD else "warn" if worst > MISSING_WARN else "ok"
+    message = (
+        f"{named(shares)}: up to {worst:.0%} of the values are missing. The median or the most "
+        "frequent value of the training rows stands in for them."
+    )
+    return Finding(level, "missing", message, len(shares))
+
+
+def constant_columns(evidence: Evidence) -> Finding:
+    found = [
+        column.name
+        for column in evidence.recipe.features
+        if len({value for value in evidence.raw[column.name] if not is_missing(value)}) < 2
+    ]
+    if not found:
+        return Finding("ok", "constant", "Every feature takes more than one value.")
+    message = f"{named(found)}: always the same value, so it tells nothing; ignore it."
+    return Finding("warn", "constant", message, len(found))
+
+
+def class_balance(evidence: Evidence) -> Finding:
+    counts = np.bincount(evidence.targets, minlength=len(evidence.recipe.classes))
+    classes = evidence.recipe.classes
+    if (counts > 0).sum() < 2:
+        return Finding("bad", "imbalance", "There is one class only; nothing can be told apart.")
+    most, least = int(counts.argmax()), int(np.where(counts > 0, counts, counts.max() + 1).argmin())
+    ratio = counts[most] / counts[least]
+    message = (
+        f"“{classes[most]}” has {counts[most]:,} rows, “{classes[least]}” {counts[least]:,}"
+        f" ({ratio:.1f} times)."
+    )
+    level = "bad" if ratio > IMBALANCE_BAD else "warn" if ratio > IMBALANCE_WARN else "ok"
+    if level != "ok":
+        message += " Accuracy says little then; look at each class, or weigh them."
+    return Finding(level, "imbalance", message, int(counts[least]))
+
+
+def telling_columns(evidence: Evidence) -> Finding:
+    """A column that gives the target away by itself, as what is only known afterwards does."""
+    recipe = evidence.recipe
+    if len(recipe.targets) != 1 or not constant_free(evidence):
+        return Finding("ok", "target_leak", "There is no one target to be given away.")
+    found, begin = [], 0
+    for column in recipe.features:
+        width = len(column.feature_names)
+        if tells(evidence, evidence.features[:, begin : begin + width]):
+            found.append(column.name)
+        begin += width
+        if len(recipe.features) > COLUMNS_SHOWN_MAX:
+            break
+    if not found:
+        return Finding("ok", "target_leak", "No feature gives the target away by itself.")
+    message = (
+        f"{named(found)}: tells the target almost without error, by itself. If it is only known "
+        "once the target is, ignore it."
+    )
+    return Finding(
+        "bad" if len(recipe.features) > 1 else "warn", "target_leak", message, len(found)
+    )
+
+
+def constant_free(evidence: Evidence) -> bool:
+    """Whether guessing does not do as well: the target varies, and no class is nearly all."""
+    targets = evidence.targets
+    if evidence.recipe.classes:
+        return bool(np.bincount(targets).max() < COMMON * len(targets))
+    return bool(np.ptp(targets) > 0)
+
+
+def tells(evidence: Evidence, values: NDArray[np.float32]) -> bool:
+    """Whether a small tree of one column, learned on training rows, is right about the others."""
+    train = np.flatnonzero(evidence.parts == Part.TRAIN)[:ROWS_TRIED_MAX]
+    others = np.flatnonzero(evidence.parts != Part.TRAIN)[:ROWS_TRIED_MAX]
+    is_classes = bool(evidence.recipe.classes)
+    kind = DecisionTreeClassifier if is_classes else DecisionTreeRegressor
+    leaves = max(LEAVES_MAX, 2 * len(evidence.recipe.classes))
+    tree = kind(max_leaf_nodes=leaves, min_samples_leaf=2, random_state=0)
+    targets = evidence.targets.reshape(len(evidence.targets))
+    if len(others) < 2 or not values.shape[1] or np.ptp(targets[others].astype(float)) == 0:
+        return False
+    tree.fit(values[train], targets[train])
+    return bool(tree.score(values[others], targets[others]) >= PERFECT)
+
+
+def named(names: Sequence[str] | Mapping[str, Any]) -> str:
+    first = [f"“{name}”" for name in list(names)[:NAMES_SHOWN]]
+    more = len(names) - len(first)
+    return ", ".join(first) + (f" and {more} more" if more else "")

@@ -1,0 +1,322 @@
+"""From what a file held to rows that a network is trained on: the recipe, the split, the numbers.
+
+Runs in the process that reads (`reading`), never in a worker's own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.data import DataShape, Target
+from training.runner import tokenizers
+from training.runner.completion import Columns, completed, with_classes
+from training.runner.health import Evidence, report_of
+from training.runner.inference import category_of, infer
+from training.runner.readers.content import (
+    Arrays,
+    Bounds,
+    Content,
+    FileRefused,
+    Pictures,
+    Table,
+    Text,
+)
+from training.runner.recipes import (
+    Form,
+    Kind,
+    Recipe,
+    Role,
+    Split,
+    SplitKind,
+    encode_columns,
+    encode_targets,
+    feature_names,
+    input_of,
+    shape_of,
+)
+from training.runner.recipes.columns import encode_codes, encode_numbers, is_missing
+from training.runner.rows import Part, Rows
+from training.runner.series import windows_of_parts
+from training.runner.splits import choose_parts, inferred_parts
+
+ROWS_MIN = 4
+BINS_OF_NUMBERS = 4  # a sensitive number becomes quarters of the training rows
+Raw = dict[str, list[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    rows: Rows
+    recipe: Recipe
+    split: Split
+    report: dict[str, Any]
+
+    @property
+    def shape(self) -> DataShape:
+        return shape_of(self.recipe)
+
+    def fields(self) -> dict[str, Any]:
+        """The columns of a dataset's row, as JSON."""
+        shape, parts = self.shape, self.rows.parts
+        image = [self.recipe.height, self.recipe.width]
+        is_classes = shape.target is Target.CLASSES and self.recipe.targets
+        balance = np.bincount(self.rows.targets, minlength=shape.size) if is_classes else None
+        return {
+            "category": category_of(self.recipe),
+            "recipe": self.recipe.to_json(),
+            "shape": shape.to_json(),
+            "split": self.split.to_json(),
+            "report": self.report,
+            "rows": len(parts),
+            "columns": shape.features,
+            "features": list(feature_names(self.recipe)),
+            "classes": list(answers_of(self.recipe)),
+            "class_balance": [] if balance is None else balance.tolist(),
+            "image_shape": image if self.recipe.kind is Form.IMAGES else None,
+            "split_seed": self.split.seed,
+            "train_rows": int((parts == Part.TRAIN).sum()),
+            "validation_rows": int((parts == Part.VALIDATION).sum()),
+            "test_rows": int((parts == Part.TEST).sum()),
+        }
+
+
+def answers_of(recipe: Recipe) -> tuple[str, ...]:
+    """The names of the classes, or of the values that are asked for."""
+    names = tuple(column.name for column in recipe.targets)
+    if recipe.kind is Form.SERIES:
+        return tuple(f"{name} t+{ahead + 1}" for ahead in range(recipe.horizon) for name in names)
+    return recipe.classes or names
+
+
+def prepare(
+    content: Content, bounds: Bounds, *, recipe: Recipe | None = None, split: Split | None = None
+) -> Prepared:
+    """Raises FileRefused, RowRefused, SplitRefused. What nobody said is inferred."""
+    guess, guessed_split = infer(content)
+    found = recipe or guess
+    chosen = split or (guessed_split if recipe is None else None)
+    if isinstance(content, Text):
+        return prepare_text(content, found, chosen, bounds)
+    raw = raw_of(content, found)
+    rows = len(next(iter(raw.values())))
+    if rows < ROWS_MIN:
+        raise FileRefused(f"has {rows} rows; bring at least {ROWS_MIN}, better hundreds.")
+    if found.kind is Form.SERIES:
+        return prepare_series(raw, found, chosen, bounds)
+    found = with_classes(found, raw)
+    targets = encode_targets(found, raw, rows)
+    chosen, parts = parts_of(found, raw, chosen, targets)
+    found = completed(found, raw, parts)
+    bounds.check_size(rows, shape_of(found).features, "features")
+    features = features_of(content, found, raw)
+    groups, group_names = sensitive_of(found, raw, parts)
+    if found.kind is Form.TEXT and not found.targets:
+        features, targets = features[:, :-1], features[:, 1:]
+    evidence = Evidence(found, raw, features, targets, parts, files_of(content))
+    report = report_of(evidence) | {"groups": group_names}
+    return Prepared(Rows(features, targets, parts, groups), found, chosen, report)
+
+
+# What columns hold
+
+
+def raw_of(content: Content, recipe: Recipe) -> Raw:
+    """The values of the columns as they came, by name. Pictures and arrays are none."""
+    match content, recipe.kind:
+        case Table(frame), Form.TABLE | Form.SERIES | Form.TEXT:
+            for column in recipe.columns:
+                if column.name not in frame.columns:
+                    known = ", ".join(frame.columns[:20])
+                    raise FileRefused(f"has no column {column.name!r}; it has: {known}.")
+            return {column.name: frame[column.name].to_list() for column in recipe.columns}
+        case Pictures(), Form.IMAGES:
+            named = {column.name: content.labels for column in recipe.targets}
+            return named or {"class": content.labels}
+        case Arrays(features, targets), Form.ARRAYS | Form.IMAGES:
+            return raw_of_arrays(features, targets, recipe)
+    raise FileRefused(f"holds nothing of the kind {recipe.kind.value!r}; correct recipe.kind.")
+
+
+def raw_of_arrays(features: NDArray[Any], targets: NDArray[Any] | None, recipe: Recipe) -> Raw:
+    if not recipe.targets:
+        return {"target": [None] * len(features)}
+    values = None if targets is None else targets.reshape(len(targets), -1)
+    if values is None or values.shape[1] != len(recipe.targets):
+        there = 0 if values is None else values.shape[1]
+        raise FileRefused(
+            f"has {there} targets for each row, and the recipe {len(recipe.targets)}."
+        )
+    return {column.name: values[:, number].tolist() for number, column in enumerate(recipe.targets)}
+
+
+def features_of(content: Content, recipe: Recipe, raw: Columns) -> NDArray[Any]:
+    """[rows, *input], float32 or tokens; a token more where the next one is asked for."""
+    sides = input_of(recipe)
+    match content:
+        case Pictures(pixels):
+            if pixels.shape[1:] != sides:
+                raise FileRefused(f"pictures are {pixels.shape[1:]}, and the recipe says {sides}.")
+            return (pixels * np.float32(recipe.white / 255)).astype(np.float32)
+        case Arrays(features):
+            if int(np.prod(features.shape[1:])) != int(np.prod(sides)):
+                there = features.shape[1:]
+                raise FileRefused(f"rows are {there}, and the recipe says {sides}.")
+            return features.reshape(len(features), *sides).astype(np.float32)
+    if recipe.kind is Form.TEXT:
+        column = recipe.features[0]
+        texts = [column.missing if is_missing(text) else text for text in raw[column.name]]
+        steps = recipe.steps + (not recipe.targets)
+        written = [str(text or "") for text in texts]
+        return tokenizers.encode(written, recipe.tokenizer, recipe.vocabulary, steps)
+    return encode_columns(recipe, raw, len(next(iter(raw.values()))))
+
+
+def files_of(content: Content) -> Sequence[str]:
+    return content.files if isinstance(content, Pictures) else ()
+
+
+# Parts
+
+
+def parts_of(
+    recipe: Recipe, raw: Columns, split: Split | None, targets: NDArray[Any]
+) -> tuple[Split, NDArray[np.int8]]:
+    """As it was said, or as it is inferred."""
+    classes = targets if recipe.classes else None
+    if split is None:
+        kind = SplitKind.RANDOM if classes is None else SplitKind.STRATIFIED
+        return inferred_parts(Split(kind), len(targets), classes)
+    column = split.column or next((each.name for each in recipe.of_role(role_of(split.kind))), "")
+    split = replace(split, column=column)
+    if column and column not in raw:
+        raise FileRefused(f"has no column {column!r} to split by; correct split.column.")
+    if split.kind is SplitKind.STRATIFIED:
+        return inferred_parts(split, len(targets), classes)
+    return split, choose_parts(
+        split,
+        len(targets),
+        classes=classes,
+        order=order_of(recipe, raw, column) if split.kind is SplitKind.TIME and column else None,
+        groups=[str(value) for value in raw[column]] if column else None,
+    )
+
+
+def role_of(kind: SplitKind) -> Role:
+    return {SplitKind.TIME: Role.TIME, SplitKind.GROUP: Role.GROUP}.get(kind, Role.IGNORED)
+
+
+def order_of(recipe: Recipe, raw: Columns, name: str) -> NDArray[np.float64]:
+    """The time of each row, as a number. Raises RowRefused."""
+    column = next(each for each in recipe.columns if each.name == name)
+    if column.kind not in (Kind.NUMBER, Kind.DATE):
+        raise FileRefused(f"column {name!r} is a {column.kind}; time is a date or a number.")
+    return encode_numbers(column, raw[name])
+
+
+def sensitive_of(
+    recipe: Recipe, raw: Columns, parts: NDArray[np.int8]
+) -> tuple[NDArray[np.int32] | None, list[dict[str, Any]]]:
+    """The group of each row by each sensitive column, int32 [rows, columns], −1 where it is in
+    none, and what the groups are called.
+    """
+    codes, names = [], []
+    for column in recipe.columns:
+        if not column.sensitive or column.name not in raw:
+            continue
+        values = raw[column.name]
+        if column.kind is Kind.NUMBER:
+            found, called = quarters(values, parts == Part.TRAIN)
+        else:
+            texts = sorted({str(value) for value in values if not is_missing(value)})
+            called = list(column.values or texts)
+            known = replace(column, kind=Kind.CATEGORY, values=tuple(called), missing=None)
+            there = [called[0] if is_missing(value) else value for value in values]
+            found = encode_codes(known, there)
+            found[[is_missing(value) for value in values]] = -1
+        codes.append(found.astype(np.int32))
+        names.append({"column": column.name, "names": called})
+    return (np.stack(codes, axis=1) if codes else None), names
+
+
+def quarters(
+    values: Sequence[Any], train: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], list[str]]:
+    numbers = np.array([np.nan if is_missing(value) else float(value) for value in values])
+    shares = np.linspace(0, 1, BINS_OF_NUMBERS + 1)[1:-1]
+    edges = np.unique(np.nanquantile(numbers[train], shares))
+    codes = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="right"))
+    bounds = ["", *(f"{edge:g}" for edge in edges), ""]
+    called = [
+        f"below {high}" if not low else f"from {low}" if not high else f"{low} to {high}"
+        for low, high in zip(bounds, bounds[1:], strict=False)
+    ]
+    return codes, called
+
+
+# Series and running text
+
+
+def prepare_series(raw: Raw, recipe: Recipe, split: Split | None, bounds: Bounds) -> Prepared:
+    """Windows of rows in the order of their time, each in one part."""
+    split = split or Split(SplitKind.TIME)
+    if split.kind is not SplitKind.TIME:
+        raise FileRefused("is a series, which is split by time; correct split.kind.")
+    times = recipe.of_role(Role.TIME)
+    if times:
+        order = np.argsort(order_of(recipe, raw, times[0].name), kind="stable").tolist()
+        raw = {name: [values[row] for row in order] for name, values in raw.items()}
+        split = replace(split, column=times[0].name)
+    steps = len(next(iter(raw.values())))
+    parts = choose_parts(split, steps)
+    found = completed(recipe, raw, parts)
+    bounds.check_size(steps, shape_of(found).features, "steps of windows")
+    targets = np.stack([encode_numbers(each, raw[each.name]) for each in found.targets], axis=1)
+    features, following, of_part = windows_of_parts(
+        encode_columns(found, raw, steps),
+        targets.astype(np.float32),
+        parts,
+        found.window,
+        found.horizon,
+    )
+    needed = found.window + found.horizon
+    for part in Part:
+        there = int((parts == part).sum())
+        if there and not (of_part == part).any():
+            raise FileRefused(
+                f"has {there} steps for {part.name.lower()}, and a window with its horizon has "
+                f"{needed}; make recipe.window or recipe.horizon smaller, or bring more."
+            )
+    report = report_of(Evidence(found, raw, features, following, of_part, ()))
+    return Prepared(Rows(features, following, of_part), found, split, report)
+
+
+def prepare_text(text: Text, recipe: Recipe, split: Split | None, bounds: Bounds) -> Prepared:
+    """Pieces of running text, one after the other; what is asked is each next token."""
+    if recipe.kind is not Form.TEXT or recipe.targets:
+        raise FileRefused("is running text; correct recipe.kind to 'text', without a target.")
+    split = split or Split(SplitKind.TIME)
+    found = tokenizers.tokens(text.text, recipe.tokenizer)
+    length = recipe.steps + 1
+    rows = len(found) // length
+    if rows < ROWS_MIN:
+        raise FileRefused(
+            f"has {len(found):,} tokens, {rows} pieces of {length}; bring at least {ROWS_MIN}, "
+            "or make recipe.steps smaller."
+        )
+    bounds.check_size(rows, length, "tokens")
+    parts = choose_parts(split, rows)
+    pieces = [found[row * length : (row + 1) * length] for row in range(rows)]
+    name = recipe.features[0].name
+    if not recipe.vocabulary:
+        train = (pieces[row] for row in np.flatnonzero(parts == Part.TRAIN))
+        recipe = replace(recipe, vocabulary=tokenizers.vocabulary_of(train, recipe.tokenizer))
+    known = tokenizers.known_numbers(recipe.vocabulary)
+    unknown = tokenizers.UNKNOWN_TOKEN
+    tokens = np.array([[known.get(each, unknown) for each in piece] for piece in pieces], "<u4")
+    raw = {name: [tokenizers.joined(piece, recipe.tokenizer) for piece in pieces]}
+    features, targets = tokens[:, :-1], tokens[:, 1:]
+    report = report_of(Evidence(recipe, raw, features, targets, parts, ()))
+    return Prepared(Rows(features, targets, parts), recipe, split, report)

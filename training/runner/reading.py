@@ -1,0 +1,84 @@
+"""Reads what somebody brought, in a process of its own: `python -m training.runner.reading FOLDER`.
+
+A file from anywhere meets parsers of somebody else's here. Should one of them crash, spin or ask
+for all memory, this process ends and its worker lives on. It has no settings, no database and no
+secrets: the folder holds `upload` and `ask.json`, and in the end `answer.json` and, unless the
+file was refused, `rows.safetensors`.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from training.runner.preparation import prepare
+from training.runner.readers import Bounds, FileRefused, read
+from training.runner.recipes import Form, Recipe, RecipeRefused, RowRefused, Split, SplitRefused
+from training.runner.rows import pack
+
+MEMORY_BYTES_MAX = 6 * 2**30  # of addresses, of which libraries reserve some that they never use
+CPU_SECONDS_MAX = 300
+FILE_BYTES_MAX = 2 * 2**30
+REFUSALS = (FileRefused, RecipeRefused, SplitRefused)
+
+
+def limit() -> None:
+    """From here on, whatever the file does."""
+    for kind, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES_MAX),
+        (resource.RLIMIT_CPU, CPU_SECONDS_MAX),
+        (resource.RLIMIT_FSIZE, FILE_BYTES_MAX),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (most, most))
+
+
+def answer(upload: Path, ask: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """What is to be written to the dataset's row, and its rows; or why the file is refused."""
+    try:
+        recipe = Recipe.from_json(ask["recipe"]) if ask["recipe"] else None
+        split = Split.from_json(ask["split"]) if ask["split"] else None
+        bounds = Bounds(**ask["bounds"])
+        is_images = recipe is not None and recipe.kind is Form.IMAGES
+        size = (recipe.height, recipe.width, recipe.channels) if recipe and is_images else None
+        content = read(upload, ask["format"], bounds, size=size)
+        prepared = prepare(content, bounds, recipe=recipe, split=split)
+    except RowRefused as error:
+        where = f"row {error.row + 1:,}, column {error.column!r}"
+        return refusal(f"{where}: {error.reason}."), b""
+    except REFUSALS as error:
+        return refusal(str(error)), b""
+    except MemoryError:
+        return refusal("needs more memory than a reader has; bring fewer rows."), b""
+    fields = prepared.fields()
+    if not is_storable(fields):
+        return refusal("holds a character that is none; write the file anew as UTF-8."), b""
+    return {"fields": fields}, pack(prepared.rows)
+
+
+def refusal(reason: str) -> dict[str, Any]:
+    return {"refused": "".join(each if each.isprintable() else "�" for each in reason)}
+
+
+def is_storable(fields: dict[str, Any]) -> bool:
+    """A database takes neither NUL nor half of a surrogate pair."""
+    text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\\u0000" not in text
+
+
+def main(folder: Path) -> None:
+    limit()
+    ask = json.loads((folder / "ask.json").read_text())
+    found, rows = answer(folder / "upload", ask)
+    if rows:
+        (folder / "rows.safetensors").write_bytes(rows)
+    (folder / "answer.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

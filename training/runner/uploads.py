@@ -1,0 +1,170 @@
+"""Prepares what somebody brought: has it read in another process, and stores what came of it.
+
+All fields of the row and the stored rows appear in one transaction, or the row says why not.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from governance import services as governance
+from training.models import Dataset, Work
+from training.runner import blobs, leases
+
+log = structlog.get_logger()
+SECONDS_MAX = 600
+PIECE_BYTES = 2**20
+# What a reader needs of our environment. Threads are one each: workers share the machine.
+KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
+THREADS = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+FIELDS = {
+    "category",
+    "recipe",
+    "shape",
+    "split",
+    "report",
+    "rows",
+    "columns",
+    "features",
+    "classes",
+    "class_balance",
+    "image_shape",
+    "split_seed",
+    "train_rows",
+    "validation_rows",
+    "test_rows",
+}
+
+
+class UploadFault(Exception):
+    """What makes this file impossible: reading it again would end the same way."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def prepare_upload(dataset: Dataset) -> None:
+    """Fill the row, or fail it with the reason. Safe to repeat: equal bytes have one name."""
+    leases.renew(dataset)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            fetch(dataset.upload_sha256, folder / "upload")
+            fields = read(dataset, folder)
+            store(dataset, (folder / "rows.safetensors").read_bytes(), fields)
+    except UploadFault as fault:
+        leases.fail(dataset, code=fault.code, message=str(fault))
+    except blobs.BlobFault as fault:
+        log.exception("upload_unreadable", dataset=str(dataset.pk))
+        leases.fail(dataset, code="blob", message=f"{fault} Bring the file again.")
+
+
+def read(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """The fields that the reading process found; its rows lie in the folder. Raises UploadFault."""
+    ask = {
+        "format": dataset.format,
+        "recipe": dataset.recipe,
+        "split": dataset.split,
+        "bounds": bounds_of(dataset),
+    }
+    (folder / "ask.json").write_text(json.dumps(ask))
+    run(folder, on_wait=partial(leases.renew, dataset))
+    found = json.loads((folder / "answer.json").read_text())
+    if "refused" in found:
+        raise UploadFault("file_refused", f"“{dataset.upload_name}” {found['refused']}")
+    return {name: found["fields"][name] for name in FIELDS}
+
+
+def bounds_of(dataset: Dataset) -> dict[str, int]:
+    """The most that is read for this person's plan."""
+    return {}
+
+
+def fetch(sha256: str, path: Path) -> None:
+    """A stored file, piece by piece. Raises BlobFault."""
+    digest = hashlib.sha256()
+    with blobs.open_blob(sha256) as stored, path.open("wb") as file:
+        while piece := stored.read(PIECE_BYTES):
+            digest.update(piece)
+            file.write(piece)
+    if digest.hexdigest() != sha256:
+        raise blobs.BlobDamaged(f"The stored file {blobs.name(sha256)} was altered.")
+
+
+def run(folder: Path, *, on_wait: Callable[[], None]) -> None:
+    """The reading process, to its end. Calls `on_wait` about once a second.
+
+    Raises UploadFault where it ends without an answer.
+    """
+    environment = {name: os.environ[name] for name in KEPT if name in os.environ} | THREADS
+    with subprocess.Popen(  # noqa: S603  # our own module, our own folder
+        [sys.executable, "-m", "training.runner.reading", str(folder)],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "complaint").open("wb"),
+    ) as process:
+        try:
+            wait(process, on_wait)
+        finally:
+            process.kill()
+    if process.returncode:
+        complaint = (folder / "complaint").read_bytes()[-2000:].decode(errors="replace")
+        log.error("reader_died", returncode=process.returncode, complaint=complaint)
+        raise UploadFault(
+            "reader_died",
+            "The file ended the process that read it "
+            f"({how_it_ended(process.returncode)}). It may be damaged, or need more memory or time "
+            "than there is: write it anew, or bring fewer rows.",
+        )
+
+
+def wait(process: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> None:
+    deadline = time.monotonic() + SECONDS_MAX
+    while True:
+        try:
+            process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            on_wait()
+        else:
+            return
+        if time.monotonic() > deadline:
+            raise UploadFault(
+                "too_slow", f"The file was not read within {SECONDS_MAX} s; bring fewer rows."
+            )
+
+
+def how_it_ended(returncode: int) -> str:
+    return f"signal {-returncode}" if returncode < 0 else f"code {returncode}"
+
+
+def store(dataset: Dataset, content: bytes, fields: dict[str, Any]) -> None:
+    sha256 = hashlib.sha256(content).hexdigest()
+    with transaction.atomic():
+        blobs.lock(sha256)
+        blobs.put(content)
+        leases.write(
+            dataset,
+            status=Work.Status.DONE,
+            lease_until=None,
+            finished_at=Now(),
+            sha256=sha256,
+            size_bytes=len(content),
+            **fields,
+        )
+        governance.record(actor=None, verb="prepare_dataset", subject=dataset)
