@@ -1,4 +1,5 @@
-"""Prepares a bundled dataset: reads it from its package, splits it, stores it, counts it.
+"""Prepares a dataset: one that was brought (`uploads`), or one of a package, which is read here,
+split, stored and counted.
 
 Imported by workers only: scikit-learn takes a second and 150 MB.
 """
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from kernels.data import Target
 from training.models import Dataset, Work
-from training.runner import blobs, leases
+from training.runner import blobs, leases, uploads
 from training.runner.bundles import BUNDLES, Bundle
 from training.runner.bundles.parts import stratified
 from training.runner.rows import Part, Rows, pack
@@ -19,13 +20,16 @@ log = structlog.get_logger()
 
 
 def prepare_dataset(dataset_id: str) -> None:
-    """Fill the row of a bundled dataset. Safe to repeat: the same bytes have the same name."""
+    """Fill the row of a dataset. Safe to repeat: the same bytes have the same name."""
     dataset = leases.claim(Dataset, dataset_id)
     if dataset is None:
         return
     try:
         with leases.noted(dataset):
-            prepare(dataset)
+            if dataset.upload_sha256:
+                uploads.prepare_upload(dataset)
+            else:
+                prepare(dataset)
     except leases.LeaseLost as lost:
         log.info("dataset_dropped", dataset=dataset_id, reason=str(lost))
 

@@ -71,8 +71,7 @@ def is_storable(fields: dict[str, Any]) -> bool:
     return "\\u0000" not in text
 
 
-def main(folder: Path) -> None:
-    limit()
+def work(folder: Path) -> None:
     ask = json.loads((folder / "ask.json").read_text())
     found, rows = answer(folder / "upload", ask)
     if rows:
@@ -81,4 +80,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    limit()
+    work(Path(sys.argv[1]))

@@ -25,8 +25,10 @@ from training.models import Dataset, Work
 from training.runner import blobs, leases
 
 log = structlog.get_logger()
+READER = [sys.executable, "-m", "training.runner.reading"]
 SECONDS_MAX = 600
 PIECE_BYTES = 2**20
+WORDS_BYTES = 2_000  # of what a reader says as it dies
 # What a reader needs of our environment. Threads are one each: workers share the machine.
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 THREADS = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -111,21 +113,24 @@ def run(folder: Path, *, on_wait: Callable[[], None]) -> None:
     Raises UploadFault where it ends without an answer.
     """
     environment = {name: os.environ[name] for name in KEPT if name in os.environ} | THREADS
-    with subprocess.Popen(  # noqa: S603  # our own module, our own folder
-        [sys.executable, "-m", "training.runner.reading", str(folder)],
-        cwd=settings.BASE_DIR,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "complaint").open("wb"),
-    ) as process:
+    with (
+        (folder / "complaint").open("wb") as complaint,
+        subprocess.Popen(  # noqa: S603  # our own module, our own folder
+            [*READER, str(folder)],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=complaint,
+        ) as process,
+    ):
         try:
             wait(process, on_wait)
         finally:
             process.kill()
     if process.returncode:
-        complaint = (folder / "complaint").read_bytes()[-2000:].decode(errors="replace")
-        log.error("reader_died", returncode=process.returncode, complaint=complaint)
+        words = (folder / "complaint").read_bytes()[-WORDS_BYTES:].decode(errors="replace")
+        log.error("reader_died", returncode=process.returncode, words=words)
         raise UploadFault(
             "reader_died",
             "The file ended the process that read it "
