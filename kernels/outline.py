@@ -32,6 +32,7 @@ from kernels.network import Network, parameter_count
 from kernels.optimizers import MOMENTS
 from kernels.philox import Purpose
 from kernels.placement import is_memory
+from kernels.signature import ShapeError
 
 ITEM_BYTES = 4
 
@@ -138,7 +139,7 @@ def told(part: Part, rows: int, moments: int) -> LayerEstimate | None:
             dtype = part.dtype if number == 0 else "f4"
             each.append(cost(layer, shape, dtype, rows, moments, is_first=first))
             shape = each[-1].shape
-    except Misfit:
+    except (Misfit, ShapeError):  # such as tokens, where numbers are wanted
         return None
     return LayerEstimate(
         network=part.network,
@@ -221,14 +222,22 @@ def placed(
                 meant = ended_for(data, word, meant, shape)
             elif is_last and word.word == "output" and end:
                 meant = [*flattened(shape, []), *end]
-            elif is_last and doubled and isinstance(meant[0], Dense):
+            elif is_last and doubled and meant and isinstance(meant[0], Dense):
                 code = replace(meant[0], units=doubled * meant[0].units)
                 meant = [*flattened(shape, []), code]
+            meant = [decided(layer) for layer in meant]
             after = Network(shape, tuple(meant)).output
         except Misfit:
             return
         yield word.path, Part(network, word, shape, meant, dtype if is_first else "f4", is_first)
         shape, is_first = after, is_first and not meant
+
+
+def decided(layer: Layer) -> Layer:
+    """An `output` in the midst of others may say nothing of its activation: then it has none."""
+    if isinstance(layer, Dense) and not layer.activation:
+        return Dense(layer.units, "linear")
+    return layer
 
 
 def ended_for(data: DataShape, word: Written, meant: list[Layer], shape: Shape) -> list[Layer]:

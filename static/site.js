@@ -304,6 +304,24 @@ document.addEventListener("htmx:afterSettle", () => {
   before = null;
 });
 
+// What comes along with an answer never takes away what a person is typing in; errors that came are
+// tied to the inputs that stayed.
+
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const active = document.activeElement;
+  const types = active?.matches("input:not([type=checkbox], [type=radio]), textarea");
+  if (types && event.detail.target.contains(active)) event.detail.shouldSwap = false;
+});
+
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  const error = event.detail.target;
+  if (!error.matches(".field > .error[id]")) return;
+  const said = document.getElementById(error.id);
+  const input = said?.parentElement.querySelector("input, select, textarea");
+  if (said?.textContent) input?.setAttribute("aria-invalid", "true");
+  else input?.removeAttribute("aria-invalid");
+});
+
 document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
 
 // Push: while a stream is open, what stands in it is told of changes and need not ask

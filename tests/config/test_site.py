@@ -129,7 +129,7 @@ def test_a_job_carries_the_id_of_the_request_that_started_it(client, alice, digi
         "seed": "0",
         "config": json.dumps(training.PRESETS["digits"]),
     }
-    page = client.post(reverse("training:new_job"), form | {"start": "1"})
+    page = client.post(reverse("training:new_job"), form | {"action": "start"})
     assert Job.objects.get().request_id == page["X-Request-ID"] != ""
 
 

@@ -1,9 +1,12 @@
 """What each layer is and takes: of a whole network, and of one that is still being written."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kernels import config, estimate, outline
+from kernels import architecture, config, estimate, outline
 from kernels.data import DataShape, Target
+from kernels.layers import VOCABULARY
 from kernels.network import parameter_count
 
 TRAINING = {"epochs": 2, "batch_size": 8, "learning_rate": 0.01, "optimizer": "adam"}
@@ -70,8 +73,8 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_layers_of_a_network_have_all_its_parameters(name):
-    shape, architecture = NETWORKS[name]
-    network = config.parse({"architecture": architecture, "training": TRAINING}, shape)
+    shape, written = NETWORKS[name]
+    network = config.parse({"architecture": written, "training": TRAINING}, shape)
     layers = outline.layers(network)
     assert sum(layer.parameters for layer in layers) == parameter_count(network.parameters)
     assert [layer.shape for layer in layers] == [
@@ -82,10 +85,10 @@ def test_the_layers_of_a_network_have_all_its_parameters(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_words_of_a_network_whose_ends_are_written_are_the_whole_of_it(name):
-    shape, architecture = NETWORKS[name]
-    network = config.parse({"architecture": architecture, "training": TRAINING}, shape)
-    words = outline.written(architecture, shape, rows=8)
-    assert len(words) == len(architecture["layers"]) + len(architecture.get("discriminator", ()))
+    shape, written = NETWORKS[name]
+    network = config.parse({"architecture": written, "training": TRAINING}, shape)
+    words = outline.written(written, shape, rows=8)
+    assert len(words) == len(written["layers"]) + len(written.get("discriminator", ()))
     layers = outline.layers(network)
     for figure in ("parameters", "flops", "bytes"):
         whole = sum(getattr(layer, figure) for layer in layers)
@@ -93,8 +96,8 @@ def test_the_words_of_a_network_whose_ends_are_written_are_the_whole_of_it(name)
 
 
 def test_a_dense_layer_counts_as_it_does_on_paper():
-    shape, architecture = NETWORKS["table"]
-    hidden = outline.written(architecture, shape, rows=8)["architecture.layers[1]"]
+    shape, written = NETWORKS["table"]
+    hidden = outline.written(written, shape, rows=8)["architecture.layers[1]"]
     assert (hidden.shape, hidden.parameters) == ((32,), 64 * 32 + 32)
     forward_and_weights = 2 * (2 * 64 * 32)  # two products, since the data need no gradient
     assert forward_and_weights <= hidden.flops <= 1.1 * forward_and_weights
@@ -102,16 +105,16 @@ def test_a_dense_layer_counts_as_it_does_on_paper():
 
 
 def test_what_layers_add_up_to_is_what_the_tape_of_a_step_does():
-    shape, architecture = NETWORKS["pictures"]
-    network = config.parse({"architecture": architecture, "training": TRAINING}, shape)
+    shape, written = NETWORKS["pictures"]
+    network = config.parse({"architecture": written, "training": TRAINING}, shape)
     layers = sum(layer.flops for layer in outline.layers(network)) * 8
     step = estimate.estimate(network, rows=800).flops_per_step
     assert 0.7 * step < layers < 1.1 * step
 
 
 def test_layers_before_the_first_mistake_have_their_shapes():
-    _, architecture = NETWORKS["pictures"]
-    layers = [*architecture["layers"]]
+    _, written = NETWORKS["pictures"]
+    layers = [*written["layers"]]
     layers[2] = {"type": "flaten"}
     words = outline.written({"type": "feedforward", "layers": layers}, PICTURES)
     assert [word.shape for word in words.values()] == [(6, 6, 8), (3, 3, 8)]
@@ -128,3 +131,35 @@ def test_layers_before_the_first_mistake_have_their_shapes():
 )  # fmt: skip
 def test_nonsense_has_no_layers_and_no_crash(raw):
     assert len(outline.written(raw, TABLE)) <= 1
+
+
+WORDS = {"input": architecture.INPUT} | VOCABULARY
+VALUES = st.sampled_from([None, -1, 0, 1, 2, 7, 64, 0.2, True, "relu", "softmax", "same", [2, 3]])
+LAYERS = st.lists(
+    st.sampled_from([*WORDS, "dens"]).flatmap(
+        lambda word: st.fixed_dictionaries(
+            {"type": st.just(word)},
+            optional=dict.fromkeys(WORDS[word].fields if word in WORDS else (), VALUES),
+        )
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    kind=st.sampled_from(architecture.ARCHITECTURES),
+    layers=LAYERS,
+    second=LAYERS,
+    options=st.fixed_dictionaries({}, optional={"variational": VALUES, "latent": VALUES}),
+    shape=st.sampled_from([TABLE, PICTURES, TOKENS, SERIES]),
+)
+def test_whatever_is_written_has_as_many_layers_as_make_sense(kind, layers, second, options, shape):
+    raw = {"type": kind, "layers": layers, **options}
+    raw |= {architecture.SECOND[kind]: second} if kind in architecture.SECOND else {}
+    words = outline.written(raw, shape)
+    assert len(words) <= len(layers) + len(second)
+    for word in words.values():
+        assert min(word.shape) > 0
+        assert word.flops >= 0
+        assert word.bytes >= 0

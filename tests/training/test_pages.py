@@ -5,7 +5,6 @@ import json
 import pytest
 from django.urls import reverse
 
-from billing import services as billing
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Job, Work
@@ -24,7 +23,7 @@ def form(digits) -> dict[str, str]:
         "tier": "nano",
         "seed": "5",
         "config": json.dumps(SMALL),
-        "start": "1",
+        "action": "start",
     }
 
 
@@ -60,27 +59,6 @@ def test_alice_starts_a_job_and_follows_it_to_its_model(client, alice, form):
     assert "A worker is measuring" in model
 
 
-def test_the_price_is_shown_before_anything_starts(client, alice, form):
-    client.force_login(alice)
-    del form["start"]
-    page = text(client.post(reverse("training:new_job"), form | {"quote": "1"}))
-    assert "credits at most" in page
-    assert not Job.objects.exists()
-
-
-def test_a_wrong_config_is_shown_by_path_and_nothing_starts(client, alice, form):
-    client.force_login(alice)
-    wrong = SMALL | {"training": SMALL["training"] | {"epochs": -1}}
-    page = client.post(reverse("training:new_job"), form | {"config": json.dumps(wrong)})
-    assert page.status_code == 200
-    assert "training.epochs" in text(page)
-    page = client.post(reverse("training:new_job"), form | {"config": "{"})
-    assert "this must be JSON" in text(page)
-    page = client.post(reverse("training:new_job"), form | {"config": "[" * 100_000})
-    assert "nested too deeply" in text(page)
-    assert not Job.objects.exists()
-
-
 def test_alice_cancels_from_the_page(client, alice, job):
     client.force_login(alice)
     page = client.post(reverse("training:cancel_job", args=[job.pk]), follow=True)
@@ -109,46 +87,6 @@ def test_lists_are_empty_with_a_way_on(client, alice, digits):
     client.force_login(alice)
     assert "Nothing trained yet" in text(client.get("/jobs/"))
     assert "No models yet" in text(client.get("/models/"))
-
-
-@pytest.mark.parametrize(
-    ("config", "reason"),
-    [
-        ("{", "this must be JSON"),
-        ("[" * 100_000, "nested too deeply"),
-        ("1" * 5_000, "4300 digits"),
-        ('{"\\ud800": 1}', "is not known here"),
-        ('{"architecture": {"type": "\\ud800", "layers": []}, "training": {}}', "is not known"),
-    ],
-)
-def test_a_configuration_that_makes_no_sense_is_shown_beside_its_reason(
-    client, alice, digits, config, reason
-):
-    client.force_login(alice)
-    form = {"dataset": "digits", "tier": "nano", "seed": "0", "config": config, "start": "1"}
-    page = client.post("/jobs/new/", form)
-    assert page.status_code == 200
-    assert reason in page.content.decode()
-
-
-def test_what_was_typed_is_kept_when_the_wallet_is_too_empty(client, alice, form):
-    billing.hold(
-        owner=alice,
-        amount_microcredits=billing.available_microcredits(alice),
-        key="all of it",
-        reason="spent elsewhere",
-    )
-    client.force_login(alice)
-    page = client.post(reverse("training:new_job"), form | {"name": "My long name"})
-    assert page.status_code == 200
-    assert "My long name" in text(page)
-    assert "credits" in page.context["form"].non_field_errors()[0]
-
-
-def test_a_seed_that_is_too_large_is_shown_at_the_seed(client, alice, form):
-    client.force_login(alice)
-    page = client.post(reverse("training:new_job"), form | {"seed": str(2**63)})
-    assert list(page.context["form"].errors) == ["seed"]
 
 
 def test_figures_stay_while_a_model_is_measured_again(client, alice, model):

@@ -14,7 +14,13 @@ from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
 from training.services.comparisons import Comparison, TooManyJobs, compare_jobs
-from training.services.compositions import Preview, network_layers, preview_job
+from training.services.compositions import (
+    Preview,
+    Start,
+    network_layers,
+    preview_job,
+    starting_points,
+)
 from training.services.croissant import CROISSANT_TYPE, describe_dataset
 from training.services.datasets import PreviewRow, highest_value, preview_rows, row_values
 from training.services.distributed import (
@@ -121,6 +127,7 @@ __all__ = [
     "SearchIsOver",
     "Spread",
     "Standing",
+    "Start",
     "TierTooSmall",
     "TooManyJobs",
     "TooManySearches",
@@ -184,6 +191,7 @@ __all__ = [
     "sample_rows",
     "search_standing",
     "start_search",
+    "starting_points",
     "store_blob",
     "study_patterns",
     "submit_distributed_job",

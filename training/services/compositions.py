@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernels import outline
+from kernels.architecture import ends
+from kernels.data import DataShape
 from kernels.fields import Problem
 from kernels.outline import LayerEstimate
 from training.models import Dataset, Tier
@@ -16,6 +18,7 @@ from training.runner.quotes import (
     parse_config,
     quote_job,
 )
+from training.services.presets import presets_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,87 @@ def preview_job(*, dataset: Dataset, config: object, tier: Tier) -> Preview:
     except InvalidConfig as refusal:
         return Preview(problems=problems_of(refusal), words=written)
     return Preview(words=written, layers=layers, quote=quote, fits=fits, tier_problem=said)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Something to begin with, by the name that people choose it by."""
+
+    name: str
+    title: str
+    config: dict[str, Any]
+    tier: Tier
+
+
+def starting_points(*, dataset: Dataset) -> list[Start]:
+    """What a person may begin with: what is known to train well on this data, the best first, then
+    a small network that fits any data of its shape, and one that has nothing but its end.
+    """
+    shape = dataset.data_shape
+    known = [
+        Start(
+            name=preset.name,
+            title=f"Preset {preset.name} ({preset.category.label.lower()})",
+            config=preset.config,
+            tier=preset.tier,
+        )
+        for preset in presets_of(dataset.slug)
+    ]
+    small = Start(name="small", title="Small network", config=small_config(shape), tier=Tier.NANO)
+    empty = Start(name="empty", title="Empty network", config=empty_config(shape), tier=Tier.NANO)
+    return [*known, small, empty]
+
+
+TRAINING = {"epochs": 20, "batch_size": 32, "learning_rate": 0.001, "optimizer": "adam"}
+
+
+def empty_config(shape: DataShape) -> dict[str, Any]:
+    """Nothing but the end that the data want, and for tokens the vectors that they need."""
+    return composed("feedforward", [*embedding(shape), *end(shape)])
+
+
+def small_config(shape: DataShape) -> dict[str, Any]:
+    """A network of a kind that is known to suit data of this shape: blocks of attention for tokens,
+    an LSTM for sequences, convolutions for pictures, dense layers for tables.
+    """
+    if shape.vocabulary:
+        block = {"type": "transformer_block", "params": {"heads": 2, "ff_dim": 64, "dropout": 0.1}}
+        return composed("transformer", [*embedding(shape), block, *end(shape)])
+    layers: list[dict[str, Any]]
+    match len(shape.input):
+        case 3:
+            layers = [
+                {"type": "conv2d", "params": {"filters": 8, "kernel_size": 3, "padding": "same"}},
+                {"type": "maxpool2d", "params": {"pool_size": 2}},
+                {"type": "flatten"},
+            ]
+            layers = layers if min(shape.input[:2]) > 1 else layers[2:]
+        case 2:
+            layers = [{"type": "lstm", "params": {"units": 32}}]
+            return composed("lstm", [*layers, *end(shape)])
+        case _:
+            layers = [
+                {"type": "dense", "params": {"units": 64, "activation": "relu"}},
+                {"type": "dropout", "params": {"rate": 0.1}},
+            ]
+    return composed("feedforward", [*layers, *end(shape)])
+
+
+def composed(kind: str, layers: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "architecture": {"type": kind, "layers": layers},
+        "training": dict(TRAINING),
+        "divergent": {"enabled": False, "pattern": "lateral", "factor": 0.3},
+    }
+
+
+def embedding(shape: DataShape) -> list[dict[str, Any]]:
+    params = {"vocab_size": shape.vocabulary, "embed_dim": 32}
+    return [{"type": "embedding", "params": params}] if shape.vocabulary else []
+
+
+def end(shape: DataShape) -> list[dict[str, Any]]:
+    return [{"type": "output", "params": {"size": ends(shape)[1]}}]
 
 
 def words(dataset: Dataset, config: object) -> dict[str, LayerEstimate]:

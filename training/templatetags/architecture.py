@@ -90,7 +90,7 @@ def box(word: str, values: Mapping[str, Any], shape: Shape, widest: float, place
         shape=sides(shape),
         parameters=0,
         flops=0,
-        family=next((n for n, of in enumerate(FAMILIES, 1) if word in of.WORDS), len(FAMILIES)),
+        family=family(word),
         x=(100 - width) / 2,
         width=width,
         y=place * (BOX_PIXELS + GAP_PIXELS),
@@ -114,6 +114,12 @@ def told(word: str, values: Mapping[str, Any]) -> str:
         longer = f"{said}, {name}" if said else name
         said = longer if len(word) + len(longer) < LETTERS else said
     return said
+
+
+@register.filter
+def family(word: str) -> int:
+    """Which of the six colours the layers of a family have."""
+    return next((n for n, of in enumerate(FAMILIES, 1) if word in of.WORDS), len(FAMILIES))
 
 
 @register.filter

@@ -1,56 +1,191 @@
-"""The studio: where a network is composed."""
+"""The studio: where a network is composed, and what it will cost is seen before it starts.
 
+While one types, only what was worked out is sent anew, never what is typed in; a button's answer is
+the whole of the studio. Without scripts the same buttons bring the same page.
+"""
+
+import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
+from governance.models import User
 from governance.services import Refusal
 from governance.views import MemberRequest
 from training import services as training
+from training.forms.compositions import Config, NotComposable, composed, edited
 from training.forms.jobs import JobForm
-from training.models import Tier
+from training.forms.readings import Reading, read
+from training.forms.studio import Studio
+from training.models import Dataset, Job, Tier
+
+JOBS_SHOWN = 8
+FIRST = "digits"  # the dataset to begin with where none is named
+JUDGED = ("start", "check", "apply")  # after these buttons a person is led to what is wrong
+
+
+@dataclass
+class Desk:
+    """All that one answer of the studio is drawn from."""
+
+    user: User
+    form: JobForm
+    dataset: Dataset
+    tier: Tier
+    reading: Reading
+    action: str = ""
+    focus: str = ""
+    refusal: str = ""
+    preview: training.Preview = field(default_factory=training.Preview)
+
+    def look(self) -> "Desk":
+        """Work out what can be said of the network as it stands."""
+        self.preview = self.previewed(self.reading.config)
+        if self.reading.raw is not None:
+            said = " ".join(f"{problem}." for problem in self.previewed(self.reading.raw).problems)
+            error = said or "This cannot be shown as a list."
+            self.reading = Reading(self.reading.config, self.reading.text, error)
+        return self
+
+    def previewed(self, config: object) -> training.Preview:
+        return training.preview_job(dataset=self.dataset, config=config, tier=self.tier)
+
+    @property
+    def is_right(self) -> bool:
+        wrong = self.reading.error or self.preview.problems or self.preview.tier_problem
+        return not wrong and self.form.is_valid()
+
+    def context(self) -> dict[str, Any]:
+        studio = Studio(self.reading.config, self.dataset.data_shape, self.preview, self.focus)
+        return {
+            "form": self.form,
+            "studio": studio,
+            "preview": self.preview,
+            "reading": self.reading,
+            "dataset": self.dataset,
+            "starts": training.starting_points(dataset=self.dataset),
+            "earlier": Job.objects.of(self.user).filter(dataset=self.dataset)[:JOBS_SHOWN],
+            "summary": self.summary(studio) if self.action in JUDGED else [],
+        }
+
+    def summary(self, studio: Studio) -> list[tuple[str, str, str]]:
+        """Everything that is wrong: where it is, what that is called, and why."""
+        found = [("", "", self.refusal)] if self.refusal else []
+        for name, errors in self.form.errors.items():
+            found += [(f"id_{name}", str(self.form[name].label), str(error)) for error in errors]
+        found += studio.mistakes
+        if self.reading.error:
+            found.append(("config", "As JSON", self.reading.error))
+        if self.preview.tier_problem:
+            found.append(("id_tier", "Tier", self.preview.tier_problem))
+        return found
 
 
 @login_required
 @vary_on_headers("HX-Request")
 @require_http_methods(["GET", "POST"])
 def new_job(request: MemberRequest) -> HttpResponse:
-    """The form; while one types it answers with the price, and says what is wrong where it is."""
+    """The studio; while one types it answers with shapes, price and mistakes, each in its place."""
+    known = Dataset.objects.visible_to(request.user).ready()
+    default = known.filter(slug=FIRST).first() or known.first()
+    if default is None:
+        return render(request, "training/studio.html", {"dataset": None})
     if request.method == "GET":
-        initial = {"dataset": request.GET.get("dataset", "digits")}
-        form = JobForm(user=request.user, initial=initial)
-        return render(request, "training/new_job.html", {"form": form})
-    form = JobForm(request.POST, user=request.user)
-    only_quote = "quote" in request.POST or request.htmx
-    context: dict[str, Any] = {"form": form}
-    if form.is_valid():
-        asked = {
-            "dataset": form.cleaned_data["dataset"],
-            "config": form.cleaned_data["config"],
-            "tier": Tier(form.cleaned_data["tier"]),
-        }
+        desk = begun(request.user, request.GET, default).look()
+        return render(request, "training/studio.html", desk.context())
+    desk = posted(request.user, request.POST, default).look()
+    if desk.action == "start" and desk.is_right:
         try:
-            if not only_quote:
-                job = training.submit_job(
-                    owner=request.user,
-                    name=form.cleaned_data["name"],
-                    seed=form.cleaned_data["seed"],
-                    **asked,
-                )
-                return redirect(job)
-            context["quote"] = training.quote_job(**asked)
-        except training.InvalidConfig as refusal:
-            context["faults"] = refusal.invalid_parameters
-            form.add_error("config", str(refusal))
-        except training.TierTooSmall as refusal:
-            form.add_error("tier", str(refusal))
+            return redirect(submitted(desk))
         except Refusal as refusal:  # such as too few credits: what was typed is kept
-            form.add_error(None, str(refusal))
-    template = (
-        "training/new_job.html#quote" if only_quote and request.htmx else "training/new_job.html"
+            desk.refusal = str(refusal)
+    template = "training/studio.html"
+    if request.htmx:
+        template += "#studio" if desk.action else "#live"
+    return render(request, template, desk.context())
+
+
+def submitted(desk: Desk) -> Job:
+    said = desk.form.cleaned_data
+    return training.submit_job(
+        owner=desk.user,
+        dataset=desk.dataset,
+        config=desk.reading.config,
+        tier=desk.tier,
+        seed=said["seed"],
+        name=said["name"],
     )
-    return render(request, template, context)
+
+
+def begun(user: User, asked: QueryDict, default: Dataset) -> Desk:
+    """A fresh studio: for a dataset, or with the network of an earlier job."""
+    initial: dict[str, Any] = {"seed": 0}
+    job = earlier_job(user, asked.get("from", "")) if "from" in asked else None
+    if job is not None:
+        dataset, initial["seed"] = job.dataset, job.seed
+        config, tier = job.config, Tier(job.tier)
+    else:
+        visible = Dataset.objects.visible_to(user).ready()
+        dataset = visible.filter(slug=asked.get("dataset", default.slug)).first() or default
+        config, tier = start_of(user, dataset, asked.get("start", ""))
+    initial |= {"dataset": dataset.slug, "tier": tier}
+    form = JobForm(user=user, initial=initial)
+    return Desk(user, form, dataset, tier, Reading(shown(config)))
+
+
+def posted(user: User, typed: QueryDict, default: Dataset) -> Desk:
+    """The studio as it was sent, after what its button does."""
+    action = typed.get("action", "")
+    form = JobForm(typed, user=user)
+    form.full_clean()
+    dataset = form.cleaned_data.get("dataset", default)
+    reading, focus = read(typed, action), ""
+    if action == "load":
+        config, tier = start_of(user, dataset, typed.get("start", ""))
+        reading = Reading(shown(config))
+        form = JobForm(changed(typed, tier=tier), user=user)
+    elif "." in action and not (reading.error or reading.raw):
+        kind = typed.get(f"kind.{action.partition('.')[2]}", "")  # of the select beside the button
+        config, focus = edited(reading.config, action, kind, dataset.data_shape)
+        reading = Reading(config)
+    form.full_clean()
+    tier = Tier(form.cleaned_data.get("tier", Tier.NANO))
+    return Desk(user, form, dataset, tier, reading, action, focus)
+
+
+def changed(typed: QueryDict, **values: str) -> QueryDict:
+    copy = typed.copy()
+    for name, value in values.items():
+        copy[name] = value
+    return copy
+
+
+def start_of(user: User, dataset: Dataset, name: str) -> tuple[Config, Tier]:
+    """The network and tier of a starting point, or of an earlier job `job-<id>`."""
+    if name.startswith("job-"):
+        job = earlier_job(user, name.removeprefix("job-"))
+        return job.config, Tier(job.tier)
+    starts = training.starting_points(dataset=dataset)
+    start = next((start for start in starts if start.name == name), starts[0])
+    return start.config, start.tier
+
+
+def earlier_job(user: User, text: str) -> Job:
+    try:
+        job_id = uuid.UUID(text)
+    except ValueError as error:
+        raise Http404 from error
+    return get_object_or_404(Job.objects.of(user).select_related("dataset"), pk=job_id)
+
+
+def shown(config: Config) -> Config:
+    """A stored configuration as the studio's inputs say it."""
+    try:
+        return composed(config)
+    except NotComposable as error:  # written before the vocabulary was what it is now
+        raise Http404 from error

@@ -1,0 +1,479 @@
+"""Composing a network, as a person does it without scripts; and what scripts get while one types.
+
+The forms that are posted are read from the pages, as a browser does.
+"""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.urls import reverse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing import services as billing
+from tests.conftest import SMALL
+from training import services as training
+from training.forms import literals
+from training.forms.compositions import composed, config_of, texts_of
+from training.models import Job, Tier
+
+HERE = reverse("training:new_job")
+SEED_EXAMPLE = """const config = {
+  architecture: {
+    type: "transformer",
+    layers: [
+      { type: "embedding", params: { vocab_size: 10000, embed_dim: 256 }},
+      { type: "attention", params: { heads: 8, dropout: 0.1 }},
+      { type: "feedforward", params: { hidden_dim: 1024, dropout: 0.1 }}
+    ]
+  },
+  training: {
+    epochs: 10,
+    batch_size: 32,
+    learning_rate: 0.001,
+    optimizer: "adam"
+  },
+  divergent: {
+    enabled: true,
+    pattern: "lateral",
+    factor: 0.3
+  }
+}
+"""
+
+
+class FormReader(HTMLParser):
+    """What a browser would post of the studio's form, without the button."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self.buttons: list[str] = []
+        self.select = self.textarea = ""
+        self.feed(page[page.index('id="studio-form"') - 20 :].partition("</form>")[0] + "</form>")
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {key: value or "" for key, value in attributes}
+        name = found.get("name", "")
+        if tag == "button" and "disabled" not in found:
+            self.buttons.append(found["value"])
+        elif tag == "input" and (found.get("type") != "checkbox" or "checked" in found):
+            self.values[name] = found.get("value", "")
+        elif tag == "select":
+            self.select = name
+        elif tag == "option":
+            value = found.get("value")
+            self.option = "" if value is None else value
+            self.is_bare = value is None
+            if "selected" in found or self.select not in self.values:
+                self.values[self.select] = self.option
+                self.takes_text = self.is_bare
+        elif tag == "textarea":
+            self.textarea = name
+            self.values[name] = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.textarea:
+            self.values[self.textarea] += data
+        elif self.select and getattr(self, "takes_text", False):
+            self.values[self.select] = data
+            self.takes_text = False
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.textarea = ""
+        if tag == "select":
+            self.select = ""
+
+
+class Visitor:
+    """Somebody at the studio, whose browser has no scripts."""
+
+    def __init__(self, client, **asked: str) -> None:
+        self.client = client
+        self.show(client.get(HERE, asked))
+
+    def show(self, answer) -> None:
+        self.answer = answer
+        self.page = answer.content.decode()
+        if answer.status_code == 200:
+            self.form = FormReader(self.page)
+
+    def press(self, action: str, **typed: str) -> None:
+        assert action in self.form.buttons
+        self.show(self.client.post(HERE, self.form.values | typed | {"action": action}))
+
+    def type(self, **headers: str) -> str:
+        """What scripts send while one types, and what comes back."""
+        answer = self.client.post(HERE, self.form.values, headers={"HX-Request": "true"})
+        return answer.content.decode()
+
+    @property
+    def config(self):
+        return self.answer.context["studio"].config
+
+    @property
+    def layers(self) -> list[str]:
+        return [layer["type"] for layer in self.config["architecture"]["layers"]]
+
+
+def at(layer: int, key: str) -> str:
+    return f"architecture.layers[{layer}].params.{key}"
+
+
+@pytest.fixture
+def studio(client, alice, digits) -> Visitor:
+    client.force_login(alice)
+    return Visitor(client, dataset="digits")
+
+
+# ------------------------------------------------------------------------------------- to begin
+
+
+def test_alice_finds_the_preset_of_her_data_and_what_each_layer_takes(studio):
+    assert studio.layers == ["input", "hidden", "dropout", "output"]
+    assert studio.form.values[at(1, "size")] == "128"
+    said = re.search(r'id="architecture-layers-1-said">(.*?)</div>', studio.page, re.DOTALL)[1]
+    assert "8,320 parameters" in said
+    assert "% of memory" in said
+    assert "credits at most" in studio.page
+    assert '<tspan class="word">dropout</tspan>' in studio.page
+
+
+def test_alice_starts_training_what_she_composed(studio):
+    studio.press("start", **{at(1, "size"): "16", "name": "Mine", "training.epochs": "3"})
+    job = Job.objects.get()
+    assert studio.answer.url == job.get_absolute_url()
+    assert (job.name, job.epochs, job.parameters) == ("Mine", 3, 64 * 16 + 16 + 16 * 10 + 10)
+    assert job.config["architecture"]["layers"][1]["params"] == {"size": 16, "activation": "relu"}
+
+
+def test_what_the_page_shows_is_what_it_posts(studio):
+    before = studio.form.values
+    studio.press("check")
+    del before["csrfmiddlewaretoken"], studio.form.values["csrfmiddlewaretoken"]
+    assert studio.form.values == before
+    assert studio.answer.context["summary"] == []
+
+
+@pytest.mark.parametrize("start", ["small", "empty", "digits-vae", "digits-gan"])
+def test_alice_starts_from_something_else_and_it_trains(studio, start):
+    studio.press("load", start=start)
+    assert studio.answer.context["preview"].problems == ()
+    studio.press("start")
+    assert Job.objects.get().parameters > 0
+
+
+def test_alice_starts_from_her_earlier_job(studio, client, job, mallory):
+    again = Visitor(client, **{"from": str(job.pk)})
+    assert again.form.values[at(1, "size")] == "32"
+    assert again.form.values["seed"] == "1"
+    studio.press("load", start=f"job-{job.pk}")
+    assert studio.form.values[at(1, "size")] == "32"
+    client.force_login(mallory)
+    assert client.get(HERE, {"from": str(job.pk)}).status_code == 404
+    assert client.get(HERE, {"from": "nonsense"}).status_code == 404
+
+
+def test_without_data_the_studio_says_what_it_waits_for(client, alice):
+    client.force_login(alice)
+    assert "No data yet" in client.get(HERE).content.decode()
+
+
+# ------------------------------------------------------------------------------- the list of layers
+
+
+def test_alice_adds_a_layer_before_the_end_and_goes_on_in_it(studio):
+    studio.press("add.layers", **{"kind.layers": "dense"})
+    assert studio.layers == ["input", "hidden", "dropout", "dense", "output"]
+    field = re.search(rf'<input name="{re.escape(at(3, "units"))}"[^>]*>', studio.page)[0]
+    assert "autofocus" in field
+
+
+def test_alice_moves_a_layer_and_the_focus_goes_with_it(studio):
+    studio.press("up.layers.2")
+    assert studio.layers == ["input", "dropout", "hidden", "output"]
+    assert studio.form.values[at(1, "rate")] == "0.2"
+    button = re.search(r'<button[^>]*value="up.layers.1"[^>]*>', studio.page)[0]
+    assert "autofocus" in button
+    studio.press("down.layers.1")
+    assert studio.layers == ["input", "hidden", "dropout", "output"]
+    assert "up.layers.0" not in studio.form.buttons
+    assert "down.layers.3" not in studio.form.buttons
+
+
+def test_alice_duplicates_and_removes_layers(studio):
+    studio.press("copy.layers.1", **{at(1, "size"): "99"})
+    assert studio.layers == ["input", "hidden", "hidden", "dropout", "output"]
+    assert studio.form.values[at(2, "size")] == "99"
+    studio.press("remove.layers.3")
+    studio.press("remove.layers.0")
+    assert studio.layers == ["hidden", "hidden", "output"]
+    for _ in range(3):
+        studio.press("remove.layers.0")
+    assert studio.layers == []
+    assert "must be a list of 1 to 64 layers" in studio.page
+
+
+def test_a_gan_has_a_second_list_for_its_discriminator(studio):
+    studio.press("check", **{"architecture.type": "gan"})
+    studio.press("remove.layers.0")
+    studio.press("add.discriminator", **{"kind.discriminator": "dense"})
+    architecture = studio.config["architecture"]
+    assert architecture["discriminator"] == [
+        {"type": "dense", "params": {"units": 64, "activation": "relu"}}
+    ]
+    assert "Generator" in studio.page
+    assert "architecture.latent" in studio.form.values
+    studio.press("check", **{"architecture.type": "feedforward"})
+    assert "discriminator" not in studio.config["architecture"]
+
+
+# ------------------------------------------------------------------------------ what is wrong where
+
+
+def test_a_wrong_number_is_said_beside_its_field_and_everything_typed_stays(studio):
+    studio.press("start", **{at(1, "size"): "many", "name": "Mine", "training.momentum": "2"})
+    assert studio.answer.status_code == 200
+    assert not Job.objects.exists()
+    said = (
+        'id="architecture-layers-1-params-size-error">must be a whole number, not &#x27;many&#x27;<'
+    )
+    assert said in studio.page
+    assert studio.form.values[at(1, "size")] == "many"
+    assert studio.form.values["training.momentum"] == "2"
+    assert studio.form.values["name"] == "Mine"
+    summary = studio.page.partition('id="error-summary"')[2].partition("</div>")[0]
+    assert "autofocus" in summary
+    assert 'href="#architecture-layers-1-params-size">2. hidden, Size</a>' in summary
+    assert 'href="#training-momentum"' in summary
+
+
+def test_a_layer_that_does_not_fit_is_said_at_the_layer_and_those_before_keep_their_shapes(studio):
+    studio.press("add.layers", **{"kind.layers": "attention"})
+    said = re.findall(r'id="architecture-layers-(\d)-said">(.*?)</div>', studio.page, re.DOTALL)
+    assert "takes sequences" in dict(said)["3"]
+    assert "128" in dict(said)["1"]
+    assert "–" in dict(said)["4"]
+
+
+def test_a_tier_that_is_too_small_is_said_at_the_tier_with_the_one_that_fits(studio):
+    studio.press("start", **{at(1, "size"): "2000"})
+    assert not Job.objects.exists()
+    assert "choose mini" in studio.page.partition('id="tier-error"')[2].partition("</div>")[0]
+    studio.press("start", tier="mini")
+    assert Job.objects.get().tier == Tier.MINI
+
+
+def test_what_was_typed_is_kept_when_the_wallet_is_too_empty(studio, alice):
+    billing.hold(owner=alice, amount_microcredits=99_500_000, key="rent", reason="Rent")
+    studio.press("start", name="My long name")
+    assert not Job.objects.exists()
+    assert studio.form.values["name"] == "My long name"
+    assert "credits" in studio.answer.context["summary"][0][2]
+
+
+def test_a_seed_that_is_too_large_is_shown_at_the_seed(studio):
+    studio.press("start", seed=str(2**63))
+    assert [place for place, _, _ in studio.answer.context["summary"]] == ["id_seed"]
+    assert studio.form.values["seed"] == str(2**63)
+
+
+# ---------------------------------------------------------------------------------- while one types
+
+
+def test_while_alice_types_only_what_was_worked_out_comes_back(studio):
+    studio.form.values[at(1, "size")] = "64"
+    answer = studio.type()
+    assert 'id="quote"' in answer
+    assert '<div class="layer-said" id="architecture-layers-1-said" hx-swap-oob="true">' in answer
+    assert "4,160 parameters" in answer
+    names = set(re.findall(r'<(?:input|select|textarea)[^>]* name="([^"]*)"', answer))
+    assert names == {"config", "known"}  # the same network as text, which nobody is typing in
+    assert not Job.objects.exists()
+
+
+def test_while_alice_types_nonsense_it_is_said_in_its_place(studio):
+    studio.form.values["training.epochs"] = "0"
+    answer = studio.type()
+    place = 'id="training-epochs-error" hx-swap-oob="true">must be from 1 to 10,000, not 0</div>'
+    assert place in answer
+
+
+def test_while_alice_types_in_the_text_the_layers_follow(studio):
+    changed = studio.form.values["config"].replace("128", "77")
+    studio.form.values["config"] = changed
+    answer = studio.type()
+    assert 'id="composer" hx-swap-oob="true"' in answer
+    assert f'name="{at(1, "size")}" id="architecture-layers-1-params-size" value="77"' in answer
+    assert "<textarea" not in answer
+    studio.form.values["config"] = "{"
+    answer = studio.type()
+    assert 'id="config-error" hx-swap-oob="true">line 1, column 2' in answer
+
+
+# ------------------------------------------------------------------------------------------ as JSON
+
+
+def test_the_text_is_the_same_network_and_fills_the_list(studio):
+    assert json.loads(studio.form.values["config"]) == studio.config
+    studio.press("apply", config=json.dumps(SMALL))
+    assert studio.layers == ["input", "hidden", "output"]
+    assert studio.form.values[at(1, "size")] == "32"
+    assert studio.form.values["training.learning_rate"] == "0.003"
+
+
+def test_a_changed_text_counts_without_being_applied_first(studio):
+    studio.press("start", config=json.dumps(SMALL))
+    assert Job.objects.get().config["architecture"] == SMALL["architecture"]
+
+
+def test_text_and_layers_that_were_both_changed_are_not_mixed(studio):
+    typed = {"config": json.dumps(SMALL), at(1, "size"): "99"}
+    studio.press("start", **typed)
+    assert "apply the text, or discard it" in studio.page
+    assert studio.form.values["config"] == json.dumps(SMALL)
+    assert studio.form.values[at(1, "size")] == "99"
+    studio.press("discard")
+    assert studio.form.values[at(1, "size")] == "99"
+    assert json.loads(studio.form.values["config"]) == studio.config
+    assert not Job.objects.exists()
+
+
+def test_the_seeds_example_can_be_pasted_as_it_is(studio):
+    studio.press("apply", config=SEED_EXAMPLE)
+    assert studio.layers == ["embedding", "attention", "feedforward"]
+    assert studio.config["divergent"] == {"enabled": True, "pattern": "lateral", "factor": 0.3}
+    assert "&#x27;embedding&#x27; takes tokens, and the data are numbers" in studio.page
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "line 1, column 2"),
+        ('{"a": 1,\n "b" 2}', "line 2, column 6"),
+        ("{a: 1,\n bcd: 2,\n e: oops}", "line 3, column 5"),
+        ("{a: 'it', /* two\nlines */ b: }", "line 2, column 13"),
+        ("[" * 100_000, "nested too deeply"),
+        ("9" * 5_000, "digits"),
+        ('{"a": NaN}', "NaN"),
+        ('{"\\ud800": "half"}', "surrogate"),
+        ('{"half": "\\ud800"}', "surrogate"),
+        ("", "line 1, column 1"),
+    ],
+)
+def test_text_that_cannot_be_read_is_answered_with_its_place(text, said):
+    with pytest.raises(literals.NotALiteral, match=said):
+        literals.read(text)
+
+
+def test_remarks_bare_names_and_last_commas_are_read():
+    text = """// mine
+    let it = { a: 'it\\'s', "b": "// no remark", c: [1, 2, ], /* and
+    so on */ $d: {e: true,}, };"""
+    assert literals.read(text) == {"a": "it's", "b": "// no remark", "c": [1, 2], "$d": {"e": True}}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        [],
+        {"architecture": []},
+        {"architecture": {"type": "feedforward", "layers": "dense"}},
+        {"architecture": {"type": "feedforward", "layers": [3]}},
+        {"architecture": {"type": "feedforward", "layers": [{"type": "dense", "unit": 3}]}},
+        {"architecture": {"type": "feedforward", "layers": [{"type": "dens"}] * 65}},
+        {"architecture": {"type": 3, "layers": []}, "training": {"epoch": 3}, "divergent": 0},
+    ],
+)
+def test_json_that_no_list_can_show_is_kept_with_the_reason(studio, config):
+    text = json.dumps(config)
+    studio.press("start", config=text)
+    assert studio.form.values["config"] == text
+    reason = studio.page.partition('id="config-error">')[2].partition("</div>")[0]
+    assert "architecture" in reason or "must be an object" in reason
+    assert studio.layers == ["input", "hidden", "dropout", "output"]
+    assert not Job.objects.exists()
+
+
+def test_every_preset_is_the_same_network_after_the_studio():
+    for preset in training.presets_of("digits"):
+        shown = composed(preset.config)
+        assert composed(shown) == shown
+        assert config_of(texts_of(shown)) == shown
+
+
+# ------------------------------------------------------------------------------------------ mallory
+
+TEXT = st.text(max_size=12) | st.sampled_from(
+    ["-1", "0", "1e999", "nan", "9" * 50, "true", "null", "dense", "gan", "lstm", "[", "1,2", "\0"]
+)
+ACTIONS = st.sampled_from(
+    ["", "start", "check", "load", "apply", "discard", "add.layers", "add.decoder", "up.layers.0"]
+    + [
+        "down.layers.9",
+        "copy.layers.1",
+        "remove.layers.0",
+        "remove.layers.x",
+        "..",
+        "add.__class__",
+    ]
+)
+
+
+@pytest.fixture
+def pages_fields(studio) -> dict[str, str]:
+    studio.press("check", **{"architecture.type": "autoencoder"})
+    return studio.form.values
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["architecture", "training", "divergent", "type", "layers", "params", "epochs"]
+            )
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def posted(data, fields: dict[str, str]) -> dict[str, str]:
+    """A page's form after mallory had it: any texts, in any of its fields and some more."""
+    fields = dict(fields)
+    more = ["architecture.layers[7].type", "architecture.decoder[0].type", "training.quantile"]
+    names = st.sampled_from([*fields, *more])
+    for _ in range(data.draw(st.integers(1, 4))):
+        fields[data.draw(names)] = data.draw(TEXT)
+    if data.draw(st.booleans()):
+        fields["config"] = data.draw(TEXT | st.just(SEED_EXAMPLE) | JSON.map(json.dumps))
+    return fields | {"action": data.draw(ACTIONS)}
+
+
+KEPT = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+# Slow: whole pages are drawn.
+@settings(max_examples=15, deadline=None, suppress_health_check=KEPT)
+@given(data=st.data())
+def test_mallory_posts_anything_and_gets_a_page(client, pages_fields, data):
+    headers = {"HX-Request": "true"} if data.draw(st.booleans()) else {}
+    answer = client.post(HERE, posted(data, pages_fields), headers=headers)
+    assert answer.status_code in (200, 302, 404)
+
+
+@pytest.mark.campaign
+@settings(max_examples=3_000, deadline=None, suppress_health_check=KEPT)
+@given(data=st.data())
+def test_mallory_posts_anything_for_a_long_time(client, pages_fields, data):
+    headers = {"HX-Request": "true"} if data.draw(st.booleans()) else {}
+    answer = client.post(HERE, posted(data, pages_fields), headers=headers)
+    assert answer.status_code in (200, 302, 404)
