@@ -5,7 +5,8 @@ from django.urls import path
 from training.api import datasets as dataset_api
 from training.api import jobs as job_api
 from training.api import models as model_api
-from training.views import datasets, jobs, models, patterns, streams, studio
+from training.api import searches as search_api
+from training.views import datasets, jobs, models, patterns, searches, streams, studio
 
 app_name = "training"
 urlpatterns = [
@@ -26,10 +27,15 @@ urlpatterns = [
     path("jobs/compare/", jobs.compare, name="compare"),
     path("jobs/<uuid:job_id>/stream/", streams.job_stream, name="job_stream"),
     path("jobs/<uuid:job_id>/cancel/", jobs.cancel_job, name="cancel_job"),
+    path("jobs/<uuid:job_id>/search/", searches.new_search, name="new_search"),
     path("jobs/<uuid:job_id>/again/", jobs.retrain_job, name="retrain_job"),
     path("jobs/<uuid:job_id>/baseline/", jobs.run_baseline, name="run_baseline"),
     # /patterns/
     path("patterns/", patterns.patterns, name="patterns"),
+    # /searches/
+    path("searches/", searches.searches, name="searches"),
+    path("searches/<uuid:search_id>/", searches.search, name="search"),
+    path("searches/<uuid:search_id>/cancel/", searches.cancel_search, name="cancel_search"),
     # /models/
     path("models/", models.models, name="models"),
     path("models/<uuid:model_id>/", models.model, name="model"),
@@ -44,6 +50,8 @@ urlpatterns = [
         job_api.TrainingCurves.as_view(),
         name="api_curves",
     ),
+    path("api/v1/searches", search_api.Searches.as_view(), name="api_searches"),
+    path("api/v1/searches/<uuid:search_id>", search_api.OneSearch.as_view(), name="api_search"),
     path("api/v1/models", model_api.Models.as_view(), name="api_models"),
     path(
         "api/v1/models/<uuid:model_id>/validations",

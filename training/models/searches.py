@@ -81,3 +81,9 @@ class Trial(models.Model):
 
     def __str__(self) -> str:
         return f"trial {self.number}"
+
+    @property
+    def badge(self) -> str:
+        """The state of work that looks like it."""
+        looks = {self.State.ASKED: "running", self.State.TOLD: "done", self.State.FAILED: "failed"}
+        return looks.get(self.State(self.state), "cancelled")

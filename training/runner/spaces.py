@@ -4,7 +4,8 @@
      "training.batch_size": {"choices": [16, 32, 64]},
      "architecture.layers.1.params.size": {"low": 16, "high": 256, "step": 16}}
 
-A path names a place of the configuration by keys and, in lists, by places counted from 0. Two whole
+A path names a place of the configuration by keys and, in lists, by places counted from 0, as
+`layers.1` or `layers[1]`. Two whole
 ends mean whole numbers. Every mistake is found in one pass and named by its path.
 """
 
@@ -132,7 +133,7 @@ def read_number(key: str, value: object) -> float:
 
 def place(config: Config, path: str) -> tuple[Any, str | int]:
     """What holds the last key of a path, and that key. A last key may be new in its object."""
-    *way, last = path.split(".")
+    *way, last = path.replace("[", ".").replace("]", "").split(".")
     if not way or way[0] not in ROOTS:
         raise Misplaced("must begin with architecture., training. or divergent.")
     here: Any = config

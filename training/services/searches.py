@@ -182,8 +182,12 @@ class Standing:
     paths: list[str]
 
     @property
-    def objective_label(self) -> str:
-        return self.metric.label
+    def best_label(self) -> str:
+        return f"Best {self.metric.label.lower()}"
+
+    @property
+    def axis_label(self) -> str:
+        return "lower is better" if self.contest.is_low_good else "higher is better"
 
     @property
     def spent(self) -> int:

@@ -1,0 +1,72 @@
+"""The shape of what people type about searches."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from billing.models import MICROCREDITS
+from training import services as training
+from training.models import Search
+
+
+class SearchForm(forms.Form):
+    """A search around a job; `training.services` says what is wrong inside its space."""
+
+    name = forms.CharField(max_length=120, required=False, help_text="How you will find it again.")
+    space = forms.CharField(
+        label="What varies",
+        widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false", "class": "code"}),
+        help_text="Paths of the configuration, each with low and high (and log or step), or with "
+        "choices, as JSON. Two whole ends mean whole numbers; layers are counted from 0.",
+    )
+    sampler = forms.ChoiceField(
+        choices=Search.Sampler.choices,
+        initial=Search.Sampler.TPE,
+        help_text="The estimator learns from the trials before; halving tries many shortly and "
+        "trains the best third three times as long, again and again.",
+    )
+    objective = forms.ChoiceField(
+        label="Best is by", choices=Search.Objective.choices, initial=Search.Objective.LOSS
+    )
+    trials_max = forms.IntegerField(
+        label="Trials at most", min_value=1, max_value=training.TRIALS_MAX, initial=12
+    )
+    budget = forms.DecimalField(
+        label="Budget in credits",
+        min_value=Decimal("0.000001"),
+        max_value=Decimal(10**9),
+        max_digits=16,
+        decimal_places=6,
+        help_text="Each trial is held when it starts. The search stops before the one that could "
+        "pass this.",
+    )
+    seed = forms.IntegerField(
+        min_value=0,
+        max_value=training.SEED_MAX,
+        initial=0,
+        help_text="The same seed tries the same settings in the same order.",
+    )
+
+    def clean_space(self) -> Any:
+        try:
+            return json.loads(self.cleaned_data["space"])
+        except json.JSONDecodeError as error:
+            message = f"line {error.lineno}, column {error.colno}: {error.msg}; this must be JSON."
+            raise forms.ValidationError(message) from error
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}.") from error  # a number of too many digits
+        except RecursionError as error:
+            raise forms.ValidationError("This is nested too deeply.") from error
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What the service is asked for, of a form without mistakes."""
+        data = dict(self.cleaned_data)
+        budget = data.pop("budget")
+        return data | {
+            "budget_microcredits": int(budget * MICROCREDITS),
+            "sampler": Search.Sampler(data["sampler"]),
+            "objective": Search.Objective(data["objective"]),
+        }
