@@ -1,5 +1,6 @@
 """What the data of a network are: the shape of an example, and what is asked of it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -154,6 +155,15 @@ def arrays(data: TrainingData) -> Mapping[str, NDArray[Any]]:
         name: np.ascontiguousarray(value, "<u4" if value.dtype.kind in "iu" else "<f4")
         for name, value in found.items()
     }
+
+
+def digest(data: TrainingData) -> str:
+    """SHA-256 of names, shapes and bits of the arrays as they are trained on."""
+    found = hashlib.sha256()
+    for name, array in arrays(data).items():
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def random_data(shape: DataShape, rows: int, *, validation_rows: int = 0) -> TrainingData:

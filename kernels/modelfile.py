@@ -18,6 +18,7 @@ from kernels import forward, tensors
 from kernels.config import ConfigError, NetworkConfig
 from kernels.data import DataShape, Target
 from kernels.forward import Forward
+from kernels.graph import Shape
 from kernels.graphfields import GraphRefused
 from kernels.tensors import ModelRefused
 
@@ -123,6 +124,17 @@ def check(model: Model) -> None:
             raise ModelRefused(f"{name}: holds numbers that are not finite")
         if name.endswith(".scale") and name.startswith(NOT_TRAINED) and not (array > 0).all():
             raise ModelRefused(f"{name}: must be greater than zero")
+
+
+def fitting(model: Model, shapes: Mapping[str, Shape]) -> set[str]:
+    """The names whose arrays in a model have these shapes, as numbers that can be trained on."""
+    return {
+        name
+        for name, shape in shapes.items()
+        if name in model.arrays
+        and model.arrays[name].shape == shape
+        and model.arrays[name].dtype == np.float32
+    }
 
 
 def check_names(model: Model) -> None:

@@ -5,7 +5,6 @@ rows, dropped units and first weights are functions of the seed and the step. So
 into any pieces, stopped and restored, and ends in the same bits.
 """
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,7 @@ from kernels import batching, checkpoints, forward, modelfile, programs
 from kernels.build import Module
 from kernels.checkpoints import CheckpointRefused
 from kernels.config import NetworkConfig
-from kernels.data import DataError, TrainingData, arrays, check_data
+from kernels.data import DataError, TrainingData, arrays, check_data, digest
 from kernels.epochs import EpochEnds
 from kernels.exploration import explored
 from kernels.graph import Node
@@ -92,6 +91,7 @@ class Trainer:
             self._machine.run_alike("measure")
         self._machine.run_alike("initialise")
         self._mask = mask
+        self._parent_sha256: str | None = None
         self._hold_zeros()
         for node in (self._plan.moves.factor, self._plan.moves.every):
             if self._machine.uses(node):
@@ -100,7 +100,7 @@ class Trainer:
         self._exploration = explored(config.divergent, self._machine, self._plan)
         if self._ends.wants_validation or self._exploration is not None:
             check_validation(data)
-        self.data_sha256 = digest_of_data(data)
+        self.data_sha256 = digest(data)
         self._progress: Progress | None = None
         self._is_asked_to_stop = False
         self.step = 0
@@ -216,10 +216,29 @@ class Trainer:
         """
         if model.config is None or model.config.digest() != self.config.digest():
             raise CheckpointRefused("config: the model to begin at has another configuration")
-        for name, node in {**self._plan.weights.parts, **self._measured()}.items():
-            if name in model.arrays:
-                self._machine.write(node, model.arrays[name])
+        self._take(model)
+
+    def begin_from(self, model: modelfile.Model) -> list[str]:
+        """Begin at what fits of another model, by name and shape, its standardisation too; answer
+        the names of the weights that nothing fits: they stay as drawn.
+
+        The parent becomes part of what a checkpoint belongs to, and of the provenance. Raises
+        DataError where no weight fits.
+        """
+        missing = self._plan.weights.parts.keys() - self._take(model)
+        if len(missing) == len(self._plan.weights.parts):
+            raise DataError("parent: none of its weights has the name and shape of one to train")
+        self._parent_sha256 = modelfile.weights_sha256(model.weights)
+        return [name for name in self._plan.weights.parts if name in missing]
+
+    def _take(self, model: modelfile.Model) -> set[str]:
+        """The names of the arrays that fit, and were taken over."""
+        places = {**self._plan.weights.parts, **self._measured()}
+        fits = modelfile.fitting(model, {name: node.shape or () for name, node in places.items()})
+        for name in fits:
+            self._machine.write(places[name], model.arrays[name])
         self._hold_zeros()
+        return fits
 
     def validate(self) -> tuple[float | None, float | None]:
         """Loss and metric on all validation rows, None where there are none."""
@@ -365,6 +384,7 @@ class Trainer:
             "data_sha256": self.data_sha256,
             "seed": self.seed,
             "kernel_hash": self.module.kernel_hash,
+            "parent_sha256": self._parent_sha256,
             "mask_sha256": None if self._mask is None else modelfile.weights_sha256(self._mask),
         }
 
@@ -377,12 +397,3 @@ def check_validation(data: TrainingData) -> None:
 def exact_sum(values: NDArray[np.float32]) -> float:
     """The sum in double precision, rounded once: no order of summation shows in it."""
     return math.fsum(values.tolist())
-
-
-def digest_of_data(data: TrainingData) -> str:
-    """SHA-256 of names, shapes and bits of the arrays as they are trained on."""
-    digest = hashlib.sha256()
-    for name, array in arrays(data).items():
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

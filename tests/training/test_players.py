@@ -178,6 +178,14 @@ def test_playing_is_priced_by_the_pushes_and_the_gradients(alice, poles):
         training.quote_job(dataset=poles, config=preset(1_000), tier=Tier.NANO)
 
 
+def test_a_player_goes_on_from_what_another_has_learned(poles):
+    parent, child = player(poles, 5), player(poles, 1, seed=6)
+    list(parent.run())
+    assert child.begin_from(modelfile.load(parent.export(UNNAMED, {}))) == []
+    (begun,), (drawn,) = child.run(), player(poles, 1, seed=6).run()
+    assert begun.train_metric > 3 * drawn.train_metric
+
+
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [

@@ -8,7 +8,7 @@ checkpoint restores it to the bit; at the end it exports a model file. Where row
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from kernels import build, trainer
+from kernels import build, modelfile, trainer
 from kernels import config as kernel_config
 from kernels.data import TrainingData
 from kernels.limits import Limits
@@ -44,6 +44,9 @@ class Learner(Protocol):
     ) -> Iterator[EpochMetrics]:
         """Train on for about so long, and yield the metrics of each epoch as it ends."""
 
+    def begin_from(self, model: modelfile.Model) -> list[str]:
+        """Begin at what fits of a model; the names of the weights that do not. Raises DataError."""
+
     def checkpoint(self) -> bytes:
         """All that is needed to go on from here."""
 
@@ -56,6 +59,20 @@ class Learner(Protocol):
 
 def learner_of(job: Job, module: build.Module) -> Callable[[], Learner]:
     """Makes fresh learners for a job; its rows are read once, unless they are played."""
+    make = maker_of(job, module)
+    if job.parent is None:
+        return make
+    parent = modelfile.load(blobs.get(job.parent.sha256))
+
+    def begun() -> Learner:
+        learner = make()
+        learner.begin_from(parent)
+        return learner
+
+    return begun
+
+
+def maker_of(job: Job, module: build.Module) -> Callable[[], Learner]:
     if is_environment(job.dataset):
         return lambda: make_player(job, module=module)
     rows = rows_of(job)

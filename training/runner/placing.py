@@ -5,7 +5,7 @@ import structlog
 from billing import services as billing
 from governance import services as governance
 from governance.models import User
-from training.models import Dataset, Event, Job
+from training.models import Dataset, Event, Job, Model
 from training.runner.plans import plan_of
 from training.runner.quotes import InvalidConfig, Quote
 
@@ -22,6 +22,7 @@ def place_job(
     steps: int,
     is_distributed: bool = False,
     repeats: Job | None = None,
+    parent: Model | None = None,
 ) -> Job:
     """The row and its hold, in the caller's transaction; nobody is told to work on it."""
     if not 0 <= seed <= SEED_MAX:
@@ -41,6 +42,7 @@ def place_job(
         seed=seed,
         priority=plan_of(owner.pk).priority,
         repeats=repeats,
+        parent=parent,
         is_distributed=is_distributed,
         parameters=quote.parameters,
         epochs=quote.epochs,

@@ -15,7 +15,7 @@ from kernels.build import Module
 from kernels.checkpoints import CheckpointRefused
 from kernels.config import NetworkConfig
 from kernels.limits import Limits
-from kernels.modelfile import Signature
+from kernels.modelfile import Model, Signature
 from kernels.predictor import Predictor, RowsRefused
 from kernels.trainer import EpochMetrics, NonFinite, Trainer
 from training.runner import cartpole, environments
@@ -92,6 +92,10 @@ class Player:
         """The policy as it is now."""
         model = self.trainer.export(UNNAMED, {})
         return Predictor(model, module=self._module, limits=self._limits)
+
+    def begin_from(self, model: Model) -> list[str]:
+        """Begin at what fits of a model; the names of the weights that do not. Raises DataError."""
+        return self.trainer.begin_from(model)
 
     def checkpoint(self) -> bytes:
         return self.trainer.checkpoint()

@@ -38,6 +38,7 @@ from training.services.distributed import (
     submit_distributed_job,
 )
 from training.services.exports import ModelFile, export_model, files_of, open_file, parts
+from training.services.finetuning import fine_tune
 from training.services.inline import add_inline_dataset
 from training.services.jobs import JobIsOver, cancel_job, submit_job
 from training.services.predictions import (
@@ -155,6 +156,7 @@ __all__ = [
     "fail_job",
     "fault_code",
     "files_of",
+    "fine_tune",
     "finish_job",
     "forget_blob",
     "heartbeat",

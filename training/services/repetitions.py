@@ -69,6 +69,7 @@ def repeat(
         name=name,
         steps=quote.steps,
         repeats=origin,
+        parent=origin.parent,
     )
     hint("training.tasks.run_job", job_id=str(job.pk))
     return job
