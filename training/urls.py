@@ -40,6 +40,11 @@ urlpatterns = [
     path("models/", models.models, name="models"),
     path("models/<uuid:model_id>/", models.model, name="model"),
     path("models/<uuid:model_id>/validate/", models.validate_model, name="validate_model"),
+    path("models/<uuid:model_id>/reproduce/", models.reproduce_model, name="reproduce_model"),
+    path("models/<uuid:model_id>/exports/", models.export_model, name="export_model"),
+    path("models/<uuid:model_id>/files/<slug:kind>", models.model_file, name="model_file"),
+    path("models/<uuid:model_id>/card.md", models.model_card, name="model_card"),
+    path("models/<uuid:model_id>/bom.json", models.model_bill, name="model_bill"),
     # /api/v1/
     path("api/v1/datasets", dataset_api.Datasets.as_view(), name="api_datasets"),
     path("api/v1/datasets/<slug:slug>", dataset_api.OneDataset.as_view(), name="api_dataset"),
@@ -53,6 +58,14 @@ urlpatterns = [
     path("api/v1/searches", search_api.Searches.as_view(), name="api_searches"),
     path("api/v1/searches/<uuid:search_id>", search_api.OneSearch.as_view(), name="api_search"),
     path("api/v1/models", model_api.Models.as_view(), name="api_models"),
+    path("api/v1/models/<uuid:model_id>", model_api.ModelDetail.as_view(), name="api_model"),
+    path("api/v1/models/<uuid:model_id>/card", model_api.Card.as_view(), name="api_card"),
+    path("api/v1/models/<uuid:model_id>/bom", model_api.Bill.as_view(), name="api_bom"),
+    path(
+        "api/v1/models/<uuid:model_id>/reproductions",
+        model_api.Reproductions.as_view(),
+        name="api_reproductions",
+    ),
     path(
         "api/v1/models/<uuid:model_id>/validations",
         model_api.Validations.as_view(),

@@ -85,7 +85,7 @@ def test_a_file_in_which_something_was_found_is_kept_back(alice, model):
 
 
 def test_the_models_own_file_is_not_scanned_before_anybody_looked(model):
-    own, *others = training.files_of(model=model)
+    own, *others = training.files_of(model)
     assert own.kind == "safetensors"
     assert own.sha256 == model.sha256
     assert own.scan_state in ("not scanned", "clean")

@@ -4,16 +4,18 @@ import uuid
 from typing import Any
 
 from django.db.models import Prefetch
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from billing import services as billing
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
-from training.models import Model, Validation
+from training.models import Model, Reproduction, Validation
 
 
 class Models(APIView):
@@ -41,6 +43,130 @@ def model_body(model: Model) -> dict[str, Any]:
         "kernel_hash": model.kernel_hash,
         "accuracy": done[0].accuracy if done else None,
         "created_at": model.created_at,
+    }
+
+
+class ModelDetail(APIView):
+    required_scope = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(operation_id="neural_get_model", responses=dict)
+    def get(self, request: Request, model_id: uuid.UUID) -> Response:
+        """A model's figures, files, receipt and lineage."""
+        measured = Prefetch("validations", queryset=Validation.objects.done())
+        rows = Model.objects.of(caller(request)).select_related("job__dataset", "job__parent")
+        model = get_object_or_404(rows.prefetch_related(measured), pk=model_id)
+        return Response(model_body(model) | detail_body(model))
+
+
+def detail_body(model: Model) -> dict[str, Any]:
+    job, lineage = model.job, training.lineage_of(model=model)
+    validation = next(iter(model.validations.all()), None)
+    return {
+        "category": job.category,
+        "version": model.version,
+        "metrics": validation.metrics if validation else {},
+        "receipt": (validation.receipt if validation else {}) | receipt_body(model, lineage),
+        "certificate": validation.certificate if validation else "",
+        "certificate_expires_at": validation.expires_at if validation else None,
+        "files": [
+            {
+                "kind": file.kind,
+                "sha256": file.sha256,
+                "size_bytes": file.size_bytes,
+                "scan": file.scan_state,
+            }
+            for file in training.files_of(model)
+            if file.is_ready
+        ],
+        "lineage": {
+            "dataset": job.dataset.slug,
+            "dataset_version": job.dataset.version,
+            "parent": str(job.parent_id) if job.parent_id else None,
+            "job": str(job.pk),
+            "children": [str(child.pk) for child in lineage.children],
+            "versions": [str(version.pk) for version in lineage.versions],
+        },
+    }
+
+
+def receipt_body(model: Model, lineage: training.Lineage) -> dict[str, Any]:
+    """All that is needed to make the model again."""
+    return {
+        "dataset_sha256": model.job.dataset.sha256,
+        "split": lineage.split,
+        "seed": model.job.seed,
+        "kernel_hash": model.kernel_hash,
+        "weights_sha256": model.weights_sha256,
+        "config": model.job.config,
+        "command": lineage.command,
+    }
+
+
+class Card(APIView):
+    required_scope = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(operation_id="neural_model_card", responses={(200, "text/markdown"): str})
+    def get(self, request: Request, model_id: uuid.UUID) -> HttpResponse:
+        """The model's card: YAML for machines, then Markdown for people."""
+        model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)
+        text = training.write_card(model=model)
+        return HttpResponse(text, content_type="text/markdown; charset=utf-8")
+
+
+class Bill(APIView):
+    required_scope = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(operation_id="neural_model_bom", responses=dict)
+    def get(self, request: Request, model_id: uuid.UUID) -> HttpResponse:
+        """The model's bill of materials, CycloneDX 1.6."""
+        model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)
+        text = training.write_bill(model=model)
+        return HttpResponse(text, content_type="application/vnd.cyclonedx+json; version=1.6")
+
+
+class Reproductions(APIView):
+    required_scope = {"POST": Scope.TRAIN, "GET": Scope.MODELS_READ}
+
+    @extend_schema(
+        operation_id="neural_reproduce_model",
+        request=None,
+        responses={202: dict},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, model_id: uuid.UUID) -> Response:
+        """Train a model again and compare; its price is held from your wallet."""
+        user = caller(request)
+        model = get_object_or_404(Model.objects.of(user), pk=model_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            reproduction = training.reproduce_model(actor=user, model=model)
+            return 202, reproduction_body(reproduction)
+
+        return once(request, act)
+
+    @extend_schema(operation_id="neural_reproductions", responses=dict, parameters=[CURSOR])
+    def get(self, request: Request, model_id: uuid.UUID) -> Response:
+        """The reproductions of a model, newest first."""
+        model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)
+        rows, following = page(request, model.reproductions.select_related("job"))
+        found = [reproduction_body(row) for row in rows]
+        return Response({"reproductions": found, "next": following})
+
+
+def reproduction_body(reproduction: Reproduction) -> dict[str, Any]:
+    job = reproduction.job
+    return {
+        "id": str(reproduction.pk),
+        "job_id": str(job.pk),
+        "status": reproduction.status,
+        "is_identical": reproduction.is_identical,
+        "weights_sha256": reproduction.weights_sha256,
+        "differences": reproduction.differences,
+        "estimated_cost": billing.credits(job.quote_microcredits),
+        "credits_used": billing.credits(job.cost_microcredits),
+        "error_code": reproduction.error_code,
+        "error_message": reproduction.error_message,
+        "created_at": reproduction.created_at.isoformat(),
     }
 
 

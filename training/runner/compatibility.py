@@ -87,7 +87,7 @@ class Subject:
 
     @property
     def texts(self) -> Texts:
-        return Texts(vars(self.model.signature), dict(self.model.provenance))
+        return Texts(self.model.signature.to_json(), dict(self.model.provenance))
 
     def wasm(self) -> bytes:
         return wasm.export(self.model.graph, self.model.arrays, self.texts, build.module())

@@ -66,7 +66,7 @@ def write_file(export: Export) -> None:
 def converted(content: bytes, kind: Export.Kind) -> bytes:
     """A model file in another format. Raises FAULTS."""
     model = modelfile.load(content)
-    texts = Texts(vars(model.signature), dict(model.provenance))
+    texts = Texts(model.signature.to_json(), dict(model.provenance))
     if kind is Export.Kind.ONNX:
         return onnx_writer.export(model.graph, model.arrays, texts)
     return wasm.export(model.graph, model.arrays, texts, build.module())

@@ -6,6 +6,8 @@ from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
 from training.runner.caps import Caps, caps_of
 from training.runner.chunks import fault_code
+from training.runner.descriptions import Description
+from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
 from training.runner.leases import LeaseLost, claim, heartbeat, noted, write
 from training.runner.placing import SEED_MAX
@@ -37,10 +39,18 @@ from training.services.distributed import (
     node_trainer,
     submit_distributed_job,
 )
-from training.services.exports import ModelFile, export_model, files_of, open_file, parts
+from training.services.exports import export_model, open_file, parts
 from training.services.finetuning import fine_tune
 from training.services.inline import add_inline_dataset
 from training.services.jobs import JobIsOver, cancel_job, submit_job
+from training.services.models import (
+    Lineage,
+    describe_model,
+    lineage_of,
+    model_layers,
+    write_bill,
+    write_card,
+)
 from training.services.predictions import (
     COMPUTE_PRICE_MICROCREDITS,
     InvalidRows,
@@ -53,7 +63,13 @@ from training.services.presets import PRESETS, Floor, Preset, presets_of
 from training.services.progress import JobProgress, job_curves, job_place, job_progress, job_version
 from training.services.questions import example_question
 from training.services.repetitions import NothingDivergent, retrain_job, run_baseline
-from training.services.reproductions import NotReproducible, quote_reproduction, reproduce_model
+from training.services.reproductions import (
+    NotReproducible,
+    Reproduced,
+    count_reproductions,
+    quote_reproduction,
+    reproduce_model,
+)
 from training.services.samples import Picture, Sample, Spread, sample_rows
 from training.services.schemas import (
     DEFAULT_SPLIT,
@@ -94,6 +110,7 @@ __all__ = [
     "Comparison",
     "DEFAULT_SPLIT",
     "DatasetInUse",
+    "Description",
     "Division",
     "Effect",
     "FAULTS",
@@ -108,6 +125,7 @@ __all__ = [
     "Kind",
     "LICENCES",
     "LeaseLost",
+    "Lineage",
     "ModelFile",
     "ModelUnreadable",
     "NotOwner",
@@ -124,6 +142,7 @@ __all__ = [
     "PreviewRow",
     "Progress",
     "Quote",
+    "Reproduced",
     "SEED_MAX",
     "Sample",
     "SearchIsOver",
@@ -148,8 +167,10 @@ __all__ = [
     "claim",
     "compare_jobs",
     "correct_schema",
+    "count_reproductions",
     "delete_dataset",
     "describe_dataset",
+    "describe_model",
     "divide",
     "example_question",
     "export_model",
@@ -167,8 +188,10 @@ __all__ = [
     "job_place",
     "job_progress",
     "job_version",
+    "lineage_of",
     "load_blob",
     "lock_blob",
+    "model_layers",
     "model_origin",
     "model_signature",
     "network_layers",
@@ -203,4 +226,6 @@ __all__ = [
     "upload_dataset",
     "validate_model",
     "write",
+    "write_bill",
+    "write_card",
 ]

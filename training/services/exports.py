@@ -1,8 +1,6 @@
 """A model's files: those that are there, and those that a worker makes of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from django.core.files.base import File
@@ -13,50 +11,13 @@ from governance.models import User
 from training.models import Export, Model, Work
 from training.runner import blobs
 from training.runner.blobs import BlobFault
+from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
 from training.runner.quotes import NotReady
 from training.services.predictions import ModelUnreadable
 from training.services.validations import NotOwner
 
 log = structlog.get_logger()
-SAFETENSORS = "safetensors"
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """One file of a model: its kind is its suffix. `export` is the worker's row where one makes
-    it, `scan` what was found in it, or nothing before anybody looked.
-    """
-
-    kind: str
-    label: str
-    sha256: str
-    size_bytes: int
-    scan: dict[str, Any]
-    export: Export | None = None
-
-    @property
-    def is_ready(self) -> bool:
-        return bool(self.sha256)
-
-    @property
-    def scan_state(self) -> str:
-        return str(self.scan.get("state", "")) or "not scanned"
-
-
-def files_of(*, model: Model) -> list[ModelFile]:
-    """The model's own file, then each format of others, made or not."""
-    measured = model.validations.done().exclude(report__security=None).first()
-    scan = measured.report.get("security", {}) if measured else {}
-    made = {export.kind: export for export in model.exports.all()}
-    own = ModelFile(SAFETENSORS, "safetensors", model.sha256, model.size_bytes, scan)
-    return [own, *(export_file(kind, made.get(kind.value)) for kind in Export.Kind)]
-
-
-def export_file(kind: Export.Kind, export: Export | None) -> ModelFile:
-    if export is None:
-        return ModelFile(kind.value, kind.label, "", 0, {})
-    return ModelFile(kind.value, kind.label, export.sha256, export.size_bytes, export.scan, export)
 
 
 @transaction.atomic
@@ -86,7 +47,7 @@ def open_file(*, actor: User, model: Model, kind: str) -> tuple[ModelFile, File[
     """The bytes of one of a model's files, to be read in parts and closed by the caller."""
     if model.owner_id != actor.pk:
         raise NotOwner("Only the owner of a model may have its files.")
-    found = next((one for one in files_of(model=model) if one.kind == kind), None)
+    found = next((one for one in files_of(model) if one.kind == kind), None)
     if found is None or not found.is_ready:
         raise NotReady(f"This model has no {kind} file yet; ask for it on the model's page first.")
     if found.scan_state in ("flagged", "error"):

@@ -1,7 +1,11 @@
 """Run a model's training and validation again, to see whether the same comes out."""
 
+from dataclasses import dataclass
+
 import structlog
+from django.contrib.humanize.templatetags.humanize import naturalday
 from django.db import transaction
+from django.db.models import Count, Q
 
 from governance import services as governance
 from governance.models import User
@@ -16,6 +20,31 @@ from training.services.validations import NotOwner
 
 class NotReproducible(Refusal):
     """This model cannot be made again here; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """How often a model was made again, and with what answers."""
+
+    times: int
+    identical: int
+    last: Reproduction | None
+
+    @property
+    def sentence(self) -> str:
+        if self.last is None:
+            return "Nobody made it again yet."
+        times = "once" if self.times == 1 else f"{self.times} times"
+        when = naturalday(self.last.finished_at, "j F Y")
+        answer = "identical" if self.last.is_identical else "different"
+        return f"Reproduced {times}, last {when}: {answer}."
+
+
+def count_reproductions(*, model: Model) -> Reproduced:
+    """Those without an answer do not count."""
+    over = model.reproductions.exclude(is_identical=None)
+    found = over.aggregate(times=Count("pk"), same=Count("pk", filter=Q(is_identical=True)))
+    return Reproduced(times=found["times"], identical=found["same"], last=over.first())
 
 
 def quote_reproduction(*, model: Model) -> Quote:

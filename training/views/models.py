@@ -1,20 +1,31 @@
 """The pages of models."""
 
+import json
 import uuid
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_required
+from django.core.handlers.asgi import ASGIRequest
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
+from governance.services import Refusal
 from governance.views import MemberRequest
 from training import services as training
-from training.models import Model, Validation
+from training.models import Export, Model, Validation
 
 PAGE_SIZE = 20
+REPRODUCTIONS_SHOWN = 10
+WORK = ("is_measuring", "is_reproducing", "is_exporting")  # what a worker may be at
 
 
 @login_required
@@ -26,19 +37,76 @@ def models(request: MemberRequest) -> HttpResponse:
     return render(request, "training/models.html", {"page_obj": page})
 
 
+def own_model(request: MemberRequest, model_id: uuid.UUID) -> Model:
+    rows = Model.objects.of(request.user).select_related("job__dataset", "job__parent")
+    return get_object_or_404(rows, pk=model_id)
+
+
 @login_required
-@vary_on_headers("HX-Request")
+@vary_on_headers("HX-Request", "HX-Target")
 @require_GET
 def model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
-    rows = Model.objects.of(request.user).select_related("job__dataset")
-    found = get_object_or_404(rows, pk=model_id)
-    context = {
-        "model": found,
-        "validation": found.validations.first(),
-        "measured": found.validations.done().first(),
+    """A model whole, or the part of it that asks for itself while a worker is at it."""
+    found = own_model(request, model_id)
+    if request.htmx:
+        part = request.htmx.target if request.htmx.target in PARTS else "validation"
+        context = {"model": found, **PARTS[part](found)}
+        return render(request, f"training/model.html#{part}", context)
+    context = {"model": found, **about(found)}
+    for of in PARTS.values():
+        context |= of(found)
+    context["is_open"] = any(context[name] for name in WORK)
+    return render(request, "training/model.html", context)
+
+
+def about(found: Model) -> dict[str, Any]:
+    """What does not change while one looks."""
+    lineage = training.lineage_of(model=found)
+    context: dict[str, Any] = {
+        "progress": training.job_progress(job=found.job),
+        "layers": training.model_layers(model=found),
+        "lineage": lineage,
+        "split": lineage.split,
+        "command": lineage.command,
+        "config_json": json.dumps(found.job.config, indent=2, ensure_ascii=False),
     }
-    template = "training/model.html#validation" if request.htmx else "training/model.html"
-    return render(request, template, context)
+    try:
+        described = training.describe_model(model=found)
+    except training.ModelUnreadable as refusal:
+        return context | {"unreadable": str(refusal)}
+    signature = [("What goes in", described.inputs), ("What comes out", described.outputs)]
+    return context | {"described": described, "signature": signature}
+
+
+def measured_of(found: Model) -> dict[str, Any]:
+    newest = found.validations.first()
+    return {
+        "validation": newest,
+        "measured": found.validations.done().first(),
+        "is_measuring": newest is not None and not newest.is_over,
+    }
+
+
+def reproduced_of(found: Model) -> dict[str, Any]:
+    rows = list(found.reproductions.select_related("job")[:REPRODUCTIONS_SHOWN])
+    context: dict[str, Any] = {
+        "reproductions": rows,
+        "reproduced": training.count_reproductions(model=found),
+        "is_reproducing": any(not row.is_over for row in rows),
+    }
+    try:
+        return context | {"quote": training.quote_reproduction(model=found)}
+    except Refusal as refusal:
+        return context | {"no_quote": str(refusal)}
+
+
+def made_of(found: Model) -> dict[str, Any]:
+    files = training.files_of(found)
+    is_exporting = any(file.export is not None and not file.export.is_over for file in files)
+    return {"files": files, "is_exporting": is_exporting}
+
+
+PARTS = {"validation": measured_of, "reproductions": reproduced_of, "files": made_of}
 
 
 @login_required
@@ -47,3 +115,76 @@ def validate_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(Model.objects.of(request.user), pk=model_id)
     training.validate_model(actor=request.user, model=found)
     return redirect(found)
+
+
+@login_required
+@require_POST
+def reproduce_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
+    found = own_model(request, model_id)
+    training.reproduce_model(actor=request.user, model=found)
+    return redirect(f"{found.get_absolute_url()}#reproductions")
+
+
+@login_required
+@require_POST
+def export_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
+    found = own_model(request, model_id)
+    kind = request.POST.get("kind", "")
+    if kind not in Export.Kind.values:
+        raise Http404(f"kind: {kind!r} is none of {', '.join(Export.Kind.values)}")
+    training.export_model(actor=request.user, model=found, kind=Export.Kind(kind))
+    return redirect(f"{found.get_absolute_url()}#files")
+
+
+# What is taken home
+
+
+@login_required
+@require_GET
+def model_file(request: MemberRequest, model_id: uuid.UUID, kind: str) -> HttpResponseBase:
+    """One of the model's files, in parts, so that none is ever whole in memory."""
+    found = own_model(request, model_id)
+    file, opened = training.open_file(actor=request.user, model=found, kind=kind)
+    parts = training.parts(opened)
+    response = StreamingHttpResponse(
+        asynchronous(parts) if isinstance(request, ASGIRequest) else parts,
+        content_type="application/octet-stream",
+    )
+    response["Content-Length"] = str(file.size_bytes)
+    response["ETag"] = f'"{file.sha256}"'
+    named(response, f"{slugify(found.name)[:80] or 'model'}.{file.kind}")
+    return response
+
+
+async def asynchronous(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same parts, each read in a thread, so that a slow disk holds up nobody else."""
+    following = sync_to_async(partial(next, parts, b""))
+    while part := await following():
+        yield part
+
+
+def named(response: HttpResponseBase, name: str) -> None:
+    """To be kept under this name, and shown by no browser as anything else than it is."""
+    disposition = content_disposition_header(as_attachment=True, filename=name)
+    response["Content-Disposition"] = disposition or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+
+
+@login_required
+@require_GET
+def model_card(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
+    found = own_model(request, model_id)
+    text = training.write_card(model=found)
+    response = HttpResponse(text, content_type="text/markdown; charset=utf-8")
+    named(response, f"{slugify(found.name)[:80] or 'model'}-card.md")
+    return response
+
+
+@login_required
+@require_GET
+def model_bill(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
+    found = own_model(request, model_id)
+    text = training.write_bill(model=found)
+    response = HttpResponse(text, content_type="application/vnd.cyclonedx+json; version=1.6")
+    named(response, f"{slugify(found.name)[:80] or 'model'}-bom.json")
+    return response

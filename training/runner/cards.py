@@ -1,0 +1,217 @@
+"""The card of a model: a head in YAML for machines, as Hugging Face reads it, and a body in
+Markdown for people.
+
+Every figure is from a validation of ours on rows that no training read, so it is marked verified;
+what nobody measured is said not to have been. What the author has to say stands on the template.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from training.models import Category
+from training.runner.dossiers import Dossier
+
+NAMES_SHOWN = 12
+VALUES_SHOWN = 8
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~])")
+LANGUAGE_UNKNOWN = "und"  # ISO 639: nobody said which
+
+
+def card(dossier: Dossier) -> str:
+    head = yaml.safe_dump(metadata(dossier), sort_keys=False, allow_unicode=True, width=100)
+    return f"---\n{head}---\n\n" + "\n".join(body(dossier)).strip() + "\n"
+
+
+# --------------------------------------------------------------------------------------- machines
+
+
+def metadata(dossier: Dossier) -> dict[str, Any]:
+    model, job = dossier.model, dossier.job
+    head: dict[str, Any] = {
+        "license": "other",
+        "license_name": "not-chosen",
+        "library_name": "neural-marketplace",
+        "pipeline_tag": dossier.task,
+        "tags": [str(job.category), dossier.architecture, "wasm", "bit-reproducible"],
+        "datasets": [dossier.dataset.slug],
+    }
+    if job.category == Category.NLP:
+        head["language"] = [LANGUAGE_UNKNOWN]
+    if job.parent is not None:
+        head["base_model"] = [str(job.parent.pk)]
+        head["base_model_relation"] = "finetune"
+    if dossier.figures:
+        head["model-index"] = [{"name": model.name, "results": [result(dossier)]}]
+    return head
+
+
+def result(dossier: Dossier) -> dict[str, Any]:
+    measured = dossier.measured
+    assert measured is not None
+    return {
+        "task": {"type": dossier.task},
+        "dataset": {
+            "name": dossier.dataset.name,
+            "type": dossier.dataset.slug,
+            "split": "test",
+            "revision": dossier.dataset.sha256,
+        },
+        "metrics": [
+            {"type": name, "value": figure["value"], "verified": True} | interval(figure)
+            for name, figure in dossier.figures.items()
+        ],
+        "source": {"name": f"validation {measured.pk}", "url": dossier.address},
+    }
+
+
+def interval(figure: Mapping[str, Any]) -> dict[str, Any]:
+    if figure.get("low") is None:
+        return {}
+    return {"args": {"interval_95": [figure["low"], figure["high"]]}}
+
+
+# ----------------------------------------------------------------------------------------- people
+
+
+def body(dossier: Dossier) -> Iterator[str]:
+    model = dossier.model
+    yield f"# {plain(model.name)}"
+    yield ""
+    yield (
+        f"A {dossier.architecture.replace('_', ' ')} of {model.parameters:,} parameters for "
+        f"{dossier.job.get_category_display().lower()}, version {model.version}. Everything below "
+        "was measured or recorded by the platform; nothing is the author's word."
+    )
+    for title, section in SECTIONS.items():
+        yield f"\n## {title}\n"
+        yield from section(dossier)
+
+
+def intended_use(dossier: Dossier) -> Iterator[str]:
+    yield (
+        f"To answer rows like those of “{plain(dossier.dataset.name)}”. Nothing else was measured, "
+        "so for other data its figures say nothing."
+    )
+    yield ""
+    yield "What goes in:"
+    yield ""
+    inputs = dossier.description.inputs
+    for field in inputs[:NAMES_SHOWN]:
+        yield f"- {plain(field.name)}: {field.kind}{listed(field.values)}"
+    if len(inputs) > NAMES_SHOWN:
+        yield f"- and {len(inputs) - NAMES_SHOWN:,} more like these"
+    yield ""
+    yield "What comes out:"
+    yield ""
+    for field in dossier.description.outputs[:NAMES_SHOWN]:
+        yield f"- {plain(field.name)}: {field.kind}{listed(field.values)}"
+
+
+def listed(values: Any) -> str:
+    if not values:
+        return ""
+    more = f" and {len(values) - VALUES_SHOWN:,} more" if len(values) > VALUES_SHOWN else ""
+    return f" ({', '.join(plain(value) for value in values[:VALUES_SHOWN])}{more})"
+
+
+def limits(dossier: Dossier) -> Iterator[str]:
+    measured = dossier.measured
+    if measured is None:
+        yield "- It was not measured yet: nothing is known of how good it is."
+        return
+    yield (
+        f"- Its quality was measured on {measured.rows or 0:,} rows of one dataset; the intervals "
+        "below are as wide as so few rows make them."
+    )
+    classes = measured.report.get("per_class", [])
+    if classes:
+        worst = min(classes, key=lambda one: one["recall"])
+        yield (
+            f"- It finds “{plain(worst['name'])}” worst: {worst['recall'] * 100:.1f} % of its "
+            f"{worst['rows']:,} rows."
+        )
+    missing = [
+        words
+        for section, words in (("robustness", "disturbed rows"), ("fairness", "groups of people"))
+        if section not in measured.report
+    ]
+    if missing:
+        yield f"- What it does to {' and '.join(missing)} was not assessed."
+    yield "- It answers whatever it is given, also what it has never seen."
+
+
+def training_data(dossier: Dossier) -> Iterator[str]:
+    dataset = dossier.dataset
+    yield f"- Dataset: {plain(dataset.name)}, version {dataset.version}, {dataset.rows:,} rows"
+    if dataset.source:
+        yield f"- Source: {plain(dataset.source)}"
+    yield f"- Licence of the data: {plain(dataset.licence) or 'not stated'}"
+    yield f"- Split: {dossier.split}"
+    yield f"- SHA-256 of the rows: `{dataset.sha256}`"
+
+
+def evaluation(dossier: Dossier) -> Iterator[str]:
+    if dossier.measured is None:
+        yield "Not measured yet."
+        return
+    yield "On the test rows, which no training read:"
+    yield ""
+    yield "| figure | value | 95 % interval | without a network |"
+    yield "| --- | ---: | ---: | ---: |"
+    for name, figure in dossier.figures.items():
+        low, baseline = figure.get("low"), figure.get("baseline")
+        between = "" if low is None else f"{low:.4g} to {figure['high']:.4g}"
+        simple = "" if baseline is None else f"{baseline:.4g}"
+        yield f"| {name.replace('_', ' ')} | {figure['value']:.4g} | {between} | {simple} |"
+    if dossier.latencies:
+        yield ""
+        told = ", ".join(f"{name} {value:.3g} ms" for name, value in dossier.latencies.items())
+        where = dossier.measured.report.get("environment", {}).get("processor", "one thread")
+        yield f"One row takes: {told} ({plain(where)})."
+
+
+def reproduction(dossier: Dossier) -> Iterator[str]:
+    model, job = dossier.model, dossier.job
+    yield "The same rows, configuration, seed and kernel give the same weights to the last bit:"
+    yield ""
+    yield f"    {dossier.command}"
+    yield ""
+    yield f"- Seed: {job.seed}"
+    yield f"- Kernel: `{model.kernel_hash}`"
+    yield f"- Weights: `{model.weights_sha256}`"
+    times, same = (
+        len(dossier.reproductions),
+        sum(bool(r.is_identical) for r in dossier.reproductions),
+    )
+    yield f"- Made again {times} times, {same} identical" if times else "- Not made again yet"
+    yield ""
+    yield "```json"
+    yield json.dumps(job.config, indent=2)
+    yield "```"
+
+
+def contents(dossier: Dossier) -> Iterator[str]:
+    yield "| file | bytes | SHA-256 | scan |"
+    yield "| --- | ---: | --- | --- |"
+    for file in dossier.files:
+        if file.is_ready:
+            yield f"| {file.label} | {file.size_bytes:,} | `{file.sha256}` | {file.scan_state} |"
+
+
+SECTIONS = {
+    "Intended use": intended_use,
+    "Limits": limits,
+    "Training data": training_data,
+    "Evaluation": evaluation,
+    "How to reproduce": reproduction,
+    "Files": contents,
+}
+
+
+def plain(text: str) -> str:
+    """What somebody wrote, so that Markdown reads it as nothing but letters, in one line."""
+    return SPECIAL.sub(r"\\\1", " ".join(str(text).split()))

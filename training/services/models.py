@@ -1,0 +1,76 @@
+"""What a model is, where it comes from and what came of it, for pages, cards and the API."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from kernels.graphfields import GraphRefused
+from kernels.outline import LayerEstimate
+from kernels.tensors import ModelRefused
+from training.models import Job, Model
+from training.runner import bills, cards, descriptions, dossiers
+from training.runner.blobs import BlobFault
+from training.runner.descriptions import Description
+from training.runner.quotes import InvalidConfig
+from training.runner.recipes import RecipeRefused
+from training.services.compositions import network_layers
+from training.services.predictions import ModelUnreadable
+
+log = structlog.get_logger()
+UNREADABLE = (BlobFault, ModelRefused, GraphRefused, RecipeRefused)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a model comes from, and what came of it. `split` says how the rows were divided, and
+    `command` makes the model again.
+    """
+
+    job: Job
+    parent: Model | None
+    children: Sequence[Model]
+    versions: Sequence[Model]
+    split: str
+    command: str
+
+
+def lineage_of(*, model: Model) -> Lineage:
+    return Lineage(
+        job=model.job,
+        parent=model.job.parent,
+        children=list(Model.objects.filter(job__parent=model)),
+        versions=list(Model.objects.filter(family=model.family).order_by("-version")),
+        split=dossiers.split_of(model.job.dataset),
+        command=dossiers.command_of(model),
+    )
+
+
+def describe_model(*, model: Model) -> Description:
+    """What the model's file says of itself. Raises ModelUnreadable."""
+    try:
+        return descriptions.describe(model.sha256)
+    except UNREADABLE as error:
+        log.exception("model_unreadable", sha256=model.sha256)
+        raise ModelUnreadable(
+            "The file of this model cannot be read at present; it was logged for those who run "
+            "the site."
+        ) from error
+
+
+def model_layers(*, model: Model) -> list[LayerEstimate]:
+    """Every layer, to be drawn; none where its configuration is of a time before today's."""
+    try:
+        return network_layers(dataset=model.job.dataset, config=model.job.config)
+    except InvalidConfig:
+        return []
+
+
+def write_card(*, model: Model) -> str:
+    """The model's card: YAML for machines, then Markdown for people. Raises ModelUnreadable."""
+    return cards.card(dossiers.dossier_of(model, describe_model(model=model)))
+
+
+def write_bill(*, model: Model) -> str:
+    """The model's bill of materials, CycloneDX 1.6 in JSON. Raises ModelUnreadable."""
+    return bills.bill(dossiers.dossier_of(model, describe_model(model=model)))
