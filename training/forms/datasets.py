@@ -32,6 +32,7 @@ SPLITS = {
     "time": "By time: the newest rows test",
     "group": "By group: a group is in one part only",
 }
+SHARES = {"train": (5, 95), "validation": (0, 90), "test": (1, 90)}  # percent
 NUMBERS = ("window", "horizon", "season", "steps")  # of a recipe, by form
 EXTRAS = {"series": ("window", "horizon", "season"), "text": ("tokenizer", "steps")}
 COLUMN_PATH = re.compile(r"recipe\.columns\[(\d+)\]\.(kind|role|sensitive|missing)")
@@ -88,7 +89,7 @@ class SchemaForm(forms.Form):
         """The schema as the values of the fields."""
         split = training.DEFAULT_SPLIT | self.dataset.split
         found: dict[str, Any] = {f"split_{key}": value for key, value in split.items()}
-        for part in ("train", "validation", "test"):
+        for part in SHARES:
             found[f"split_{part}"] = round(100 * split[part], 2)
         found |= {key: self.recipe[key] for key in ("kind", *NUMBERS) if key in self.recipe}
         found["tokenizer"] = self.recipe.get("tokenizer", "words")
@@ -148,9 +149,9 @@ class SchemaForm(forms.Form):
         self.fields["split_kind"] = forms.ChoiceField(
             label="How", choices=list(SPLITS.items()), widget=forms.RadioSelect
         )
-        for part in ("train", "validation", "test"):
+        for part, (least, most) in SHARES.items():
             self.fields[f"split_{part}"] = forms.FloatField(
-                label=f"{part.capitalize()}, %", min_value=0, max_value=100
+                label=f"{part.capitalize()}, %", min_value=least, max_value=most
             )
         self.fields["split_seed"] = forms.IntegerField(
             label="Seed", min_value=0, help_text="The same seed draws the same rows."
@@ -189,7 +190,7 @@ class SchemaForm(forms.Form):
         """The recipe and the split."""
         data = self.cleaned_data
         split = {key: data[f"split_{key}"] for key in ("kind", "seed", "column")}
-        for part in ("train", "validation", "test"):
+        for part in SHARES:
             split[part] = round(data[f"split_{part}"] / 100, 6)
         recipe = self.recipe | {"columns": [self.column(at) for at in range(len(self.columns))]}
         if self.may_change_form:

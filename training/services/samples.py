@@ -1,11 +1,13 @@
 """What a dataset looks like: its first rows as people wrote them, and how each column is spread.
 
-It is worked out once from the stored rows and kept under their hash, since rows may be many.
+Of data that people brought, the worker's report says it; of bundled data it is worked out from the
+stored rows, once, and kept under their hash.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 from django.core.cache import cache
@@ -29,7 +31,7 @@ BINS = 20
 VALUES_SHOWN = 12
 SERIES_POINTS_MAX = 5_000
 PICTURE_SIDE_MAX = 64
-Cell = float | str
+Cell = float | str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class Spread:
     counts: list[int]
     edges: list[float] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
+    missing: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +76,23 @@ def sample_rows(*, dataset: Dataset) -> Sample:
     key = f"sample/{dataset.sha256}/{dataset.pk}"
     kept: Sample | None = cache.get(key)
     if kept is None:
-        kept = take_sample(dataset, load_rows(dataset))
+        kept = take_sample(dataset)
         cache.set(key, kept, timeout=KEPT_SECONDS)
     return kept
 
 
-def take_sample(dataset: Dataset, rows: Rows) -> Sample:
+def take_sample(dataset: Dataset) -> Sample:
+    found = drawn_sample(dataset)
+    if not dataset.report.get("columns"):
+        return found
+    return replace(found, spreads=reported_spreads(dataset.report["columns"]))
+
+
+def drawn_sample(dataset: Dataset) -> Sample:
+    """The first rows, in the form that they have."""
+    if dataset.report.get("first_rows") and dataset.recipe["kind"] == Form.TABLE:
+        return reported_table(dataset.report["first_rows"])
+    rows = load_rows(dataset)
     if not len(rows):
         return Sample()
     recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
@@ -106,6 +120,40 @@ def labels(dataset: Dataset, recipe: Recipe | None, rows: Rows, count: int) -> l
     if names and flat.dtype.kind in "iu":
         return [names[number] for number in flat]
     return [f"{number:.4g}" for number in flat]
+
+
+# What the worker said
+
+
+def reported_table(given: Sequence[Mapping[str, Cell]]) -> Sample:
+    """The rows as they came, columns that are ignored among them."""
+    header = list(given[0])
+    return Sample(
+        header=header[:COLUMNS_SHOWN],
+        rows=[
+            (number, [row[name] for name in header[:COLUMNS_SHOWN]])
+            for number, row in enumerate(given[:TABLE_ROWS])
+        ],
+        hidden=max(0, len(header) - COLUMNS_SHOWN),
+    )
+
+
+def reported_spreads(columns: Sequence[Mapping[str, Any]]) -> list[Spread]:
+    """Of numbers and dates a histogram, of others the commonest values."""
+    found = []
+    for column in columns[:SPREADS_SHOWN]:
+        drawn = column.get("histogram", {})
+        top = list(column.get("top", {}).items())[:VALUES_SHOWN]
+        found.append(
+            Spread(
+                name=column["name"],
+                counts=drawn.get("counts", [count for _, count in top]),
+                edges=drawn.get("edges", []),
+                values=[value for value, _ in top],
+                missing=column["missing"],
+            )
+        )
+    return [spread for spread in found if spread.counts]
 
 
 # Pictures

@@ -14,14 +14,18 @@ LEAST = 1.5  # height of a bar that is there at all
 
 
 @register.filter
-def cell(value: float | str) -> str:
+def cell(value: float | str | None) -> str:
     """Write a value as its column has it: a number for people, a text as it is."""
     return value if isinstance(value, str) else figure(value, 6)
 
 
 @register.inclusion_tag("_distribution.html")
 def distribution(
-    name: str, counts: Sequence[int], edges: Sequence[float], values: Sequence[str]
+    name: str,
+    counts: Sequence[int],
+    edges: Sequence[float],
+    values: Sequence[str],
+    missing: int = 0,
 ) -> dict[str, Any]:
     """Draw a word-sized histogram, or a bar for each of `values` where there are no edges."""
     most, wide = max(counts, default=0) or 1, WIDTH / max(len(counts), 1)
@@ -42,6 +46,7 @@ def distribution(
     commonest = titles[list(counts).index(max(counts))] if counts else "none"
     return {
         "name": name,
+        "missing": missing,
         "bars": bars,
         "width": WIDTH,
         "height": HEIGHT,

@@ -22,6 +22,12 @@ from training.forms.datasets import SHOWN_MAX, SchemaForm, TextsForm, UploadForm
 from training.models import Category, Dataset, Work
 
 PAGE_SIZE = 24
+LEVELS = ("bad", "warn", "ok")  # of what was found in the rows
+LEVEL_WORDS = {
+    "bad": {"word": "mend", "badge": "danger"},
+    "warn": {"word": "look", "badge": "warning"},
+    "ok": {"word": "fine", "badge": "success"},
+}
 
 
 def visible(user: User | None, slug: str) -> Dataset:
@@ -90,6 +96,7 @@ def dataset(request: PageRequest, slug: str) -> HttpResponse:
         "dataset": found,
         "is_owner": is_owner,
         "steps": steps(found),
+        "health": health(found),
         "versions": Dataset.objects.filter(family=found.family).order_by("-version"),
     }
     if found.sha256:
@@ -112,6 +119,12 @@ def steps(dataset: Dataset) -> list[dict[str, str]]:
     now = "failed" if dataset.is_over else "current"
     states = ["done"] * at + [now] + ["todo"] * (len(names) - at - 1)
     return [{"label": name, "state": state} for name, state in zip(names, states, strict=True)]
+
+
+def health(dataset: Dataset) -> list[dict[str, str]]:
+    """What was found in the rows, the worst first."""
+    found = sorted(dataset.report.get("health", []), key=lambda each: LEVELS.index(each["level"]))
+    return [LEVEL_WORDS[each["level"]] | {"message": each["message"]} for each in found]
 
 
 @login_required

@@ -1,0 +1,338 @@
+"""The pages of datasets, as people use them. No test here runs scripts."""
+
+import re
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from tests.conftest import SMALL
+from tests.training.test_uploads import CSV, tight, upload
+from training import services as training
+from training.models import Dataset, Tier
+from training.runner import datasets
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
+
+def text(response) -> str:
+    return response.content.decode()
+
+
+def prepared(dataset: Dataset) -> Dataset:
+    """After a worker was here."""
+    datasets.prepare_dataset(str(dataset.pk))
+    dataset.refresh_from_db()
+    return dataset
+
+
+def form(content=CSV, file_name="plants.csv", **fields) -> dict:
+    return {"file": SimpleUploadedFile(file_name, content), "name": "", "licence": ""} | fields
+
+
+def errors(page: str) -> list[str]:
+    """What stands beside the fields."""
+    return re.findall(r'<div class="error" id="\w+">(?:<p>)?([^<]+)', page)
+
+
+def schema_form(page) -> dict[str, str]:
+    """The fields of the schema's form as a browser would send them back."""
+    found = {}
+    for field in page.context["form"]:
+        value = field.value()
+        if value is not False and value is not None:
+            found[field.html_name] = "on" if value is True else str(value)
+    return found
+
+
+def test_alice_brings_a_file_and_comes_to_its_page(client, alice):
+    client.force_login(alice)
+    answer = client.post("/datasets/new/", form(name="Plants", licence="MIT"))
+    dataset = Dataset.objects.get()
+    assert answer.url == dataset.get_absolute_url()
+    page = text(client.get(answer.url))
+    assert "Waiting for a worker" in page
+    assert 'hx-trigger="every 1s"' in page
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in page
+    assert "Train on this" not in page
+
+
+def test_the_page_follows_until_the_rows_are_there(client, alice):
+    client.force_login(alice)
+    dataset = prepared(upload(alice, licence="MIT", description="Of the garden."))
+    page = text(client.get(dataset.get_absolute_url(), headers={"HX-Request": "true"}))
+    assert "<html" not in page
+    assert "hx-trigger" not in page
+    for shown in ("Train on this", "The first rows", "Class balance", "Health", "Of the garden."):
+        assert shown in page
+    assert dataset.sha256 in page
+    assert dataset.upload_sha256 in page
+    assert page.count('class="distribution"') == 3
+    assert f"{dataset.test_rows}</b>" in page
+
+
+def test_with_scripts_the_browser_is_sent_to_the_page(client, alice):
+    client.force_login(alice)
+    answer = client.post("/datasets/new/", form(), headers={"HX-Request": "true"})
+    assert answer["HX-Redirect"] == Dataset.objects.get().get_absolute_url()
+
+
+def test_what_was_typed_is_kept_when_a_file_is_refused(client, alice):
+    client.force_login(alice)
+    fields = form(b"\x1f\x8b", "a.csv.gz", name="My plants", licence="CC BY 4.0")
+    for headers in ({}, {"HX-Request": "true"}):
+        fields["file"].seek(0)
+        page = text(client.post("/datasets/new/", fields, headers=headers))
+        assert errors(page) == ["&#x27;a.csv.gz&#x27; is a gzip archive; unpack it."]
+        assert 'value="My plants"' in page
+        assert 'value="CC BY 4.0" selected' in page
+    assert not Dataset.objects.exists()
+
+
+def test_the_form_says_what_it_takes(client, alice):
+    client.force_login(alice)
+    page = text(client.get("/datasets/new/"))
+    for told in ("CSV, TSV, Parquet, JSON lines", "50 MB", "200,000 rows", "50 datasets"):
+        assert told in page
+    assert 'enctype="multipart/form-data"' in page
+
+
+def test_a_file_is_missing_too_large_or_one_too_many(client, alice, monkeypatch):
+    client.force_login(alice)
+    assert errors(text(client.post("/datasets/new/", {"name": "x"}))) == ["This field is required."]
+    tight(monkeypatch, file_bytes=10)
+    assert "has more than 10 bytes" in errors(text(client.post("/datasets/new/", form())))[0]
+    tight(monkeypatch, datasets=0)
+    assert "as many as your plan keeps" in text(client.post("/datasets/new/", form()))
+
+
+def test_mallory_names_a_file_with_control_characters(client, mallory):
+    client.force_login(mallory)
+    page = text(client.post("/datasets/new/", form(name="x\x07y")))
+    assert errors(page) == ["must be text that people can see, in one line."]
+    assert not Dataset.objects.exists()
+
+
+def test_a_file_that_cannot_be_read_says_why_and_the_way_out(client, alice):
+    client.force_login(alice)
+    dataset = prepared(upload(alice, b"a,b\n1,2\n3\n\xff\xfe\xfd,1\n", "broken.csv"))
+    assert dataset.status == "failed"
+    page = text(client.get(dataset.get_absolute_url()))
+    assert "It could not be prepared" in page
+    assert dataset.error_code in page
+    assert "Bring another file" in page
+    assert "Train on this" not in page
+
+
+# The schema
+
+
+def test_alice_corrects_a_schema(client, alice):
+    client.force_login(alice)
+    dataset = prepared(upload(alice))
+    address = reverse("training:schema", args=[dataset.slug])
+    page = client.get(address)
+    fields = schema_form(page)
+    assert (fields["kind_0"], fields["role_2"]) == ("number", "target")
+    assert 'aria-label="Kind of length"' in text(page)
+    fields |= {"kind_1": "category", "missing_0": "0", "sensitive_1": "on", "split_seed": "9"}
+    answer = client.post(address, fields)
+    assert answer.url == dataset.get_absolute_url()
+    dataset = prepared(dataset)
+    assert dataset.status == "done", dataset.error_message
+    width = dataset.recipe["columns"][1]
+    assert (width["kind"], width["sensitive"]) == ("category", True)
+    assert sorted(width["values"]) == ["0", "1", "2", "3", "4", "5", "6"]
+    assert float(dataset.recipe["columns"][0]["missing"]) == 0
+    assert (dataset.split["seed"], dataset.columns) == (9, 8)
+
+
+def test_a_schema_that_does_not_fit_is_shown_beside_its_fields(client, alice):
+    client.force_login(alice)
+    dataset = prepared(upload(alice))
+    address = reverse("training:schema", args=[dataset.slug])
+    fields = schema_form(client.get(address))
+    page = client.post(address, fields | {"missing_0": "much", "kind_1": "text"})
+    assert page.status_code == 200
+    shown = errors(text(page))
+    assert any("must be a number" in reason for reason in shown)
+    assert 'href="#id_missing_0"' in text(page)
+    assert 'value="much"' in text(page)
+    page = text(client.post(address, fields | {"split_train": "90", "split_test": "90"}))
+    assert "the shares make" in page
+    dataset.refresh_from_db()
+    assert dataset.status == "done"
+
+
+def test_a_table_is_read_as_a_series(client, alice):
+    client.force_login(alice)
+    rows = "day,level\n" + "".join(
+        f"2024-{1 + day // 28:02}-{1 + day % 28:02},{day % 7}\n" for day in range(280)
+    )
+    dataset = prepared(upload(alice, rows.encode(), "levels.csv"))
+    address = reverse("training:schema", args=[dataset.slug])
+    fields = schema_form(client.get(address)) | {
+        "kind": "series",
+        "window": "14",
+        "horizon": "7",
+        "season": "7",
+        "role_0": "time",
+        "role_1": "target",
+        "split_kind": "time",
+        "split_column": "day",
+    }
+    assert client.post(address, fields).status_code == 302
+    dataset = prepared(dataset)
+    assert dataset.status == "done", dataset.error_message
+    assert (dataset.category, dataset.shape["input"]) == ("timeseries", [14, 1])
+    page = text(client.get(dataset.get_absolute_url()))
+    assert "The series" in page
+    again = schema_form(client.get(address))
+    assert (again["window"], again["horizon"]) == ("14", "7")
+
+
+def test_of_very_many_columns_those_are_shown_that_were_asked_for(client, alice):
+    client.force_login(alice)
+    names = ",".join(f"pixel{number}" for number in range(300))
+    rows = "\n".join(
+        ",".join(str((row * number) % 5) for number in range(300)) for row in range(30)
+    )
+    dataset = prepared(upload(alice, f"{names}\n{rows}\n".encode(), "wide.csv"))
+    address = reverse("training:schema", args=[dataset.slug])
+    page = text(client.get(address))
+    assert "200 of 300 columns are shown" in page
+    narrow = client.get(f"{address}?q=pixel29")
+    assert "11 of 300 columns are shown" in text(narrow)
+    fields = schema_form(narrow) | {"role_290": "ignored"}
+    assert client.post(f"{address}?q=pixel29", fields).status_code == 302
+    dataset.refresh_from_db()
+    roles = [column["role"] for column in dataset.recipe["columns"]]
+    assert [at for at, role in enumerate(roles) if role == "ignored"] == [290]
+
+
+def test_a_corrected_schema_that_a_job_stands_on_is_another_version(client, alice, digits):
+    client.force_login(alice)
+    dataset = prepared(upload(alice))
+    config = SMALL | {
+        "architecture": {
+            "type": "feedforward",
+            "layers": [
+                {"type": "input", "params": {"size": 2}},
+                {"type": "output", "params": {"size": 2, "activation": "softmax"}},
+            ],
+        }
+    }
+    training.submit_job(owner=alice, dataset=dataset, config=config, tier=Tier.NANO)
+    address = reverse("training:schema", args=[dataset.slug])
+    page = client.get(address)
+    assert "this makes the next one" in text(page)
+    answer = client.post(address, schema_form(page))
+    second = Dataset.objects.get(version=2)
+    assert answer.url == second.get_absolute_url()
+    page = text(client.get(dataset.get_absolute_url()))
+    assert "Version 2" in page
+    listed = text(client.get("/datasets/"))
+    assert second.get_absolute_url() in listed
+    assert dataset.get_absolute_url() not in listed  # of a family the newest is listed
+    refused = client.post(reverse("training:delete_dataset", args=[dataset.slug]))
+    assert refused.status_code == 409
+    assert "cannot be deleted" in text(refused)
+
+
+# Lists, names, files
+
+
+def test_the_list_shows_what_is_there_by_category(client, alice, bob, digits):
+    mine = prepared(upload(alice, name="My plants"))
+    client.force_login(alice)
+    page = text(client.get("/datasets/"))
+    assert "Handwritten digits" in page
+    assert "My plants" in page
+    assert "60</b>" in page
+    vision = text(client.get("/datasets/?category=vision"))
+    assert "Nothing of this kind" in vision
+    assert "My plants" in text(client.get(f"/datasets/?category={mine.category}"))
+    client.force_login(bob)
+    assert "My plants" not in text(client.get("/datasets/"))
+
+
+def test_lists_ask_the_database_the_same_for_many_as_for_one(
+    client, alice, django_assert_max_num_queries
+):
+    client.force_login(alice)
+    for number in range(12):
+        upload(alice, name=f"Plants {number}")
+    with django_assert_max_num_queries(12):
+        client.get("/datasets/")
+
+
+def test_alice_renames_and_deletes_from_the_page(client, alice):
+    client.force_login(alice)
+    dataset = prepared(upload(alice))
+    rename = reverse("training:rename_dataset", args=[dataset.slug])
+    texts = {"name": "Leaves", "licence": "MIT", "description": ""}
+    assert "Leaves" in text(client.post(rename, texts, follow=True))
+    assert "name: This field is required" in text(client.post(rename, {}, follow=True))
+    gone = client.post(reverse("training:delete_dataset", args=[dataset.slug]), follow=True)
+    assert "“Leaves” was deleted" in text(gone)
+    assert client.get(dataset.get_absolute_url()).status_code == 404
+
+
+def test_a_file_comes_back_as_it_was_brought_and_is_never_shown(client, alice, digits):
+    client.force_login(alice)
+    dataset = upload(alice, b"<script>alert(1)</script>,1\n", "evil.csv")
+    answer = client.get(reverse("training:dataset_file", args=[dataset.slug]))
+    assert answer.content == b"<script>alert(1)</script>,1\n"
+    assert answer["Content-Disposition"] == 'attachment; filename="evil.csv"'
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert client.get(reverse("training:dataset_file", args=[digits.slug])).status_code == 404
+    rows = client.get(reverse("training:dataset_rows", args=[digits.slug]))
+    assert len(rows.content) == digits.size_bytes
+
+
+PAGES = ("dataset", "schema", "dataset_file", "dataset_rows", "croissant")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_bob_and_mallory_find_nothing_of_alices(client, alice, bob, mallory, name):
+    dataset = prepared(upload(alice))
+    address = reverse(f"training:{name}", args=[dataset.slug])
+    client.force_login(alice)
+    assert client.get(address).status_code == 200
+    for stranger in (bob, mallory):
+        client.force_login(stranger)
+        assert client.get(address).status_code == 404
+    for act in ("schema", "rename_dataset", "delete_dataset"):
+        assert client.post(reverse(f"training:{act}", args=[dataset.slug])).status_code == 404
+    client.logout()
+    assert client.get(address).status_code in (302, 404)
+
+
+def test_nobody_corrects_or_deletes_what_is_bundled(client, alice, digits):
+    client.force_login(alice)
+    assert client.get(reverse("training:schema", args=["digits"])).status_code == 404
+    assert client.post(reverse("training:delete_dataset", args=["digits"])).status_code == 404
+    assert "Correct the schema" not in text(client.get("/datasets/digits/"))
+
+
+def test_a_visitor_is_asked_to_sign_in_to_bring_data(client, db):
+    assert client.get("/datasets/new/").url.startswith("/account/login/")
+
+
+# Pictures, texts and what packages bring
+
+
+@pytest.mark.parametrize(
+    ("slug", "shown"),
+    [
+        ("iris", "petal width (cm)"),
+        ("digit-pictures", 'class="pixels"'),
+        ("languages", 'class="quotes"'),
+        ("co2", "The series"),
+        ("cartpole", "it is an environment"),
+        ("diabetes", 'class="distribution"'),
+    ],
+)
+def test_each_kind_of_bundled_data_is_shown_as_what_it_is(client, db, slug, shown):
+    prepared(training.add_bundled_dataset(slug=slug))
+    assert shown in text(client.get(f"/datasets/{slug}/"))
