@@ -35,8 +35,9 @@ def test_alice_is_quoted_a_preset_within_its_tier_and_trains_two_epochs(alice, n
     config = copy.deepcopy(preset.config)
     config["training"]["epochs"] = 2
     job = training.submit_job(owner=alice, dataset=dataset, config=config, tier=preset.tier)
-    chunks.run_job(str(job.pk))
-    job = Job.objects.get(pk=job.pk)
+    while not job.is_over:  # a busy machine takes more than one chunk
+        chunks.run_job(str(job.pk))
+        job = Job.objects.get(pk=job.pk)
     assert (job.status, job.error_message) == ("done", "")
     assert job.points.count() == 2
     assert Model.objects.get(job=job).category == preset.category

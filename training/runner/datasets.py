@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kernels.data import Target
 from training.models import Dataset, Work
 from training.runner import blobs, leases, uploads
+from training.runner.baselines import baselines
 from training.runner.bundles import BUNDLES, Bundle
 from training.runner.bundles.parts import stratified
 from training.runner.rows import Part, Rows, pack
@@ -40,7 +41,10 @@ def prepare(dataset: Dataset) -> None:
     beat(0)
     parts = parts_of(bundle, seed=dataset.split_seed)
     beat(1)
-    content = pack(Rows(bundle.features, bundle.targets, parts))
+    rows = Rows(bundle.features, bundle.targets, parts)
+    simple = baselines(bundle.shape, rows)
+    beat(2)
+    content = pack(rows)
     leases.write(
         dataset,
         status=Work.Status.DONE,
@@ -57,6 +61,7 @@ def prepare(dataset: Dataset) -> None:
         shape=bundle.shape.to_json(),
         recipe=bundle.recipe.to_json(),
         split=bundle.split,
+        report={"baselines": simple} if simple else {},
         train_rows=int((parts == Part.TRAIN).sum()),
         validation_rows=int((parts == Part.VALIDATION).sum()),
         test_rows=int((parts == Part.TEST).sum()),

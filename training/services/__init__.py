@@ -59,6 +59,7 @@ from training.services.predictions import (
     predict_with_file,
     prediction_kind,
 )
+from training.services.presets import ALL as ALL_PRESETS
 from training.services.presets import PRESETS, Floor, Preset, presets_of
 from training.services.progress import JobProgress, job_curves, job_place, job_progress, job_version
 from training.services.questions import example_question
@@ -102,6 +103,7 @@ from training.services.uploads import (
 from training.services.validations import NotOwner, validate_model
 
 __all__ = [
+    "ALL_PRESETS",
     "BUNDLED",
     "COMPUTE_PRICE_MICROCREDITS",
     "CROISSANT_TYPE",

@@ -85,18 +85,10 @@ ACCURATE = (Floor(metric="accuracy", value=0.95),)
 # What a classifier of digits says of 1,000 samples: how sure it is, and how many digits it names.
 SAMPLED = (
     Floor(metric="sample_confidence", value=0.6),
-    Floor(metric="sample_digits", value=8),
+    Floor(metric="sample_classes", value=8),
 )
 
 ALL = (
-    Preset(
-        name="digits",
-        dataset="digits",
-        category=Category.CLASSIFICATION,
-        tier=Tier.NANO,
-        config=DIGITS,
-        floors=ACCURATE,
-    ),
     Preset(
         name="iris",
         dataset="iris",
@@ -128,6 +120,14 @@ ALL = (
             "architecture": network("feedforward", [dense(32), dropout(0.2)]),
             "training": trained(40, 32, 0.003),
         },
+        floors=ACCURATE,
+    ),
+    Preset(
+        name="digits",
+        dataset="digits",
+        category=Category.CLASSIFICATION,
+        tier=Tier.NANO,
+        config=DIGITS,
         floors=ACCURATE,
     ),
     Preset(
@@ -165,8 +165,8 @@ ALL = (
                 [
                     {
                         "type": "embedding",
-                        "vocab_size": 4_002,
-                        "embed_dim": 64,
+                        "vocab_size": 6_000,
+                        "embed_dim": 32,
                         "positions": "none",
                     },
                     dropout(0.5),

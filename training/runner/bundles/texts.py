@@ -33,7 +33,7 @@ LANGUAGES = {
 }
 LETTERS_MIN = 12  # fewer do not tell one language from another
 MARKED = re.compile(r"[%{<&_\n]")  # places to be filled, markup, names of code
-WORDS_MAX, WORDS_SEEN = 4_000, 24
+WORDS_MAX, WORDS_SEEN = 6_000, 24
 CHARACTERS_SEEN = 64
 
 

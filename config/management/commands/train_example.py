@@ -1,0 +1,108 @@
+"""Trains the example of a category, validates it, and says whether it reached its floor."""
+
+import json
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from config import demo, examples, worker
+from config.demo import StepFailed
+from governance.services import Refusal
+from training import services as training
+from training.models import Category
+
+CATEGORIES = [
+    category.value
+    for category in Category
+    if any(preset.category == category for preset in training.ALL_PRESETS)
+]
+
+
+def summary(found: list[dict[str, Any]]) -> Table:
+    """What came of each example, as a person would want to read it."""
+    columns = ("Example", "Tier", "Seconds", "Credits", "Figure", "Floor", "Without", "Reached")
+    table = Table(*columns, title="Examples", title_justify="left")
+    for each in found:
+        for floor in each["floors"] or [{}]:
+            sign = "<" if floor.get("is_error") else "≥"
+            baseline = floor.get("baseline")
+            table.add_row(
+                each["example"],
+                each["tier"],
+                f"{each['seconds']:.1f}",
+                f"{each['cost_credits']:.2f}",
+                f"{floor['metric']} {floor['value']:.4f}" if floor else "",
+                f"{sign} {floor['floor']:g}" if floor else "",
+                "" if baseline is None else f"{baseline:.4f}",
+                "yes" if floor.get("is_reached", True) else "no",
+            )
+        for simple in each["baselines"]:
+            table.add_row("", "", "", "", "", "", f"{simple['value']:.4f}", simple["name"])
+        if "is_identical" in each:
+            same = "the same weights twice" if each["is_identical"] else "OTHER weights"
+            table.add_row("", "", "", "", "", "", "", same)
+    return table
+
+
+class Command(BaseCommand):
+    help = "Train a category's example on bundled data, and measure it on rows it never saw."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("category", choices=CATEGORIES)
+        parser.add_argument("--dataset", default="", help="of which bundled dataset")
+        parser.add_argument("--preset", default="", help="by name, where a dataset has several")
+        parser.add_argument("--all", action="store_true", help="all of the category, in a list")
+        parser.add_argument("--seed", type=int, default=0, help="floors are set for seed 0")
+        parser.add_argument("--twice", action="store_true", help="and again: the same weights?")
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object, nothing else"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEMO:
+            raise CommandError("DEMO is off here; examples use the demonstration's accounts.")
+        try:
+            found = self.train(options)
+        except (StepFailed, Refusal, worker.WorkerFailed) as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            whole = {"category": options["category"], "examples": found}
+            self.stdout.write(json.dumps(whole if options["all"] else found[0]))
+        else:
+            Console(file=sys.stdout).print(summary(found))
+        missed = [each["example"] for each in found if not each["is_reached"]]
+        missed += [each["example"] for each in found if each.get("is_identical") is False]
+        if missed:
+            raise CommandError(f"These fell short: {', '.join(missed)}.")
+
+    def train(self, options: dict[str, Any]) -> list[dict[str, Any]]:
+        chosen = examples.choose(
+            category=options["category"], dataset=options["dataset"], name=options["preset"]
+        )
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        console = Console(stderr=True, quiet=options["json"])
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("Starting", total=1.0)
+            demo.prepare_database()
+
+            def progress(step: str, share: float) -> None:
+                bar.update(task, description=step, completed=share)
+
+            with worker.at_work():
+                return [
+                    examples.report(
+                        examples.train(
+                            owner=demo.person("alice"),
+                            preset=preset,
+                            seed=options["seed"],
+                            is_twice=options["twice"],
+                            progress=progress,
+                        )
+                    )
+                    for preset in (chosen if options["all"] else chosen[:1])
+                ]
