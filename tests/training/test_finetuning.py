@@ -1,10 +1,13 @@
 """Fine-tuning: alice trains a model further, and whose weights it began from can be proved."""
 
 import copy
+import json
+import re
 
 import pytest
 
 from kernels import modelfile
+from tests.training.test_studio import Visitor, at
 from training import services as training
 from training.models import Dataset, Job, Model, Tier
 from training.runner import blobs, chunks, datasets
@@ -113,3 +116,46 @@ def test_mallory_may_not_train_alices_model_further(mallory, model, digits):
             tier=Tier.NANO,
         )
     assert not Job.objects.filter(parent=model).exists()
+
+
+# ------------------------------------------------------------------------------------- its pages
+
+
+@pytest.fixture
+def studio(client, alice, model) -> Visitor:
+    """The studio, as alice comes to it from her model's page."""
+    client.force_login(alice)
+    found = client.get(model.get_absolute_url()).content.decode()
+    (parent,) = re.findall(r'href="/jobs/new/\?parent=([^"]+)"', found)
+    return Visitor(client, parent=parent)
+
+
+def test_alice_goes_from_her_model_to_a_job_that_begins_there(client, studio, model):
+    assert "Begins from the weights of" in studio.page
+    assert "4 of 4 weights are taken over." in studio.page
+    studio.press("start", **{"training.epochs": "1"})
+    job = Job.objects.get(parent=model)
+    assert studio.answer.url == job.get_absolute_url()
+    assert (job.epochs, job.config["architecture"]) == (1, model.job.config["architecture"])
+    assert (
+        f'begins from <a href="{model.get_absolute_url()}"'
+        in client.get(job.get_absolute_url()).content.decode()
+    )
+
+
+def test_while_alice_changes_a_layer_she_reads_what_is_drawn_anew(studio):
+    studio.form.values[at(1, "size")] = "40"
+    said = "1 of 4 weights are taken over; drawn anew, since they do not fit: dense0.weight"
+    assert said in studio.type()
+
+
+def test_a_parent_that_does_not_fit_is_refused_where_it_is_composed(studio, model):
+    studio.press("start", config=json.dumps(training.presets_of("digits")[1].config))
+    assert "must be &#x27;feedforward&#x27;" in studio.page
+    assert not Job.objects.filter(parent=model).exists()
+
+
+def test_mallory_finds_no_studio_for_alices_model(client, mallory, model):
+    client.force_login(mallory)
+    assert client.get("/jobs/new/", {"parent": str(model.pk)}).status_code == 404
+    assert client.get("/jobs/new/", {"parent": "nonsense"}).status_code == 404

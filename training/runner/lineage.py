@@ -13,6 +13,10 @@ class Inheritance:
     taken: tuple[str, ...]
     drawn: tuple[str, ...]
 
+    @property
+    def weights(self) -> int:
+        return len(self.taken) + len(self.drawn)
+
 
 def inheritance(parent: NetworkConfig, child: NetworkConfig) -> Inheritance:
     """From the configurations alone, as `Trainer.begin_from` does it with the parent's file: what

@@ -9,8 +9,9 @@ from kernels.architecture import ends
 from kernels.data import DataShape
 from kernels.fields import Problem
 from kernels.outline import LayerEstimate
-from training.models import Dataset, Tier
+from training.models import Dataset, Model, Tier
 from training.runner import tiers
+from training.runner.lineage import Inheritance
 from training.runner.quotes import (
     InvalidConfig,
     Quote,
@@ -18,6 +19,7 @@ from training.runner.quotes import (
     parse_config,
     quote_job,
 )
+from training.services.finetuning import inherited
 from training.services.presets import presets_of
 
 
@@ -34,6 +36,7 @@ class Preview:
     fits: Tier | None = None
     words: Mapping[str, LayerEstimate] = field(default_factory=dict)
     layers: Sequence[LayerEstimate] = ()
+    inheritance: Inheritance | None = None  # of what is trained further: what it takes over
 
     @property
     def seconds(self) -> float:
@@ -50,8 +53,11 @@ def network_layers(*, dataset: Dataset, config: Mapping[str, Any]) -> list[Layer
     return outline.layers(parse_config(config, dataset))
 
 
-def preview_job(*, dataset: Dataset, config: object, tier: Tier) -> Preview:
+def preview_job(
+    *, dataset: Dataset, config: object, tier: Tier, parent: Model | None = None
+) -> Preview:
     """All that can be said of a job that somebody is composing; a mistake in it is an answer too.
+    With a `parent` the job begins from that model's weights.
 
     Raises NotReady where the data are still being prepared.
     """
@@ -61,9 +67,12 @@ def preview_job(*, dataset: Dataset, config: object, tier: Tier) -> Preview:
     try:
         layers = network_layers(dataset=dataset, config=config)
         quote, fits, said = quoted(dataset, config, tier)
+        found = None if parent is None else inherited(parent, dataset, config)
     except InvalidConfig as refusal:
         return Preview(problems=problems_of(refusal), words=written)
-    return Preview(words=written, layers=layers, quote=quote, fits=fits, tier_problem=said)
+    return Preview(
+        words=written, layers=layers, quote=quote, fits=fits, tier_problem=said, inheritance=found
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

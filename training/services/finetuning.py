@@ -77,8 +77,8 @@ def refused(field: str, reason: str) -> InvalidConfig:
 
 def said(model: Model, found: Inheritance) -> str:
     """What a job's log says of where it begins."""
-    weights = len(found.taken) + len(found.drawn)
-    begins = f"Begins from “{model.name}”: {len(found.taken)} of {weights} weights are taken over"
+    share = f"{len(found.taken)} of {found.weights} weights"
+    begins = f"Begins from “{model.name}”: {share} are taken over"
     if not found.drawn:
         return f"{begins}."
     names = ", ".join(found.drawn[:NAMES_SHOWN])

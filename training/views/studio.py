@@ -22,7 +22,7 @@ from training.forms.compositions import Config, NotComposable, composed, edited
 from training.forms.jobs import JobForm
 from training.forms.readings import Reading, read
 from training.forms.studio import Studio
-from training.models import Dataset, Job, Tier
+from training.models import Dataset, Job, Model, Tier
 
 JOBS_SHOWN = 8
 FIRST = "digits"  # the dataset to begin with where none is named
@@ -41,6 +41,7 @@ class Desk:
     action: str = ""
     focus: str = ""
     refusal: str = ""
+    parent: Model | None = None  # whose weights it begins from
     preview: training.Preview = field(default_factory=training.Preview)
 
     def look(self) -> "Desk":
@@ -53,7 +54,9 @@ class Desk:
         return self
 
     def previewed(self, config: object) -> training.Preview:
-        return training.preview_job(dataset=self.dataset, config=config, tier=self.tier)
+        return training.preview_job(
+            dataset=self.dataset, config=config, tier=self.tier, parent=self.parent
+        )
 
     @property
     def is_right(self) -> bool:
@@ -68,6 +71,7 @@ class Desk:
             "preview": self.preview,
             "reading": self.reading,
             "dataset": self.dataset,
+            "parent": self.parent,
             "starts": training.starting_points(dataset=self.dataset),
             "earlier": Job.objects.of(self.user).filter(dataset=self.dataset)[:JOBS_SHOWN],
             "summary": self.summary(studio) if self.action in JUDGED else [],
@@ -112,20 +116,24 @@ def new_job(request: MemberRequest) -> HttpResponse:
 
 def submitted(desk: Desk) -> Job:
     said = desk.form.cleaned_data
-    return training.submit_job(
-        owner=desk.user,
-        dataset=desk.dataset,
-        config=desk.reading.config,
-        tier=desk.tier,
-        seed=said["seed"],
-        name=said["name"],
-    )
+    asked: dict[str, Any] = {
+        "dataset": desk.dataset,
+        "config": desk.reading.config,
+        "tier": desk.tier,
+        "seed": said["seed"],
+        "name": said["name"],
+    }
+    if desk.parent is not None:
+        return training.fine_tune(actor=desk.user, model=desk.parent, **asked)
+    return training.submit_job(owner=desk.user, **asked)
 
 
 def begun(user: User, asked: QueryDict, default: Dataset) -> Desk:
-    """A fresh studio: for a dataset, or with the network of an earlier job."""
+    """A fresh studio: for a dataset, or with the network of an earlier job or of a parent."""
     initial: dict[str, Any] = {"seed": 0}
+    parent = parent_of(user, asked)
     job = earlier_job(user, asked.get("from", "")) if "from" in asked else None
+    job = job if parent is None else parent.job
     if job is not None:
         dataset, initial["seed"] = job.dataset, job.seed
         config, tier = job.config, Tier(job.tier)
@@ -135,7 +143,7 @@ def begun(user: User, asked: QueryDict, default: Dataset) -> Desk:
         config, tier = start_of(user, dataset, asked.get("start", ""))
     initial |= {"dataset": dataset.slug, "tier": tier}
     form = JobForm(user=user, initial=initial)
-    return Desk(user, form, dataset, tier, Reading(shown(config)))
+    return Desk(user, form, dataset, tier, Reading(shown(config)), parent=parent)
 
 
 def posted(user: User, typed: QueryDict, default: Dataset) -> Desk:
@@ -155,7 +163,8 @@ def posted(user: User, typed: QueryDict, default: Dataset) -> Desk:
         reading = Reading(config)
     form.full_clean()
     tier = Tier(form.cleaned_data.get("tier", Tier.NANO))
-    return Desk(user, form, dataset, tier, reading, action, focus)
+    parent = parent_of(user, typed)
+    return Desk(user, form, dataset, tier, reading, action, focus, parent=parent)
 
 
 def changed(typed: QueryDict, **values: str) -> QueryDict:
@@ -175,12 +184,23 @@ def start_of(user: User, dataset: Dataset, name: str) -> tuple[Config, Tier]:
     return start.config, start.tier
 
 
+def parent_of(user: User, asked: QueryDict) -> Model | None:
+    """The model whose weights the job begins from, where one is named."""
+    name = asked.get("parent", "")
+    if not name:
+        return None
+    return get_object_or_404(Model.objects.of(user).select_related("job__dataset"), pk=id_of(name))
+
+
 def earlier_job(user: User, text: str) -> Job:
+    return get_object_or_404(Job.objects.of(user).select_related("dataset"), pk=id_of(text))
+
+
+def id_of(text: str) -> uuid.UUID:
     try:
-        job_id = uuid.UUID(text)
+        return uuid.UUID(text)
     except ValueError as error:
         raise Http404 from error
-    return get_object_or_404(Job.objects.of(user).select_related("dataset"), pk=job_id)
 
 
 def shown(config: Config) -> Config:
