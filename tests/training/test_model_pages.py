@@ -87,6 +87,8 @@ def test_alice_reproduces_from_the_page_and_reads_the_answer(client, alice, mode
     again = Reproduction.objects.get()
     chunks.run_job(str(again.job_id))
     reproductions.compare_reproduction(str(again.pk))
+    job = text(client.get(again.job.get_absolute_url()))
+    assert f'href="{model.get_absolute_url()}#reproductions"' in job
     done = part(client, model, "reproductions")
     assert "Reproduced once, last today: identical." in done
     assert "hx-trigger" not in done

@@ -8,9 +8,10 @@ from django.db import IntegrityError, connection, transaction
 
 from billing import services as billing
 from kernels import build
+from tests.conftest import SMALL
 from training import services as training
-from training.models import Job, Model, Reproduction, Work
-from training.runner import chunks, leases, reproductions, sweeps
+from training.models import Job, Model, Reproduction, Tier, Work
+from training.runner import chunks, leases, reproductions, sweeps, validations
 
 
 def finish(reproduction: Reproduction) -> Reproduction:
@@ -167,6 +168,47 @@ def test_a_model_of_a_cluster_is_refused_with_the_way_out(alice, model):
     model.refresh_from_db()
     with pytest.raises(training.NotReproducible, match="train it again on a cluster"):
         training.reproduce_model(actor=alice, model=model)
+
+
+def test_what_was_trained_further_is_made_again_from_the_same_parent(alice, model, digits):
+    config = SMALL | {"training": SMALL["training"] | {"epochs": 2}}
+    job = training.fine_tune(
+        actor=alice, model=model, dataset=digits, config=config, tier=Tier.NANO, seed=9
+    )
+    chunks.run_job(str(job.pk))
+    child = Model.objects.get(job=job)
+    validations.validate_model(str(child.validations.get().pk))
+    again = finish(training.reproduce_model(actor=alice, model=child))
+    assert again.job.parent == model
+    assert again.is_identical is True
+    lineage = training.lineage_of(model=model)
+    assert lineage.children == [child]
+    assert training.lineage_of(model=child).parent == model
+
+
+# Versions
+
+
+def test_a_job_that_is_trained_again_makes_the_next_version(alice, model):
+    for number in (2, 3):
+        job = training.retrain_job(owner=alice, job=model.job)
+        chunks.run_job(str(job.pk))
+        found = Model.objects.get(job=job)
+        assert (found.family, found.version) == (model.family, number)
+    assert [one.version for one in training.lineage_of(model=model).versions] == [3, 2, 1]
+
+
+def test_a_plain_baseline_is_a_model_of_its_own(alice, digits):
+    pattern = {"enabled": True, "pattern": "lateral", "factor": 0.3}
+    job = training.submit_job(
+        owner=alice, dataset=digits, config=SMALL | {"divergent": pattern}, tier=Tier.NANO
+    )
+    chunks.run_job(str(job.pk))
+    plain = training.run_baseline(owner=alice, job=job)
+    chunks.run_job(str(plain.pk))
+    first, second = Model.objects.get(job=job), Model.objects.get(job=plain)
+    assert first.family != second.family
+    assert second.version == 1
 
 
 # Kernels of the past

@@ -36,7 +36,7 @@ from training.models import (
     Validation,
     Work,
 )
-from training.runner import anomalies, blobs, learners, leases, queue, walls
+from training.runner import anomalies, blobs, families, learners, leases, queue, walls
 from training.runner.hints import hint
 from training.runner.learners import JobFault, Learner, current_module
 from training.runner.tiers import TIERS
@@ -264,6 +264,7 @@ def complete(
             kernel_hash=job.kernel_hash,
             size_bytes=len(content),
             parameters=job.parameters,
+            **families.standing(job),
         )
         governance.record(actor=job.owner, verb="train_model", subject=model)
         Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")

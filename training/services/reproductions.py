@@ -79,11 +79,11 @@ def reproduce_model(*, actor: User, model: Model) -> Reproduction:
         seed=first.seed,
         name=f"{model.name}, again"[: Job._meta.get_field("name").max_length],
         steps=quote.steps,
+        repeats=first,
+        parent=first.parent,
     )
-    job.repeats, job.parent = first, first.parent
-    job.category, job.metric = first.category, first.metric
     job.kernel_hash = model.kernel_hash
-    job.save(update_fields=["repeats", "parent", "category", "metric", "kernel_hash"])
+    job.save(update_fields=["kernel_hash"])
     reproduction = Reproduction.objects.create(
         model=model,
         owner=actor,

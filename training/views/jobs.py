@@ -37,7 +37,7 @@ def job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
 
     It says which version it has; where that is still the newest, the answer is empty (204).
     """
-    related = ("dataset", "model", "repeats", "parent", "trial__search")
+    related = ("dataset", "model", "repeats", "parent", "trial__search", "reproduction__model")
     rows = Job.objects.of(request.user).select_related(*related)
     found = get_object_or_404(rows, pk=job_id)
     seen = request.GET.get("seen", "") if request.htmx else ""
