@@ -2,8 +2,10 @@
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.test import AsyncRequestFactory
 from django.urls import reverse
 
+from tests.training.test_pages import text
 from training import services as training
 from training.models import Event
 from training.runner import chunks
@@ -63,17 +65,37 @@ def test_a_stream_ends_after_a_while_and_says_that_it_lives(listen, job, monkeyp
     assert "over" not in "".join(told)
 
 
-def test_a_stream_is_never_kept_by_anything_between(client, alice, job):
-    client.force_login(alice)
-    answer = client.get(reverse("training:job_stream", args=[job.pk]))
+@pytest.fixture
+def ask(job):
+    """Asks for the stream of alice's job, as an ASGI server hands it on."""
+
+    async def ask(user):
+        request = AsyncRequestFactory().get(reverse("training:job_stream", args=[job.pk]))
+
+        async def auser():
+            return user
+
+        request.user, request.auser = user, auser
+        return await streams.job_stream(request, job.pk)
+
+    return async_to_sync(ask)
+
+
+def test_a_stream_is_never_kept_by_anything_between(ask, alice):
+    answer = ask(alice)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream")
     assert (answer["Cache-Control"], answer["X-Accel-Buffering"]) == ("no-store", "no")
 
 
-def test_a_person_with_too_many_tabs_goes_on_polling(client, job, alice, monkeypatch):
+def test_a_person_with_too_many_tabs_goes_on_polling(ask, alice, monkeypatch):
     monkeypatch.setitem(streams.OPEN, alice.pk, streams.STREAMS_OF_ONE_MAX)
+    assert ask(alice).content.decode() == streams.OVER
+
+
+def test_without_an_asgi_server_pages_go_on_polling(client, alice, job):
     client.force_login(alice)
-    assert client.get(reverse("training:job_stream", args=[job.pk])).status_code == 204
+    answer = client.get(reverse("training:job_stream", args=[job.pk]))
+    assert (answer.status_code, text(answer)) == (200, streams.OVER)
 
 
 def test_a_stranger_hears_nothing(client, job, mallory):

@@ -17,7 +17,7 @@ class SearchForm(forms.Form):
     name = forms.CharField(max_length=120, required=False, help_text="How you will find it again.")
     space = forms.CharField(
         label="What varies",
-        widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false", "class": "code"}),
+        widget=forms.Textarea(attrs={"rows": 9, "spellcheck": "false", "class": "code"}),
         help_text="Paths of the configuration, each with low and high (and log or step), or with "
         "choices, as JSON. Two whole ends mean whole numbers; layers are counted from 0.",
     )

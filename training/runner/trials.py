@@ -13,6 +13,7 @@ from training.runner.spaces import EPOCHS
 
 ETA = 3  # one of so many trials is promoted, to so many times the epochs
 RUNGS_MAX = 4
+WIDE = 20  # times; then a linear axis shows little but the worst
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,12 @@ class Contest:
             better = min(before, value) if self.is_low_good else max(before, value)
             curve.append((trial.number + 1, better))
         return curve
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the values are positive and span more than `WIDE`."""
+        values = [float(trial.value or 0.0) for trial in self.measured()]
+        return bool(values) and min(values) > 0 and max(values) > WIDE * min(values)
 
     @property
     def spent_microcredits(self) -> int:

@@ -190,6 +190,11 @@ class Standing:
         return "lower is better" if self.contest.is_low_good else "higher is better"
 
     @property
+    def is_log(self) -> bool:
+        """Whether the values lie so far apart that a logarithmic axis shows more of them."""
+        return self.contest.is_wide
+
+    @property
     def spent(self) -> int:
         return self.contest.spent_microcredits
 

@@ -46,7 +46,9 @@ def parallel_coordinates(
     if len(drawn) < 2:
         return context
     shares = [places(path, drawn, space.get(path, {})) for path in paths]
-    values = scales.exact_scale([float(trial.value or 0) for trial in drawn])
+    found = [float(trial.value or 0) for trial in drawn]
+    values = scales.Scale(min(found), max(found), is_log=True) if contest.is_wide else None
+    values = values or scales.exact_scale(found)
     shares.append({trial.number: values.share(float(trial.value or 0)) for trial in drawn})
     last = len(paths)
     marks = [along(path, drawn, space.get(path, {})) for path in paths]

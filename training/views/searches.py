@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
+from billing.models import MICROCREDITS
 from governance.services import Refusal
 from governance.views import MemberRequest
 from training import services as training
@@ -62,14 +63,15 @@ def new_search(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
 
 
 def proposal(job: Job) -> dict[str, object]:
-    """Ranges around what the job says, and a budget that pays for all trials."""
-    budget = billing.credits(job.quote_microcredits * TRIALS_PROPOSED)
+    """Ranges around what the job says, and a budget with room for trials that cost more than it."""
     space = training.propose_space(config=job.config)
+    lines = [f"  {json.dumps(path)}: {json.dumps(given)}" for path, given in space.items()]
+    microcredits = job.quote_microcredits * TRIALS_PROPOSED * 3 // 2
     return {
         "name": f"{job.name[:110]}, search",
-        "space": json.dumps(space, indent=2),
+        "space": "{\n" + ",\n".join(lines) + "\n}",
         "trials_max": TRIALS_PROPOSED,
-        "budget": budget,
+        "budget": -(-microcredits // MICROCREDITS),
         "seed": job.seed,
     }
 

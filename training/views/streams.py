@@ -2,11 +2,11 @@
 
 It carries versions and not content: on each, the page asks for its fragment as it does when it
 polls, so there is one way to draw it. A new stream begins with the version as it then is, so who
-was cut off misses nothing. Streams need an ASGI server, and a browser without one polls.
+was cut off misses nothing. Streams need an ASGI server.
 
 Every stream looks at the database twice a second and holds no connection between two looks. A
-process serves only so many; to who comes then, and to a person with too many tabs, it says 204:
-their pages go on polling.
+process serves only so many. The stream of who comes then, of a person with too many tabs, and of
+everybody where no ASGI server runs, is over at once, and their pages go on polling.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_required
+from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import aget_object_or_404
@@ -30,6 +31,9 @@ ALIVE_SECONDS = 15.0  # what says nothing for longer, some proxies end
 STREAM_SECONDS = 300.0  # then the browser connects anew, to a process that may be a newer one
 STREAMS_MAX = 100
 STREAMS_OF_ONE_MAX = 6
+CONTENT_TYPE = "text/event-stream"
+UNKEPT = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+OVER = "event: over\ndata: \n\n"  # tells the browser to close it, and not to come again
 OPEN: Counter[uuid.UUID] = Counter()  # by person; one event loop, so nobody counts at once
 
 
@@ -38,13 +42,11 @@ OPEN: Counter[uuid.UUID] = Counter()  # by person; one event loop, so nobody cou
 async def job_stream(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
     user = await request.auser()
     found = await aget_object_or_404(Job, owner=user.pk, pk=job_id)
-    if OPEN.total() >= STREAMS_MAX or OPEN[found.owner_id] >= STREAMS_OF_ONE_MAX:
-        return HttpResponse(status=204)
-    return StreamingHttpResponse(
-        follow(found),
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    is_full = OPEN.total() >= STREAMS_MAX or OPEN[found.owner_id] >= STREAMS_OF_ONE_MAX
+    # A thread of another server would do nothing else.
+    if is_full or not isinstance(request, ASGIRequest):
+        return HttpResponse(OVER, content_type=CONTENT_TYPE, headers=UNKEPT)
+    return StreamingHttpResponse(follow(found), content_type=CONTENT_TYPE, headers=UNKEPT)
 
 
 async def follow(job: Job) -> AsyncIterator[str]:
@@ -62,7 +64,7 @@ async def follow(job: Job) -> AsyncIterator[str]:
                 spoke_at = time.monotonic()
                 yield ": still here\n\n"
             if is_over:
-                yield "event: over\ndata: \n\n"
+                yield OVER
                 return
             await asyncio.sleep(LOOK_SECONDS)
     finally:
