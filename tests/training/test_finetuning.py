@@ -159,3 +159,18 @@ def test_mallory_finds_no_studio_for_alices_model(client, mallory, model):
     client.force_login(mallory)
     assert client.get("/jobs/new/", {"parent": str(model.pk)}).status_code == 404
     assert client.get("/jobs/new/", {"parent": "nonsense"}).status_code == 404
+
+
+# ---------------------------------------------------------------------------------- through the API
+
+
+def test_alices_program_trains_her_model_further(client, alice, mallory, model):
+    client.force_login(alice)
+    asked = {"config": network_like(model), "parent_model_id": str(model.pk)}
+    answer = client.post("/api/v1/training-jobs", asked, content_type="application/json")
+    assert answer.status_code == 202, answer.content
+    assert answer.json()["parent_model_id"] == str(model.pk)
+    assert Job.objects.get(pk=answer.json()["job_id"]).parent == model
+    client.force_login(mallory)
+    answer = client.post("/api/v1/training-jobs", asked, content_type="application/json")
+    assert answer.status_code == 404

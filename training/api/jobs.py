@@ -13,10 +13,10 @@ from rest_framework.views import APIView
 from billing import services as billing
 from governance import services as governance
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
-from governance.models import Scope
+from governance.models import Scope, User
 from training import services as training
 from training.api.datasets import chosen_dataset
-from training.models import Job, Tier
+from training.models import Job, Model, Tier
 
 
 class TrainRequest(serializers.Serializer[Any]):
@@ -27,6 +27,9 @@ class TrainRequest(serializers.Serializer[Any]):
     )
     seed = serializers.IntegerField(default=0, min_value=0, max_value=training.SEED_MAX)
     name = serializers.CharField(max_length=120, default="", allow_blank=True)
+    parent_model_id = serializers.UUIDField(
+        required=False, help_text="one of your models, to begin from its weights: fine-tuning"
+    )
     user_id = serializers.UUIDField(required=False, help_text="must be yours, if given")
 
 
@@ -55,21 +58,24 @@ class TrainingJobs(APIView):
         if data.get("user_id", owner.pk) != owner.pk:
             raise governance.NotAllowed("user_id: a key acts for its owner; leave it out.")
         dataset = chosen_dataset(owner, data.get("dataset", "digits"))
+        parent = chosen_parent(owner, data.get("parent_model_id"))
 
         def act() -> tuple[int, dict[str, Any]]:
-            job = training.submit_job(
-                owner=owner,
-                dataset=dataset,
-                config=data["config"],
-                tier=Tier(data["tier"]),
-                seed=data["seed"],
-                name=data["name"],
-            )
-            return 202, job_body(job)
+            asked = {key: data[key] for key in ("config", "seed", "name")}
+            asked |= {"dataset": dataset, "tier": Tier(data["tier"])}
+            if parent is None:
+                return 202, job_body(training.submit_job(owner=owner, **asked))
+            return 202, job_body(training.fine_tune(actor=owner, model=parent, **asked))
 
         response = once(request, act)
         response["Location"] = f"/api/v1/training-jobs/{response.data['job_id']}"
         return response
+
+
+def chosen_parent(owner: User, model_id: uuid.UUID | None) -> Model | None:
+    if model_id is None:
+        return None
+    return get_object_or_404(Model.objects.of(owner).select_related("job__dataset"), pk=model_id)
 
 
 def job_summary(job: Job) -> dict[str, Any]:
@@ -86,6 +92,7 @@ def job_summary(job: Job) -> dict[str, Any]:
         "progress": round(100 * job.progress, 1),
         "total_epochs": job.epochs,
         "metric": job.metric,
+        "parent_model_id": str(job.parent_id) if job.parent_id else None,
         "estimated_time_remaining": job.eta_seconds,
         "estimated_cost": quote,
         "estimatedCost": quote,
