@@ -18,6 +18,7 @@ from training import services as training
 from training.forms import literals
 from training.forms.compositions import composed, config_of, texts_of
 from training.models import Job, Tier
+from training.runner import datasets
 
 HERE = reverse("training:new_job")
 SEED_EXAMPLE = """const config = {
@@ -175,6 +176,30 @@ def test_alice_starts_from_her_earlier_job(studio, client, job, mallory):
     client.force_login(mallory)
     assert client.get(HERE, {"from": str(job.pk)}).status_code == 404
     assert client.get(HERE, {"from": "nonsense"}).status_code == 404
+
+
+def test_alice_trains_her_model_further_and_mallory_cannot(client, alice, model, mallory):
+    client.force_login(alice)
+    further = Visitor(client, parent=str(model.pk))
+    assert f'Begins from the weights of <a href="{model.get_absolute_url()}">' in further.page
+    further.press("up.layers.1")
+    further.press("down.layers.0")
+    further.press("start")
+    assert Job.objects.exclude(pk=model.job_id).get().parent == model
+    client.force_login(mallory)
+    assert client.get(HERE, {"parent": str(model.pk)}).status_code == 404
+
+
+@pytest.mark.parametrize("slug", ["iris", "diabetes", "co2", "digit-pictures", "cartpole"])
+@pytest.mark.parametrize("start", ["", "small", "empty"])
+def test_every_start_on_every_kind_of_data_can_be_priced(client, alice, slug, start):
+    made = training.add_bundled_dataset(slug=slug)
+    datasets.prepare_dataset(str(made.pk))
+    client.force_login(alice)
+    studio = Visitor(client, dataset=slug, start=start)
+    assert studio.answer.context["dataset"] == made
+    assert studio.answer.context["preview"].problems == ()
+    assert studio.answer.context["preview"].quote is not None
 
 
 def test_without_data_the_studio_says_what_it_waits_for(client, alice):

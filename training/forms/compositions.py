@@ -16,7 +16,7 @@ from kernels.architecture import DEFAULTS, INPUT, LAYERS_LIMIT, OPTIONS, SECOND,
 from kernels.data import DataShape
 from kernels.fields import Choice, Field, Flag, Powers, Real, Reals, Sides, Whole
 from kernels.layers import VOCABULARY, Word
-from kernels.settings import DIVERGENT, FIELDS, REQUIRED, SCHEDULE, Schedule, Settings
+from kernels.settings import DIVERGENT, FIELDS, PATTERNS, REQUIRED, SCHEDULE, Schedule, Settings
 
 Config = dict[str, Any]
 Texts = Mapping[str, str]
@@ -24,6 +24,7 @@ Texts = Mapping[str, str]
 WORDS: Mapping[str, Word] = {"input": INPUT} | VOCABULARY
 LOSS = Choice(())  # which losses there are depends on the data
 TRAINING: Mapping[str, Field] = {key: FIELDS[key] for key in REQUIRED} | {"loss": LOSS} | FIELDS
+EXPLORATION: Config = {"pattern": PATTERNS[0], "factor": 0.3}  # where nothing is said of it
 ROW = re.compile(r"architecture\.(layers|decoder|discriminator)\[(\d{1,3})\]\.type")
 WHOLE = re.compile(r"[+-]?\d{1,30}")
 NUMBER = re.compile(r"[+-]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})([eE][+-]?\d{1,3})?")
@@ -158,7 +159,7 @@ def texts_of(config: object) -> dict[str, str]:
             found[f"architecture.{key}"] = text_of(value)
     training = section(root.get("training", {}), (*TRAINING, "schedule"))
     schedule = section(training.pop("schedule", {}), tuple(SCHEDULE))
-    divergent = section(root.get("divergent", {}), ("enabled", *DIVERGENT))
+    divergent = EXPLORATION | section(root.get("divergent", {}), ("enabled", *DIVERGENT))
     for name, said in (
         ("training", training),
         ("training.schedule", schedule),

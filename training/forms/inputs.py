@@ -75,7 +75,8 @@ class Input:
             case Whole(low, high):
                 return f"{low:,} to {high:,}"
             case Real(low, high):
-                return f"{low:g} to {high:g}"
+                least = "above 0," if 0 < low < 1e-4 else f"{low:g}"
+                return f"{least} to {high:,.0f}" if high >= 1 else f"{least} to {high:g}"
             case Powers(high):
                 return f"1, 2, 4 … {high}"
             case Sides():

@@ -20,7 +20,6 @@ from kernels.settings import (
     DIVERGENT,
     FIELDS,
     LOSSES,
-    PATTERNS,
     REQUIRED,
     SCHEDULE,
     Schedule,
@@ -102,11 +101,10 @@ class Studio:
     def data_said(self) -> str:
         """What comes in and what is asked, in few words."""
         sides = " × ".join(map(str, self.data.input))
-        given = (
-            f"{sides} of {self.data.vocabulary:,} tokens" if self.data.vocabulary else f"{sides}"
-        )
-        size, asked = self.data.size, ASKED[self.data.target]
-        return f"{given} in, {asked.format(size=size)} out."
+        given = f"{sides} numbers"
+        if self.data.vocabulary:
+            given = f"{sides} tokens of {self.data.vocabulary:,}"
+        return f"{given} in, {ASKED[self.data.target].format(size=self.data.size)} out."
 
     @property
     def seconds_said(self) -> str:
@@ -171,10 +169,7 @@ class Studio:
     @cached_property
     def divergent(self) -> list[Input]:
         fields: dict[str, Field] = {"enabled": Flag()} | DIVERGENT
-        usuals = {"pattern": PATTERNS[0], "factor": "0.3"}
-        return [
-            self.input(f"divergent.{key}", of, usuals.get(key, "")) for key, of in fields.items()
-        ]
+        return [self.input(f"divergent.{key}", of, is_required=True) for key, of in fields.items()]
 
     @property
     def patterns(self) -> Iterator[tuple[str, str, str]]:
