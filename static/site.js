@@ -314,11 +314,9 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
 });
 
 document.addEventListener("htmx:oobAfterSwap", (event) => {
-  const error = event.detail.target;
-  if (!error.matches(".field > .error[id]")) return;
-  const said = document.getElementById(error.id);
-  const input = said?.parentElement.querySelector("input, select, textarea");
-  if (said?.textContent) input?.setAttribute("aria-invalid", "true");
+  if (!event.target.matches(".field > .error[id]")) return;
+  const input = event.target.parentElement.querySelector("input, select, textarea");
+  if (event.target.textContent) input?.setAttribute("aria-invalid", "true");
   else input?.removeAttribute("aria-invalid");
 });
 

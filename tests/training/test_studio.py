@@ -13,12 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing import services as billing
+from kernels import config
+from kernels.data import DataShape, Target
 from tests.conftest import SMALL
 from training import services as training
 from training.forms import literals
 from training.forms.compositions import composed, config_of, texts_of
 from training.models import Job, Tier
 from training.runner import datasets
+from training.services import compositions
 
 HERE = reverse("training:new_job")
 SEED_EXAMPLE = """const config = {
@@ -200,6 +203,22 @@ def test_every_start_on_every_kind_of_data_can_be_priced(client, alice, slug, st
     assert studio.answer.context["dataset"] == made
     assert studio.answer.context["preview"].problems == ()
     assert studio.answer.context["preview"].quote is not None
+
+
+@pytest.mark.parametrize("made", [compositions.small_config, compositions.empty_config])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        DataShape((7,), Target.MARKS, 3),
+        DataShape((1, 1, 3), Target.VALUES, 1),
+        DataShape((9, 5, 3), Target.CLASSES, 2),
+        DataShape((6, 2), Target.STEP_CLASSES, 4),
+        DataShape((6,), Target.NEXT, 9, vocabulary=9),
+        DataShape((6,), Target.CLASSES, 3, vocabulary=9),
+    ],
+)
+def test_there_is_a_start_for_data_of_any_shape(made, shape):
+    assert config.parse(made(shape), shape).data == shape
 
 
 def test_without_data_the_studio_says_what_it_waits_for(client, alice):

@@ -6,7 +6,7 @@ from typing import Any
 
 from kernels import outline
 from kernels.architecture import ends
-from kernels.data import DataShape
+from kernels.data import DataShape, Target
 from kernels.fields import Problem
 from kernels.outline import LayerEstimate
 from training.models import Dataset, Model, Tier
@@ -108,8 +108,9 @@ TRAINING = {"epochs": 20, "batch_size": 32, "learning_rate": 0.001, "optimizer":
 
 
 def empty_config(shape: DataShape) -> dict[str, Any]:
-    """Nothing but the end that the data want, and for tokens the vectors that they need."""
-    return composed("feedforward", [*embedding(shape), *end(shape)])
+    """Nothing but the end that the data want, and before it what tokens and pictures need."""
+    flat = [{"type": "flatten", "params": {}}] if len(shape.input) == 3 else []
+    return composed("feedforward", [*embedding(shape), *flat, *end(shape)])
 
 
 def small_config(shape: DataShape) -> dict[str, Any]:
@@ -129,7 +130,8 @@ def small_config(shape: DataShape) -> dict[str, Any]:
             ]
             layers = layers if min(shape.input[:2]) > 1 else layers[2:]
         case 2:
-            layers = [{"type": "lstm", "params": {"units": 32}}]
+            every_step = shape.target is Target.STEP_CLASSES
+            layers = [{"type": "lstm", "params": {"units": 32, "return_sequences": every_step}}]
             return composed("lstm", [*layers, *end(shape)])
         case _:
             layers = [
