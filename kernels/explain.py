@@ -84,6 +84,17 @@ class Explainer:
         point = self._begin(example)
         return np.array(self._run(point[None], output)[0][0], np.float32)
 
+    def slope(self, example: NDArray[Any], weights: NDArray[Any]) -> Float:
+        """∂ (scores · weights) / ∂ example, of the example's shape: that of a loss, where `weights`
+        (outputs,) are its slope in the scores.
+
+        Raises NotExplained as `gradient` does, and for weights that are not one for each output.
+        """
+        given = np.asarray(weights, np.float32).reshape(-1)
+        if len(given) != self.outputs:
+            raise NotExplained(f"weights: must be {self.outputs}, not {len(given)}")
+        return np.array(self._weighted(self._begin(example)[None], given)[0][0], np.float32)
+
     def contributions(
         self,
         example: NDArray[Any],
@@ -156,15 +167,21 @@ class Explainer:
         """Slopes at so many points, and the score at each."""
         if not 0 <= output < self.outputs:
             raise NotExplained(f"output: must be from 0 to {self.outputs - 1}, not {output}")
+        only = np.zeros(self.outputs, np.float32)
+        only[output] = 1
+        found, scores = self._weighted(points, only)
+        return found, scores[:, output]
+
+    def _weighted(self, points: NDArray[Any], given: Float) -> tuple[Float, Float]:
+        """Slopes of the weighed sum of scores at so many points, and all scores at each."""
         slopes = self._slopes
         place, weights = (self._sandbox.array(n) for n in (slopes.begin, slopes.weights))
         place[: len(points)] = points
-        weights.reshape(self.points, -1)[...] = 0
-        weights.reshape(self.points, -1)[:, output] = 1
+        weights.reshape(self.points, -1)[...] = given
         self._sandbox.run("slopes", 0, 1)
         scores = self._sandbox.array(slopes.scores).reshape(self.points, -1)
         found = self._sandbox.array(slopes.found)
-        return found[: len(points)].copy(), scores[: len(points), output].copy()
+        return found[: len(points)].copy(), scores[: len(points)].copy()
 
 
 class _Slopes:

@@ -14,6 +14,7 @@ from marketplace.models import (
     Template,
     TemplateVersion,
 )
+from training import services as training
 from training.models import Category, Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
@@ -77,14 +78,12 @@ def check_prices(*, plan: Plan, price: int, call_price: int) -> None:
         )
 
 
-def latest_validation(model: Model) -> Validation:
-    """The newest finished validation, of these exact weights: a model's file never changes."""
-    validation = model.validations.done().first()
-    if validation is None:
-        raise NotValidated(
-            f"The model “{model.name}” has no finished validation yet; validate it, then publish."
-        )
-    return validation
+def publishable_validation(model: Model) -> Validation:
+    """The newest full validation, where nothing stands against selling the model with it."""
+    faults = training.publication_faults(model=model)
+    if faults:
+        raise NotValidated(" ".join(map(str, faults)))
+    return model.validations.done()[0]
 
 
 @transaction.atomic
@@ -111,7 +110,7 @@ def publish_template(
         price=price_microcredits,
         call_price=call_price_microcredits,
     )
-    validation = latest_validation(model)
+    validation = publishable_validation(model)
     template = Template.objects.create(
         owner=owner,
         slug=free_slug(name),

@@ -318,7 +318,7 @@ def test_a_benchmark_is_measured_when_it_is_asked_for(api, alice, model):
     validations.validate_model(started.json()["benchmark_id"])
     found = call("GET", address).json()
     assert found["results"]["latency_p50"] > 0
-    assert model.validations.done().count() == 2
+    assert model.validations.finished().count() == 2
 
 
 def test_a_model_without_figures_says_so(api, alice, job):

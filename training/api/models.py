@@ -7,11 +7,13 @@ from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing import services as billing
+from governance import services as governance
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
@@ -172,6 +174,16 @@ def reproduction_body(reproduction: Reproduction) -> dict[str, Any]:
 
 def validation_body(validation: Validation) -> dict[str, Any]:
     names = (
+        "kind",
+        "progress",
+        "stage",
+        "rows",
+        "metrics",
+        "score",
+        "certificate",
+        "certificate_id",
+        "expires_at",
+        "receipt",
         "accuracy",
         "precision",
         "recall",
@@ -185,7 +197,33 @@ def validation_body(validation: Validation) -> dict[str, Any]:
         "report",
     )
     body = {name: getattr(validation, name) for name in names}
-    return {"workflow_id": str(validation.pk), "status": validation.status} | body
+    for name in ("certificate_id", "expires_at"):
+        body[name] = str(body[name]) if body[name] else None
+    ids = {"workflow_id": str(validation.pk), "workflowId": str(validation.pk)}
+    return ids | {"status": validation.status, "validation_type": validation.kind} | body
+
+
+class ValidationRequest(serializers.Serializer[Any]):
+    """What to measure, by the original's names in both of its spellings; nothing means all."""
+
+    validation_type = serializers.CharField(max_length=40, required=False)
+    validationType = serializers.CharField(max_length=40, required=False)
+    kind = serializers.CharField(max_length=40, required=False)
+    tests = serializers.ListField(
+        child=serializers.CharField(max_length=40), required=False, max_length=20
+    )
+    validation_tests = serializers.ListField(
+        child=serializers.CharField(max_length=40), required=False, max_length=20
+    )
+    folds = serializers.IntegerField(min_value=0, max_value=10, default=0)
+    user_id = serializers.UUIDField(required=False, help_text="must be yours, if given")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        one = ("validation_type", "validationType", "kind")
+        names = [attrs[name] for name in one if name in attrs]
+        for name in ("tests", "validation_tests"):
+            names += attrs.get(name, [])
+        return attrs | {"names": names}
 
 
 class Validations(APIView):
@@ -193,17 +231,24 @@ class Validations(APIView):
 
     @extend_schema(
         operation_id="neural_validation_workflow",
-        request=None,
+        request=ValidationRequest,
         responses={202: dict},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, model_id: uuid.UUID) -> Response:
         """Have a model measured on its test rows by a worker."""
+        asked = ValidationRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
         user = caller(request)
+        if data.get("user_id", user.pk) != user.pk:
+            raise governance.NotAllowed("user_id: a key acts for its owner; leave it out.")
         model = get_object_or_404(Model.objects.of(user), pk=model_id)
 
         def act() -> tuple[int, dict[str, Any]]:
-            validation = training.validate_model(actor=user, model=model)
+            validation = training.validate_model(
+                actor=user, model=model, tests=data["names"], folds=data["folds"]
+            )
             return 202, validation_body(validation)
 
         return once(request, act)
@@ -227,16 +272,34 @@ FIGURES = {
 }
 
 
-def benchmark_body(model: Model) -> dict[str, Any]:
+# The figures of each type of the original.
+BENCHMARKS = {
+    "inference": ("latency_p50", "latency_p95", "latency_p99"),
+    "throughput": ("samples_per_second",),
+    "memory": ("model_size_mb", "peak_memory_mb"),
+    "comprehensive": tuple(FIGURES),
+}
+
+
+def benchmark_body(model: Model, benchmark_type: str = "comprehensive") -> dict[str, Any]:
     """The newest figures, or none yet."""
-    measured = model.validations.done().first()
-    figures = {short: getattr(measured, name, None) for short, name in FIGURES.items()}
+    timed = (Validation.Kind.PERFORMANCE, Validation.Kind.COMPREHENSIVE)
+    measured = model.validations.finished().filter(kind__in=timed).first()
+    figures = {
+        short: getattr(measured, FIGURES[short], None) for short in BENCHMARKS[benchmark_type]
+    }
     return {
         "model_id": str(model.pk),
-        "benchmark_type": "comprehensive",
+        "benchmark_type": benchmark_type,
         "results": figures if measured else None,
         "timestamp": measured.finished_at if measured else None,
     }
+
+
+class BenchmarkRequest(serializers.Serializer[Any]):
+    """One run gives all figures; the type says which of them somebody wants."""
+
+    benchmark_type = serializers.ChoiceField(list(BENCHMARKS), default="comprehensive")
 
 
 class Benchmarks(APIView):
@@ -244,19 +307,23 @@ class Benchmarks(APIView):
 
     @extend_schema(
         operation_id="neural_performance_benchmark",
-        request=None,
+        request=BenchmarkRequest,
         responses={202: dict},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, model_id: uuid.UUID) -> Response:
         """Have a model measured anew by a worker; `results` are the newest figures until then."""
+        asked = BenchmarkRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
         user = caller(request)
         model = get_object_or_404(Model.objects.of(user), pk=model_id)
 
         def act() -> tuple[int, dict[str, Any]]:
-            validation = training.validate_model(actor=user, model=model)
+            validation = training.validate_model(
+                actor=user, model=model, tests=["performance_benchmark"]
+            )
             started = {"benchmark_id": str(validation.pk), "status": validation.status}
-            return 202, started | benchmark_body(model)
+            return 202, started | benchmark_body(model, asked.validated_data["benchmark_type"])
 
         return once(request, act)
 

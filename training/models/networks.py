@@ -6,6 +6,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 
 from governance.models import User
 from training.models.datasets import Category
@@ -52,7 +53,11 @@ class Model(models.Model):
 
 class ValidationQuerySet(models.QuerySet["Validation"]):
     def done(self) -> "ValidationQuerySet":
-        """Those with figures, newest first: the first is what is sold, shown and answered."""
+        """Those with all figures, newest first: the first is what is sold, shown and answered."""
+        return self.finished().filter(kind=Validation.Kind.COMPREHENSIVE)
+
+    def finished(self) -> "ValidationQuerySet":
+        """Those with the figures of their kind, newest first."""
         return self.filter(status=Work.Status.DONE)
 
 
@@ -79,7 +84,9 @@ class Validation(Work):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="validations")
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.COMPREHENSIVE)
+    folds = models.PositiveSmallIntegerField(default=0)  # trainings on other splits, on request
     progress = models.FloatField(default=0)  # share of the tests done, 0–1
+    stage = models.CharField(max_length=80, blank=True)  # what is being measured
     metrics = models.JSONField(default=dict)
     receipt = models.JSONField(default=dict)
     score = models.FloatField(null=True)
@@ -120,6 +127,10 @@ class Validation(Work):
         """The same in each kind of instruction, the costliest first."""
         ops = self.report.get("profile", {}).get("ops", [])
         return {row["op"]: row["us"] for row in ops}
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
 
     @property
     def accuracy_hint(self) -> str:

@@ -13,11 +13,10 @@ from django.db.models.functions import Now
 
 from governance import services as governance
 from kernels import build
-from kernels.predictor import Predictor
 from training.models import Event, Job, Model, Reproduction, Work
-from training.runner import blobs, leases, validations, walls
+from training.runner import leases, quality, validations
 from training.runner.chunks import fault_code
-from training.runner.rows import Part, unpack
+from training.runner.subjects import subject_of
 
 log = structlog.get_logger()
 CURVES = ("train_loss", "train_metric", "validation_loss", "validation_metric")
@@ -120,12 +119,10 @@ def metrics_of(model: Model) -> Mapping[str, float]:
 
 def measured_again(reproduction: Reproduction) -> Mapping[str, float]:
     """The quality of what the second run made, on the same rows."""
-    dataset = reproduction.model.job.dataset
-    test = unpack(blobs.get(dataset.sha256)).only(Part.TEST)
-    predictor = Predictor(
-        blobs.get(reproduction.sha256),
+    subject = subject_of(
+        reproduction.model.job,
+        reproduction.sha256,
         module=build.module_of(reproduction.job.kernel_hash),
-        limits=walls.PREDICTION,
+        beat=leases.heartbeat(reproduction),
     )
-    answers = validations.predict(predictor, test, on_progress=leases.heartbeat(reproduction))
-    return validations.quality(answers, test, dataset.classes)
+    return {name: figure.value for name, figure in quality.measure(subject).figures.items()}

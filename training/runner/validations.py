@@ -1,124 +1,60 @@
-"""Measures a model on the test rows of its dataset: how right it is, how fast, how large.
+"""Measures a model: how good its answers are on rows it never saw, how fast it is, what disturbs
+it, whom it treats otherwise, what it looks at, and what its file holds.
 
-Quality is scikit-learn's (macro means over the classes), beside it Wilson's 95 % interval of the
-accuracy and the accuracy of always guessing the commonest class. Speed is `stopwatch`'s.
+Each section is one noun beside this module. The kinds are the original's: `performance` times it,
+`accuracy` judges its answers, `robustness` disturbs its rows, `comprehensive` does all of it and
+alone leads to a score and a certificate.
 """
 
-import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
-from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from governance import services as governance
 from kernels import build, tensors
+from kernels.explain import NotExplained
 from kernels.limits import SandboxError
-from kernels.predictor import Predictor, RowsRefused
+from kernels.predictor import RowsRefused
 from training.models import Validation, Work
-from training.runner import blobs, leases, walls
+from training.runner import (
+    benchmarks,
+    blobs,
+    certificates,
+    fairness,
+    folds,
+    importance,
+    leases,
+    quality,
+    receipts,
+    robustness,
+    scans,
+)
 from training.runner.chunks import fault_code
-from training.runner.rows import Part, Rows, unpack
+from training.runner.quality.anomalies import OneKind
+from training.runner.subjects import Subject, subject_of
 
 log = structlog.get_logger()
 MEGABYTE = 1_000_000
-STOPWATCH_SECONDS_MAX = 120
-ROWS_AT_ONCE = 256
-
-
-class StopwatchFailed(Exception):
-    """The measuring process ended without a figure; its words are the message."""
-
+COLUMNS = ("accuracy", "precision", "recall", "f1")
+LATENCIES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
 
 # What makes a measurement impossible: trying again would end the same way.
-FAULTS = (SandboxError, StopwatchFailed, tensors.ModelRefused, RowsRefused, blobs.BlobFault)
+FAULTS = (
+    SandboxError,
+    benchmarks.StopwatchFailed,
+    tensors.ModelRefused,
+    RowsRefused,
+    NotExplained,
+    OneKind,
+    blobs.BlobFault,
+)
 
-
-def quality(probabilities: NDArray[np.float32], rows: Rows, classes: list[str]) -> dict[str, Any]:
-    """Columns and report of a classifier: probabilities float32 [rows, classes]."""
-    guesses = probabilities.argmax(axis=1)
-    right = int((guesses == rows.targets).sum())
-    labels = list(range(len(classes)))
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        rows.targets, guesses, labels=labels, average="macro", zero_division=0
-    )
-    by_class = precision_recall_fscore_support(
-        rows.targets, guesses, labels=labels, average=None, zero_division=0
-    )
-    interval = binomtest(right, len(rows)).proportion_ci(method="wilson")
-    return {
-        "rows": len(rows),
-        "accuracy": right / len(rows),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "report": {
-            "confusion": confusion_matrix(rows.targets, guesses, labels=labels).tolist(),
-            "classes": classes,
-            "per_class": [
-                {"name": name, "precision": p, "recall": r, "f1": f, "rows": int(n)}
-                for name, p, r, f, n in zip(classes, *(x.tolist() for x in by_class), strict=True)
-            ],
-            "accuracy_interval": [interval.low, interval.high],
-            "baseline_accuracy": int(np.bincount(rows.targets).max()) / len(rows),
-        },
-    }
-
-
-def speed(model: bytes, rows: Rows, *, on_wait: Callable[[], None]) -> dict[str, Any]:
-    """What `stopwatch` measures, in a process of its own. Calls `on_wait` about once a second."""
-    with tempfile.TemporaryDirectory() as folder:
-        model_path, rows_path = Path(folder, "model.safetensors"), Path(folder, "rows.npy")
-        model_path.write_bytes(model)
-        np.save(rows_path, rows.features)
-        stopwatch = [sys.executable, "-m", "training.runner.stopwatch"]
-        with subprocess.Popen(  # noqa: S603  # our own module, our own files
-            [*stopwatch, str(model_path), str(rows_path)],
-            cwd=settings.BASE_DIR,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                return read_figures(process, on_wait=on_wait)
-            finally:
-                process.kill()
-
-
-def predict(
-    predictor: Predictor, rows: Rows, *, on_progress: Callable[[int], object]
-) -> NDArray[np.float32]:
-    """Probabilities of all rows, to the same bits in parts that take no longer than a lease."""
-    found = []
-    for begin in range(0, len(rows), ROWS_AT_ONCE):
-        found.append(predictor.predict(rows.features[begin : begin + ROWS_AT_ONCE]))
-        on_progress(begin)
-    return np.concatenate(found)
-
-
-def read_figures(process: subprocess.Popen[str], *, on_wait: Callable[[], None]) -> dict[str, Any]:
-    for _ in range(STOPWATCH_SECONDS_MAX):
-        try:
-            printed, complaint = process.communicate(timeout=1)
-        except subprocess.TimeoutExpired:
-            on_wait()
-            continue
-        if process.returncode:
-            raise StopwatchFailed(complaint.strip()[-500:])
-        figures: dict[str, Any] = json.loads(printed)
-        return figures
-    raise StopwatchFailed(f"no figures within {STOPWATCH_SECONDS_MAX} s")
+Section = Callable[[Validation, Subject], dict[str, Any]]  # fields of the row; `report` is one
 
 
 def validate_model(validation_id: str) -> None:
@@ -134,32 +70,123 @@ def validate_model(validation_id: str) -> None:
 
 
 def measure(validation: Validation) -> None:
-    leases.write(validation, status=Work.Status.RUNNING)
-    model = validation.model
-    dataset = model.job.dataset
+    leases.write(validation, status=Work.Status.RUNNING, progress=0.0)
     try:
-        content = blobs.get(model.sha256)
-        test = unpack(blobs.get(dataset.sha256)).only(Part.TEST)
-        predictor = Predictor(content, module=build.module(), limits=walls.PREDICTION)
-        answers = predict(predictor, test, on_progress=leases.heartbeat(validation))
-        found = quality(answers, test, dataset.classes)
-        measured = speed(content, test, on_wait=partial(leases.renew, validation))
+        model = validation.model
+        subject = subject_of(
+            model.job, model.sha256, module=build.module(), beat=leases.heartbeat(validation)
+        )
+        fields = collect(validation, subject)
     except FAULTS as error:
         leases.fail(validation, code=fault_code(error), message=str(error))
         return
-    report = found.pop("report") | {
-        name: measured.pop(name)
-        for name in ("histogram", "environment", "sandbox_memory_mb", "profile")
-    }
     with transaction.atomic():
         leases.write(
             validation,
             status=Work.Status.DONE,
+            stage="",
+            progress=1.0,
             lease_until=None,
             finished_at=Now(),
-            model_size_mb=model.size_bytes / MEGABYTE,
-            report=report,
-            **found,
-            **measured,
+            **fields,
         )
         governance.record(actor=None, verb="validate_model", subject=validation)
+
+
+def collect(validation: Validation, subject: Subject) -> dict[str, Any]:
+    """All sections of this kind, with the certificate where all was measured."""
+    sections = list(sections_of(validation))
+    shown = {"judged": subject.judged.value, "image_shape": subject.image_shape}
+    fields: dict[str, Any] = {"report": shown}
+    for number, (stage, section) in enumerate(sections):
+        leases.write(validation, stage=stage, progress=number / len(sections))
+        leases.renew(validation)
+        found = section(validation, subject)
+        fields["report"] |= found.pop("report")
+        fields |= found
+    figures = sorted(fields.get("metrics", {}))
+    fields["receipt"] = receipts.receipt_of(validation, seed=subject.seed, figures=figures)
+    if validation.kind == Validation.Kind.COMPREHENSIVE:
+        fields |= certified(fields)
+    return fields
+
+
+def sections_of(validation: Validation) -> Iterator[tuple[str, Section]]:
+    """What is measured, in order, each with its words for those who wait."""
+    kind, every = validation.kind, validation.kind == Validation.Kind.COMPREHENSIVE
+    if every or kind == Validation.Kind.ACCURACY:
+        yield "judging its answers to the test rows", judge
+    if every or kind == Validation.Kind.PERFORMANCE:
+        yield "timing single rows, a server and batches", time_it
+    if every or kind == Validation.Kind.ROBUSTNESS:
+        yield "disturbing the test rows", disturb
+    if every:
+        yield "comparing groups", compare_groups
+        yield "asking what it looks at", explain
+        yield "looking through its file", scan_file
+    if validation.folds:
+        yield f"training it {validation.folds} times on other splits", cross_validate
+
+
+def judge(validation: Validation, subject: Subject) -> dict[str, Any]:
+    found = quality.measure(subject)
+    figures = {name: figure.to_json() for name, figure in found.figures.items()}
+    # columns of classifiers; precision and recall of anomalies are the same in meaning
+    columns = {name: figures[name]["value"] for name in COLUMNS if name in figures}
+    report = {"primary": found.primary, **found.report}
+    return {"metrics": figures, "rows": found.rows, "report": report, **columns}
+
+
+def time_it(validation: Validation, subject: Subject) -> dict[str, Any]:
+    measured = benchmarks.measure(subject, on_wait=partial(leases.renew, validation))
+    columns = (*LATENCIES, "samples_per_second", "peak_memory_mb")
+    return {
+        "model_size_mb": len(subject.content) / MEGABYTE,
+        **{name: measured.pop(name) for name in columns},
+        "report": measured,
+    }
+
+
+def disturb(validation: Validation, subject: Subject) -> dict[str, Any]:
+    return {"report": {"robustness": robustness.measure(subject)}}
+
+
+def compare_groups(validation: Validation, subject: Subject) -> dict[str, Any]:
+    return {"report": {"fairness": fairness.measure(subject)}}
+
+
+def explain(validation: Validation, subject: Subject) -> dict[str, Any]:
+    return {"report": {"importance": importance.measure(subject)}}
+
+
+def scan_file(validation: Validation, subject: Subject) -> dict[str, Any]:
+    return {"report": {"scan": scans.scan("model.safetensors", subject.content)}}
+
+
+def cross_validate(validation: Validation, subject: Subject) -> dict[str, Any]:
+    found = folds.measure(subject, validation.model.job, folds=validation.folds)
+    return {"report": {"folds": found}}
+
+
+def certified(fields: dict[str, Any]) -> dict[str, Any]:
+    """Score, level and number of the certificate; it ends when its time is over."""
+    primary = fields["report"]["primary"]
+    scored = certificates.certify(
+        primary=primary,
+        figure=fields["metrics"][primary],
+        latency_ms=fields["report"]["mean_latency_ms"],
+        memory_mb=fields["peak_memory_mb"],
+    )
+    certificate = {
+        "thresholds": scored.thresholds,
+        "levels": [[least, level.value] for least, level in certificates.LEVELS],
+        "unlimited_score": scored.unlimited,
+        "valid_days": certificates.VALID.days,
+    }
+    return {
+        "score": scored.score,
+        "certificate": scored.level,
+        "certificate_id": uuid.uuid4(),
+        "expires_at": Now() + certificates.VALID,
+        "report": fields["report"] | {"certificate": certificate},
+    }

@@ -41,6 +41,7 @@ from training.services.distributed import (
 )
 from training.services.exports import export_model, open_file, parts
 from training.services.finetuning import fine_tune
+from training.services.gates import Fault, publication_faults
 from training.services.inline import add_inline_dataset
 from training.services.jobs import JobIsOver, cancel_job, submit_job
 from training.services.models import (
@@ -100,7 +101,11 @@ from training.services.uploads import (
     await_dataset,
     upload_dataset,
 )
-from training.services.validations import NotOwner, validate_model
+from training.services.validations import (
+    InvalidValidation,
+    NotOwner,
+    validate_model,
+)
 
 __all__ = [
     "ALL_PRESETS",
@@ -116,12 +121,14 @@ __all__ = [
     "Division",
     "Effect",
     "FAULTS",
+    "Fault",
     "Floor",
     "InvalidConfig",
     "InvalidRows",
     "InvalidSchema",
     "InvalidSearch",
     "InvalidUpload",
+    "InvalidValidation",
     "JobIsOver",
     "JobProgress",
     "Kind",
@@ -209,6 +216,7 @@ __all__ = [
     "preview_job",
     "preview_rows",
     "propose_space",
+    "publication_faults",
     "quote_job",
     "quote_reproduction",
     "rename_dataset",

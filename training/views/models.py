@@ -21,6 +21,7 @@ from django.views.decorators.vary import vary_on_headers
 from governance.services import Refusal
 from governance.views import MemberRequest
 from training import services as training
+from training.forms.validations import ValidationForm
 from training.models import Export, Model, Validation
 
 PAGE_SIZE = 20
@@ -84,6 +85,7 @@ def measured_of(found: Model) -> dict[str, Any]:
         "validation": newest,
         "measured": found.validations.done().first(),
         "is_measuring": newest is not None and not newest.is_over,
+        "validation_form": ValidationForm(),
     }
 
 
@@ -112,8 +114,12 @@ PARTS = {"validation": measured_of, "reproductions": reproduced_of, "files": mad
 @login_required
 @require_POST
 def validate_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
+    """Queue what was asked for; without a form, everything."""
     found = get_object_or_404(Model.objects.of(request.user), pk=model_id)
-    training.validate_model(actor=request.user, model=found)
+    form = ValidationForm(request.POST)
+    if not form.is_valid():
+        raise training.InvalidValidation("kind or folds: choose one of those that are offered.")
+    training.validate_model(actor=request.user, model=found, **form.cleaned_data)
     return redirect(found)
 
 

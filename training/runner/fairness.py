@@ -1,0 +1,180 @@
+"""Whether a model treats groups of people alike, for each column that its owner called sensitive.
+
+Rates are fairlearn's: of each group the share that is answered with a class (selection rate), and
+how the shares differ (demographic parity), how often right answers and false ones differ (equalised
+odds). Groups are told to differ only where the 95 % interval of a difference lies above 0.1 and
+both groups have 50 rows. That nothing was found proves nothing: fairness is more than three rates
+on one set of rows. Where no column is sensitive nothing is assessed, and nothing is said.
+"""
+
+from typing import Any
+
+import numpy as np
+from fairlearn.metrics import (
+    MetricFrame,
+    count,
+    demographic_parity_difference,
+    demographic_parity_ratio,
+    equalized_odds_difference,
+)
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, mean_absolute_error
+
+from kernels.data import Target
+from training.runner.figures import Counts, Numbers, bootstrap, mean_interval
+from training.runner.subjects import Judged, Subject
+
+THRESHOLD = 0.1
+ROWS_LEAST = 50
+CLASSES_MAX = 20
+NOT_DECLARED = "Not assessed: no column of the dataset was declared sensitive."
+NOT_MEANT = "Not assessed: only classes and values are compared between groups."
+
+
+def measure(subject: Subject) -> dict[str, Any]:
+    groups = subject.test.groups
+    if groups is None or not groups.size:
+        return {"state": "not assessed", "reason": NOT_DECLARED}
+    is_of_classes = subject.judged is Judged.CLASSES and subject.shape.target is Target.CLASSES
+    if not is_of_classes and subject.judged is not Judged.VALUES:
+        return {"state": "not assessed", "reason": NOT_MEANT}
+    truth = subject.test.targets.reshape(len(subject.test), -1)[:, 0]
+    answers = subject.test_answers.reshape(len(subject.test), -1)
+    columns = []
+    for place, (name, values) in enumerate(sensitive_columns(subject, groups.shape[1])):
+        labels = np.array([value_name(values, number) for number in groups[:, place]])
+        if is_of_classes:
+            found = of_classes(
+                truth.astype(np.int64),
+                answers.argmax(axis=1),
+                labels,
+                subject.classes,
+                subject.seed,
+            )
+        else:
+            found = of_values(truth, answers[:, 0], labels, subject.seed)
+        columns.append({"column": name, **found})
+        subject.beat(place)
+    is_flagged = any(column["flags"] for column in columns)
+    return {
+        "state": "differences found" if is_flagged else "assessed",
+        "threshold": THRESHOLD,
+        "rows_least": ROWS_LEAST,
+        "columns": columns,
+    }
+
+
+def sensitive_columns(subject: Subject, count_: int) -> list[tuple[str, list[str]]]:
+    """Name and values of each, in the order of `Rows.groups`."""
+    declared = [
+        (str(column["name"]), [str(value) for value in column.get("values") or []])
+        for column in subject.recipe.get("columns", [])
+        if column.get("sensitive")
+    ]
+    return declared[:count_] + [(f"column {n}", []) for n in range(len(declared), count_)]
+
+
+def value_name(values: list[str], number: int) -> str:
+    if 0 <= number < len(values):
+        return values[number]
+    return "other" if values else f"group {number}"
+
+
+def of_classes(
+    truth: NDArray[np.int64],
+    guesses: NDArray[np.int64],
+    labels: NDArray[Any],
+    classes: tuple[str, ...],
+    seed: int,
+) -> dict[str, Any]:
+    frame = MetricFrame(
+        metrics={"rows": count, "accuracy": accuracy_score},
+        y_true=truth,
+        y_pred=guesses,
+        sensitive_features=labels,
+    )
+    groups = [
+        group_of_shares(str(name), int(row["rows"]), float(row["accuracy"]))
+        for name, row in frame.by_group.iterrows()
+    ]
+    rates, flags = [], []
+    # of two classes one says all about the other
+    asked = range(1, 2) if len(classes) == 2 else range(min(len(classes), CLASSES_MAX))
+    for number in asked:
+        found = of_class(truth == number, guesses == number, labels, seed)
+        rates.append({"class": classes[number], **found})
+        if found["difference_low"] > THRESHOLD and found["rows_of_both"] >= ROWS_LEAST:
+            flags.append(
+                f"{classes[number]}: “{found['highest']}” is answered with it more often than "
+                f"“{found['lowest']}”, by at least {found['difference_low']:.0%}."
+            )
+    return {"figure": "accuracy", "groups": groups, "rates": rates, "flags": flags}
+
+
+def group_of_shares(name: str, rows: int, share: float) -> dict[str, Any]:
+    interval = binomtest(round(share * rows), rows).proportion_ci(method="wilson")
+    return {"name": name, "rows": rows, "value": share, "low": interval.low, "high": interval.high}
+
+
+def of_class(
+    is_true: NDArray[np.bool_], is_said: NDArray[np.bool_], labels: NDArray[Any], seed: int
+) -> dict[str, Any]:
+    """Between the group that is answered with a class most often and least often."""
+    told = {"sensitive_features": labels}
+    names, groups = np.unique(labels, return_inverse=True)
+    members = np.eye(len(names))[groups]
+    sizes = members.sum(axis=0)
+    rates = (members * is_said[:, None]).sum(axis=0) / sizes
+    most, least = int(rates.argmax()), int(rates.argmin())
+
+    def statistic(counts: Counts) -> Numbers:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn = (counts @ (members * is_said[:, None])) / (counts @ members)
+        return np.asarray(drawn[:, most] - drawn[:, least])[:, None]
+
+    low, high = bootstrap(len(labels), statistic, seed=seed)[:, 0]
+    return {
+        "highest": str(names[most]),
+        "lowest": str(names[least]),
+        "rows_of_both": int(min(sizes[most], sizes[least])),
+        "selection_rates": {str(n): float(r) for n, r in zip(names, rates, strict=True)},
+        "difference": float(demographic_parity_difference(is_true, is_said, **told)),
+        "difference_low": float(low),
+        "difference_high": float(high),
+        "ratio": float(demographic_parity_ratio(is_true, is_said, **told)),
+        "equalised_odds": float(equalized_odds_difference(is_true, is_said, **told)),
+    }
+
+
+def of_values(
+    truth: NDArray[Any], found: NDArray[Any], labels: NDArray[Any], seed: int
+) -> dict[str, Any]:
+    """Errors of each group. Told to differ where intervals do not meet, by a tenth of the mean."""
+    frame = MetricFrame(
+        metrics={"rows": count, "error": mean_absolute_error},
+        y_true=truth,
+        y_pred=found,
+        sensitive_features=labels,
+    )
+    groups: list[dict[str, Any]] = []
+    for name, row in frame.by_group.iterrows():
+        off = np.abs(truth - found)[labels == name]
+        low, high = mean_interval(off, seed=seed)
+        groups.append(
+            {
+                "name": str(name),
+                "rows": int(row["rows"]),
+                "value": float(row["error"]),
+                "low": low,
+                "high": high,
+            }
+        )
+    large = [group for group in groups if group["rows"] >= ROWS_LEAST]
+    flags = []
+    if len(large) > 1:
+        worst = max(large, key=lambda group: group["value"])
+        best = min(large, key=lambda group: group["value"])
+        if worst["low"] - best["high"] > THRESHOLD * float(np.abs(truth - found).mean()):
+            flags.append(f"Errors for “{worst['name']}” are larger than for “{best['name']}”.")
+    return {"figure": "mean absolute error", "groups": groups, "rates": [], "flags": flags}

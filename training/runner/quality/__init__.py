@@ -1,0 +1,59 @@
+"""How good a model's answers are, one module for each way of judging them."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from training.runner.figures import Quality
+from training.runner.quality import (
+    anomalies,
+    classification,
+    episodic,
+    forecasting,
+    generation,
+    language,
+    regression,
+)
+from training.runner.rows import Rows
+from training.runner.subjects import Judged, Subject
+
+MEASURES = {
+    Judged.CLASSES: classification.measure,
+    Judged.VALUES: regression.measure,
+    Judged.FORECASTS: forecasting.measure,
+    Judged.ANOMALIES: anomalies.measure,
+    Judged.SAMPLES: generation.measure,
+    Judged.TOKENS: language.measure,
+    Judged.EPISODES: episodic.measure,
+}
+SCORES = {
+    Judged.CLASSES: classification.score,
+    Judged.VALUES: regression.score,
+    Judged.FORECASTS: forecasting.score,
+    Judged.ANOMALIES: anomalies.score,
+    Judged.TOKENS: language.score,
+}
+PRIMARIES = {
+    Judged.CLASSES: "accuracy",
+    Judged.VALUES: "r2",
+    Judged.FORECASTS: "mase",
+    Judged.ANOMALIES: "pr_auc",
+    Judged.TOKENS: "perplexity",
+}
+LOWER_IS_BETTER = {Judged.FORECASTS, Judged.TOKENS}
+
+
+def measure(subject: Subject) -> Quality:
+    """All figures of quality, on the test rows."""
+    return MEASURES[subject.judged](subject)
+
+
+def takes_rows(subject: Subject) -> bool:
+    """Whether there are rows to disturb: a generator is given noise, a player makes its own way."""
+    return subject.judged in SCORES
+
+
+def score_of(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
+    """The first figure, where the network is given `features` in the place of those of `rows`."""
+    answers = subject.answers(features)
+    return SCORES[subject.judged](subject, answers, rows, features)

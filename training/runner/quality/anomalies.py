@@ -1,0 +1,123 @@
+"""Anomalies: rows that an autoencoder, which has learned usual rows, cannot reproduce.
+
+Scores are those of `training.runner.anomalies`. Usual rows are class 0, others are anomalies. The
+threshold is the one in the model's file, or else the 95th percentile of the scores of the
+validation rows that are usual: it is never chosen on the test rows.
+
+The baseline of the area under precision and recall is the share of anomalies, which is what drawing
+by lot would have.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
+
+from training.runner import anomalies
+from training.runner.figures import Counts, Figure, Numbers, Quality, bootstrap
+from training.runner.quality import ranks
+from training.runner.rows import Part, Rows
+from training.runner.subjects import Subject
+
+PERCENTILE = 95.0
+BINS = 24
+POINTS_DRAWN = 200
+
+
+class OneKind(ValueError):
+    """Test rows of only one kind tell nothing about telling them apart."""
+
+
+def scores_of(
+    subject: Subject, features: NDArray[Any], answers: NDArray[Any]
+) -> NDArray[np.float64]:
+    return anomalies.scores(subject.predictor.model, features, answers)
+
+
+def score(subject: Subject, answers: NDArray[Any], rows: Rows, features: NDArray[Any]) -> float:
+    """The average precision; `features` are the rows as the network was given them."""
+    is_odd = rows.targets.reshape(-1) > 0
+    return float(average_precision_score(is_odd, scores_of(subject, features, answers)))
+
+
+def measure(subject: Subject) -> Quality:
+    test = subject.test
+    is_odd = test.targets.reshape(-1) > 0
+    if is_odd.all() or not is_odd.any():
+        raise OneKind(
+            "targets: all test rows are of one kind; a validation needs usual rows (class 0) and "
+            "anomalies (any other class) among them."
+        )
+    scores = scores_of(subject, test.features, subject.test_answers)
+    threshold = threshold_of(subject)
+    figures = measured(scores, is_odd, threshold, seed=subject.seed)
+    return Quality("pr_auc", figures, pictures(scores, is_odd, threshold), len(test))
+
+
+def threshold_of(subject: Subject) -> float:
+    known = subject.predictor.model.signature.recipe.get("threshold")
+    if isinstance(known, int | float):
+        return float(known)
+    validation = subject.rows.only(Part.VALIDATION)
+    usual = validation.features[validation.targets.reshape(-1) == 0]
+    given = usual if len(usual) else subject.train.features
+    return float(np.percentile(scores_of(subject, given, subject.answers(given)), PERCENTILE))
+
+
+def measured(
+    scores: NDArray[np.float64], is_odd: NDArray[np.bool_], threshold: float, *, seed: int
+) -> dict[str, Figure]:
+    is_told = scores > threshold
+    share = float(is_odd.mean())
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        is_odd, is_told, average="binary", zero_division=0
+    )
+
+    def statistic(counts: Counts) -> Numbers:
+        both, said, there = (
+            counts @ part.astype(np.float64) for part in (is_told & is_odd, is_told, is_odd)
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            parts = [np.nan_to_num(both / said), both / there, 2 * both / (said + there)]
+        areas = [area(counts, scores, is_odd) for area in (ranks.average_precision, ranks.roc_auc)]
+        return np.stack([*areas, *parts], axis=1)
+
+    low, high = bootstrap(len(scores), statistic, seed=seed).tolist()
+    chance = "by lot"
+    values = {
+        "pr_auc": (float(average_precision_score(is_odd, scores)), share),
+        "roc_auc": (float(roc_auc_score(is_odd, scores)), 0.5),
+        "precision": (float(precision), share),
+        "recall": (float(recall), float(is_told.mean())),
+        "f1": (float(f1), None),
+    }
+    return {
+        name: Figure(value, low[place], high[place], base, chance if base is not None else "")
+        for place, (name, (value, base)) in enumerate(values.items())
+    }
+
+
+def pictures(
+    scores: NDArray[np.float64], is_odd: NDArray[np.bool_], threshold: float
+) -> dict[str, Any]:
+    precision, recall, _ = precision_recall_curve(is_odd, scores)
+    step = max(1, len(recall) // POINTS_DRAWN)
+    edges = np.linspace(0, max(float(np.percentile(scores, 99)), 1.5 * threshold), BINS + 1)
+    return {
+        "threshold": threshold,
+        "share_of_anomalies": float(is_odd.mean()),
+        "curve": [
+            [float(r), float(p)] for r, p in zip(recall[::-step], precision[::-step], strict=True)
+        ],
+        "scores": {
+            "edges": edges.tolist(),
+            "usual": np.histogram(np.minimum(scores[~is_odd], edges[-1]), edges)[0].tolist(),
+            "anomalies": np.histogram(np.minimum(scores[is_odd], edges[-1]), edges)[0].tolist(),
+        },
+    }

@@ -1,0 +1,79 @@
+"""The publish gate: what a model must have shown before anybody is asked to pay for it."""
+
+from dataclasses import dataclass
+
+from training.models import Model, Validation, Work
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What failed, and how to mend it; both are sentences for the model's owner."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}"
+
+
+AGAIN = "Have the model validated again, with everything (“comprehensive”)."
+
+
+def publication_faults(*, model: Model) -> list[Fault]:
+    """Nothing where the model may be published."""
+    validation = model.validations.done().first()
+    if validation is None:
+        return [unmeasured(model)]
+    found = []
+    if validation.expires_at is None or validation.has_expired:
+        found.append(Fault("Its validation is more than 30 days old.", AGAIN))
+    if validation.receipt.get("weights_sha256") != model.weights_sha256:
+        found.append(Fault("Its validation does not name just these weights.", AGAIN))
+    return found + scan_faults(model, validation) + baseline_faults(validation)
+
+
+def unmeasured(model: Model) -> Fault:
+    newest = model.validations.filter(kind=Validation.Kind.COMPREHENSIVE).first()
+    if newest is not None and not newest.is_over:
+        remedy = "A worker is at it; come back when it is done."
+    elif newest is not None and newest.status == Work.Status.FAILED:
+        remedy = f"The last one failed: {newest.error_message} Mend that, then validate it again."
+    else:
+        remedy = "Validate it with everything (“comprehensive”), then publish."
+    return Fault(f"The model “{model.name}” has no finished validation yet.", remedy)
+
+
+def scan_faults(model: Model, validation: Validation) -> list[Fault]:
+    """Of the model's file; and of whatever else people would download, where it was made."""
+    scan = validation.report.get("scan")
+    if scan is None:
+        return [Fault("Its file was not looked through.", AGAIN)]
+    if scan["state"] == "clean":
+        return []
+    reasons = "; ".join(finding["message"] for finding in scan["findings"]) or scan["state"]
+    return [
+        Fault(
+            f"The scan of its file is not clean: {reasons}.",
+            "Train the model again; a file with such findings is not passed on.",
+        )
+    ]
+
+
+def baseline_faults(validation: Validation) -> list[Fault]:
+    name = validation.report.get("primary", "")
+    figure = validation.metrics.get(name)
+    if figure is None:
+        return [Fault("Its validation has no first figure.", AGAIN)]
+    base, value = figure.get("baseline"), figure["value"]
+    if base is None:
+        return []
+    is_better = value < base if figure.get("lower_is_better") else value > base
+    if is_better:
+        return []
+    return [
+        Fault(
+            f"It is not better than its baseline: {name.replace('_', ' ')} is {value:.4g}, and "
+            f"{base:.4g} for “{figure.get('baseline_name', 'the baseline')}”.",
+            "Train it longer, on more rows or with another network.",
+        )
+    ]

@@ -1,0 +1,249 @@
+"""What a validation found, ready to be drawn: key figures with what bounds them, lines and bars."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.utils.text import slugify
+
+from training.models import Validation
+from training.templatetags.charts import figure
+from training.templatetags.scales import number
+
+register = template.Library()
+
+TOP_COLUMNS = 12
+
+LABELS = {
+    "accuracy": "Accuracy",
+    "precision": "Precision, macro",
+    "recall": "Recall, macro",
+    "f1": "F1, macro",
+    "precision_weighted": "Precision, weighted",
+    "recall_weighted": "Recall, weighted",
+    "f1_weighted": "F1, weighted",
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "calibration_error": "Calibration error",
+    "accuracy_over_majority": "Above the majority",
+    "r2": "R²",
+    "mean_absolute_error": "Mean absolute error",
+    "root_mean_squared_error": "Root mean squared error",
+    "mase": "MASE",
+    "smape": "sMAPE",
+    "frechet_distance": "Fréchet distance",
+    "kernel_distance": "Kernel distance, MMD²",
+    "sample_confidence": "Confidence in samples",
+    "sample_classes": "Classes among samples",
+    "perplexity": "Perplexity",
+    "mean_return": "Mean return",
+    "lowest_return": "Lowest return",
+}
+SHARES = {
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "precision_weighted",
+    "recall_weighted",
+    "f1_weighted",
+    "roc_auc",
+    "pr_auc",
+    "calibration_error",
+    "accuracy_over_majority",
+    "sample_confidence",
+}
+CURVES = {
+    "noise": ("Noise", "width of the noise, in deviations"),
+    "missing": ("Missing values", "share of values missing"),
+    "shift": ("Out of range", "shift, in deviations"),
+    "adversarial": ("Adversarial (FGSM)", "step, in deviations"),
+}
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A figure of quality in words."""
+
+    label: str
+    text: str
+    unit: str
+    hint: str
+
+
+@register.filter
+def key_figures(validation: Validation) -> list[KeyFigure]:
+    """All figures, the first of its kind first."""
+    primary = validation.report.get("primary", "")
+    order = [primary, *LABELS]
+    names = sorted(validation.metrics, key=lambda name: order.index(name) if name in order else 99)
+    return [_key_figure(name, validation.metrics[name]) for name in names]
+
+
+@register.filter
+def figure_label(name: str) -> str:
+    return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def _key_figure(name: str, found: Mapping[str, Any]) -> KeyFigure:
+    is_share = name in SHARES
+    factor, unit = (100.0, "%") if is_share else (1.0, str(found.get("unit", "")))
+
+    def text(value: float) -> str:
+        return figure(value * factor, 3)
+
+    parts = []
+    if "low" in found and "high" in found:
+        parts.append(f"95 % sure: {text(found['low'])} to {text(found['high'])}")
+    if "baseline" in found:
+        named = found.get("baseline_name", "baseline")
+        parts.append(f"{text(found['baseline'])} for {named}")
+    return KeyFigure(figure_label(name), figure(found["value"] * factor), unit, " · ".join(parts))
+
+
+@register.filter
+def share_intervals(validation: Validation) -> list[dict[str, Any]]:
+    """The figures between 0 and 1 that have an interval, for `interval_chart`."""
+    return [
+        {"name": figure_label(name), **found}
+        for name, found in validation.metrics.items()
+        if name in SHARES and "low" in found
+    ]
+
+
+@register.filter
+def reliability(bins: Sequence[Mapping[str, float]]) -> dict[str, list[tuple[float, float]]]:
+    """What was claimed against what was so; on the diagonal a probability means what it says."""
+    return {
+        "measured": [(row["confidence"], row["accuracy"]) for row in bins],
+        "ideal": [(0.0, 0.0), (1.0, 1.0)],
+    }
+
+
+@register.filter
+def robustness_curves(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    name = figure_label(found.get("figure", ""))
+    return [
+        {
+            "id": f"robust-{key}",
+            "title": CURVES[key][0],
+            "x": CURVES[key][1],
+            "y": name,
+            "lines": {name: points},
+        }
+        for key, points in found.get("curves", {}).items()
+    ]
+
+
+@register.filter
+def top_columns(permutation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The columns that cost most when they are dealt anew, with a deviation to each side."""
+    columns = sorted(permutation["columns"], key=lambda column: -float(column["mean"]))
+    return [
+        {
+            "name": column["name"],
+            "value": column["mean"],
+            "low": column["mean"] - column["sd"],
+            "high": column["mean"] + column["sd"],
+        }
+        for column in columns[:TOP_COLUMNS]
+    ]
+
+
+@register.filter
+def as_points(values: Iterable[float]) -> list[tuple[int, float]]:
+    """Values in a row as points, the first at 1."""
+    return list(enumerate(values, start=1))
+
+
+@register.filter
+def horizon_lines(by_horizon: Mapping[str, Sequence[float]]) -> dict[str, list[tuple[int, float]]]:
+    return {name: as_points(values) for name, values in by_horizon.items()}
+
+
+@register.filter
+def score_lines(scores: Mapping[str, Sequence[float]]) -> dict[str, list[tuple[float, float]]]:
+    """How many usual rows and how many anomalies have which score."""
+    edges = scores["edges"]
+    middles = [(low + high) / 2 for low, high in zip(edges, edges[1:], strict=False)]
+    return {
+        name: list(zip(middles, map(float, scores[name]), strict=True))
+        for name in ("usual", "anomalies")
+    }
+
+
+@register.filter
+def server_intervals(validation: Validation) -> list[dict[str, Any]]:
+    """p50 to p99 of single stream and of each load, with p95 between."""
+    rows = [("one by one", vars(validation))]
+    rows += [(f"{row['load']:.0%} load", row) for row in validation.report.get("server", [])]
+    return [
+        {
+            "name": name,
+            "low": row["latency_p50_ms"],
+            "value": row["latency_p95_ms"],
+            "high": row["latency_p99_ms"],
+        }
+        for name, row in rows
+        if row.get("latency_p99_ms") is not None
+    ]
+
+
+@register.filter
+def precision_recall(report: Mapping[str, Any]) -> dict[str, list[list[float]]]:
+    """The curve, beside the share of anomalies, which drawing by lot would have at any recall."""
+    share = report["share_of_anomalies"]
+    return {"model": report["curve"], "by lot": [[0.0, share], [1.0, share]]}
+
+
+@register.filter
+def surprise_lines(report: Mapping[str, Any]) -> dict[str, list[list[float]]]:
+    return {"model": report["by_place"]}
+
+
+@register.filter
+def fold_bars(folds: Mapping[str, Any]) -> dict[str, float]:
+    """A bar cannot show less than nothing; what is below 0 is in the mean."""
+    return {f"split {n}": max(0.0, value) for n, value in as_points(folds["values"])}
+
+
+@register.filter
+def top_bars(means: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(means.items(), key=lambda row: -row[1])[:TOP_COLUMNS])
+
+
+@register.filter
+def group_rows(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**group, "name": f"{group['name']} ({group['rows']})"} for group in groups]
+
+
+@register.filter
+def group_id(column: str) -> str:
+    return f"groups-{slugify(column)}"
+
+
+@register.filter
+def levels_hint(certificate: Mapping[str, Any]) -> str:
+    return ", ".join(f"{level} from {least:.2f}" for least, level in certificate["levels"])
+
+
+@register.filter
+def threshold_hint(part: Mapping[str, Any]) -> str:
+    """What was asked, whether it is met, and what it gives to the score."""
+    met = "met" if part["is_met"] else "not met"
+    return (
+        f"asked: {number(part['asked'], 3)}, {part['reason']}; {met}, "
+        f"{part['weight']} · {number(part['share'], 3)} of the score"
+    )
+
+
+@register.filter
+def map_label(found: Mapping[str, Any]) -> str:
+    return f"Attention of layer {found['layer'] + 1} over {found['steps']} steps"
+
+
+@register.filter
+def largest(values: Sequence[float]) -> float:
+    """The largest size, for `pixels`; 1 where all are 0."""
+    return max((abs(value) for value in values), default=0.0) or 1.0
