@@ -90,7 +90,7 @@ class SchemaForm(forms.Form):
         split = training.DEFAULT_SPLIT | self.dataset.split
         found: dict[str, Any] = {f"split_{key}": value for key, value in split.items()}
         for part in SHARES:
-            found[f"split_{part}"] = round(100 * split[part], 2)
+            found[f"split_{part}"] = f"{100 * split[part]:g}"
         found |= {key: self.recipe[key] for key in ("kind", *NUMBERS) if key in self.recipe}
         found["tokenizer"] = self.recipe.get("tokenizer", "words")
         for at in self.shown:

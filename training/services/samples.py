@@ -54,6 +54,7 @@ class Spread:
     edges: list[float] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
     missing: int = 0
+    is_date: bool = False  # the edges are days since 1970-01-01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,8 @@ def take_sample(dataset: Dataset) -> Sample:
 def drawn_sample(dataset: Dataset) -> Sample:
     """The first rows, in the form that they have."""
     if dataset.report.get("first_rows") and dataset.recipe["kind"] == Form.TABLE:
-        return reported_table(dataset.report["first_rows"])
+        names = [column["name"] for column in dataset.recipe["columns"]]
+        return reported_table(names, dataset.report["first_rows"])
     rows = load_rows(dataset)
     if not len(rows):
         return Sample()
@@ -125,9 +127,9 @@ def labels(dataset: Dataset, recipe: Recipe | None, rows: Rows, count: int) -> l
 # What the worker said
 
 
-def reported_table(given: Sequence[Mapping[str, Cell]]) -> Sample:
-    """The rows as they came, columns that are ignored among them."""
-    header = list(given[0])
+def reported_table(header: Sequence[str], given: Sequence[Mapping[str, Cell]]) -> Sample:
+    """The rows as they came, in the order of the columns; also those that are ignored."""
+    header = [name for name in header if name in given[0]]
     return Sample(
         header=header[:COLUMNS_SHOWN],
         rows=[
@@ -143,7 +145,7 @@ def reported_spreads(columns: Sequence[Mapping[str, Any]]) -> list[Spread]:
     found = []
     for column in columns[:SPREADS_SHOWN]:
         drawn = column.get("histogram", {})
-        top = list(column.get("top", {}).items())[:VALUES_SHOWN]
+        top = sorted(column.get("top", {}).items(), key=lambda each: -each[1])[:VALUES_SHOWN]
         found.append(
             Spread(
                 name=column["name"],
@@ -151,6 +153,7 @@ def reported_spreads(columns: Sequence[Mapping[str, Any]]) -> list[Spread]:
                 edges=drawn.get("edges", []),
                 values=[value for value, _ in top],
                 missing=column["missing"],
+                is_date=column["kind"] == Kind.DATE,
             )
         )
     return [spread for spread in found if spread.counts]
@@ -243,7 +246,7 @@ def spread_of(column: Column, block: NDArray[np.float32]) -> Spread:
             counts=[count for count, _ in most],
             values=[value for _, value in most],
         )
-    return histogram_of(column.name, block[:, 0])
+    return replace(histogram_of(column.name, block[:, 0]), is_date=column.kind is Kind.DATE)
 
 
 def spread_of_target(name: str, values: Sequence[Cell]) -> Spread | None:
