@@ -1,18 +1,23 @@
 """What a worker makes of files that people bring."""
 
 import io
+import json
+import secrets
 import sys
 import zipfile
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from kernels.data import DataShape, Target
+from kernels.data import DataShape, Target, check_rows, check_targets
+from tests.training.uploads import damaged_files, schemas, tables
 from training.models import Dataset, Work
 from training.runner import blobs, datasets, leases, reading, uploads
-from training.runner.recipes import Recipe, encode_rows
+from training.runner.recipes import Recipe, encode_rows, feature_names, shape_of
 from training.runner.rows import Part, Rows, unpack
 
 
@@ -29,7 +34,7 @@ def bring(owner, content: bytes, kind: str, **fields) -> Dataset:
     """A dataset as an upload leaves it, and then prepared."""
     dataset = Dataset.objects.create(
         owner=owner,
-        slug=f"brought-{Dataset.objects.count()}",
+        slug=f"brought-{secrets.token_hex(8)}",
         name="Brought",
         format=kind,
         upload_sha256=blobs.put(content),
@@ -256,3 +261,61 @@ def test_a_file_that_another_worker_took_meanwhile_is_left_to_it(
     dataset = bring(alice, flowers(), "csv")
     assert (dataset.status, dataset.sha256) == (Work.Status.RUNNING, "")
     assert leases.claim(Dataset, str(dataset.pk)) is None
+
+
+# Files and schemas from anywhere
+
+
+def check_outcome(dataset: Dataset) -> None:
+    """Everything is there, or nothing is but the reason."""
+    if dataset.status == Work.Status.FAILED:
+        assert dataset.error_code == "file_refused"
+        assert len(dataset.error_message) > len(f"“{dataset.upload_name}” ")
+        assert (dataset.sha256, dataset.rows, dataset.report) == ("", 0, {})
+        return
+    assert (dataset.status, dataset.error_message) == (Work.Status.DONE, "")
+    rows, recipe, shape = stored(dataset), Recipe.from_json(dataset.recipe), dataset.data_shape
+    assert len(rows) == dataset.rows == rows.parts.size
+    assert dataset.train_rows + dataset.validation_rows + dataset.test_rows == dataset.rows
+    assert min(dataset.train_rows, dataset.test_rows) > 0
+    assert shape_of(recipe) == shape
+    check_rows(shape, rows.features, "features")
+    check_targets(shape, rows.targets, len(rows), "targets")
+    assert len(feature_names(recipe)) in (0, shape.features)
+    json.dumps(dataset.report, allow_nan=False)
+
+
+def bring_again(owner, dataset: Dataset, recipe: dict, split: dict) -> Dataset:
+    content = blobs.get(dataset.upload_sha256)
+    return bring(owner, content, dataset.format, recipe=recipe, split=split)
+
+
+def bring_anything(alice, data) -> None:
+    """A damaged file or a strange table, and if it is taken, the same with another schema."""
+    if data.draw(st.booleans()):
+        kind, content = data.draw(damaged_files())
+    else:
+        kind, content = "jsonl", data.draw(tables())
+    dataset = bring(alice, content, kind)
+    check_outcome(dataset)
+    if dataset.status == Work.Status.DONE:
+        recipe, split = data.draw(schemas(dataset.recipe))
+        check_outcome(bring_again(alice, dataset, recipe, split))
+
+
+anything = given(st.data())
+not_slow = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=not_slow)
+@anything
+def test_mallory_brings_anything_and_it_is_stored_whole_or_refused(alice, in_this_process, data):
+    bring_anything(alice, data)
+
+
+@pytest.mark.campaign
+@settings(max_examples=7_000, deadline=None, suppress_health_check=not_slow)
+@anything
+def test_mallory_brings_ten_thousand_files_and_schemas(alice, in_this_process, data):
+    """7,000 files, and a schema for each that is taken."""
+    bring_anything(alice, data)

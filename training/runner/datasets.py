@@ -4,6 +4,8 @@ split, stored and counted.
 Imported by workers only: scikit-learn takes a second and 150 MB.
 """
 
+from typing import Any
+
 import numpy as np
 import structlog
 from django.db.models.functions import Now
@@ -15,6 +17,8 @@ from training.runner import blobs, leases, uploads
 from training.runner.baselines import baselines
 from training.runner.bundles import BUNDLES, Bundle
 from training.runner.bundles.parts import stratified
+from training.runner.health import Evidence, report_of
+from training.runner.recipes import decode_columns
 from training.runner.rows import Part, Rows, pack
 
 log = structlog.get_logger()
@@ -61,7 +65,7 @@ def prepare(dataset: Dataset) -> None:
         shape=bundle.shape.to_json(),
         recipe=bundle.recipe.to_json(),
         split=bundle.split,
-        report={"baselines": simple} if simple else {},
+        report=report_of_bundle(bundle, parts) | ({"baselines": simple} if simple else {}),
         train_rows=int((parts == Part.TRAIN).sum()),
         validation_rows=int((parts == Part.VALIDATION).sum()),
         test_rows=int((parts == Part.TEST).sum()),
@@ -74,6 +78,14 @@ def parts_of(bundle: Bundle, *, seed: int) -> NDArray[np.int8]:
         return bundle.parts
     assert bundle.strata is not None, "a bundle says its parts or its strata"
     return stratified(bundle.strata, seed=seed)
+
+
+def report_of_bundle(bundle: Bundle, parts: NDArray[np.int8]) -> dict[str, Any]:
+    """What is found in its rows; nothing where they are played and not stored."""
+    if not len(parts):
+        return {}
+    raw = decode_columns(bundle.recipe, bundle.features, bundle.targets)
+    return report_of(Evidence(bundle.recipe, raw, bundle.features, bundle.targets, parts, ()))
 
 
 def class_balance(bundle: Bundle) -> list[int]:

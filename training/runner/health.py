@@ -26,7 +26,7 @@ COLUMNS_SHOWN_MAX = 200
 NAMES_SHOWN = 5
 IMBALANCE_WARN, IMBALANCE_BAD = 10, 100
 MISSING_WARN, MISSING_BAD = 0.2, 0.6
-LEAKED_BAD = 0.01  # of the rows that do not train
+LEAKED_BAD = 0.1  # of the rows that do not train
 ROWS_FEW = 100
 PERFECT = 0.99  # accuracy, or R², of one column alone
 COMMON = 0.9  # a class so common is guessed as well
@@ -106,7 +106,12 @@ def describe(column: Column, values: Sequence[Any]) -> dict[str, Any]:
 def histogram(values: NDArray[Any]) -> dict[str, list[float]]:
     if not values.size:
         return {"edges": [], "counts": []}
-    counts, edges = np.histogram(values.astype(np.float64), BINS)
+    values = values.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    edges = np.linspace(low, high, BINS + 1)
+    if not (np.diff(edges) > 0).all():  # all the same, or nearer to one another than numbers are
+        return {"edges": [low, high], "counts": [len(values)]}
+    counts, _ = np.histogram(values, edges)
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
@@ -166,7 +171,7 @@ def repeated_rows(evidence: Evidence) -> Iterator[Finding]:
     whole = list(zip(keys, keys_of(evidence.targets), strict=True))
     again = len(whole) - len(set(whole))
     if again:
-        yield Finding("warn", "duplicates", f"{again:,} rows stand there more than once.", again)
+        yield Finding("warn", "duplicates", f"{rows_of(again)} more than once in the table.", again)
     else:
         yield Finding("ok", "duplicates", "No row stands there twice.")
     trained = {key for key, part in zip(keys, evidence.parts, strict=True) if part == Part.TRAIN}
@@ -176,11 +181,15 @@ def repeated_rows(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("ok", "leakage", "No row that validates or tests is one that trains.")
         return
     message = (
-        f"{leaked:,} of {len(others):,} rows that validate or test are rows that train, too: "
-        "a network may know them by heart. Remove the copies, or split by group."
+        f"{leaked:,} of the {len(others):,} rows that validate or test train, too: a network may "
+        "know them by heart. Remove the copies, or split by group."
     )
     level = "bad" if leaked > LEAKED_BAD * len(others) else "warn"
     yield Finding(level, "leakage", message, leaked)
+
+
+def rows_of(count: int) -> str:
+    return "1 row stands" if count == 1 else f"{count:,} rows stand"
 
 
 def missing_values(evidence: Evidence) -> Finding:
@@ -259,22 +268,32 @@ def constant_free(evidence: Evidence) -> bool:
     targets = evidence.targets
     if evidence.recipe.classes:
         return bool(np.bincount(targets).max() < COMMON * len(targets))
-    return bool(np.ptp(targets) > 0)
+    return bool(targets.min() < targets.max())
 
 
 def tells(evidence: Evidence, values: NDArray[np.float32]) -> bool:
     """Whether a small tree of one column, learned on training rows, is right about the others."""
     train = np.flatnonzero(evidence.parts == Part.TRAIN)[:ROWS_TRIED_MAX]
     others = np.flatnonzero(evidence.parts != Part.TRAIN)[:ROWS_TRIED_MAX]
-    is_classes = bool(evidence.recipe.classes)
-    kind = DecisionTreeClassifier if is_classes else DecisionTreeRegressor
+    targets = evidence.targets.reshape(len(evidence.targets))
+    if evidence.recipe.classes:
+        kind = DecisionTreeClassifier
+    else:
+        kind = DecisionTreeRegressor
+        targets = scaled(targets)
+    if len(others) < 2 or not values.shape[1] or targets[others].min() == targets[others].max():
+        return False
     leaves = max(LEAVES_MAX, 2 * len(evidence.recipe.classes))
     tree = kind(max_leaf_nodes=leaves, min_samples_leaf=2, random_state=0)
-    targets = evidence.targets.reshape(len(evidence.targets))
-    if len(others) < 2 or not values.shape[1] or np.ptp(targets[others].astype(float)) == 0:
-        return False
-    tree.fit(values[train], targets[train])
-    return bool(tree.score(values[others], targets[others]) >= PERFECT)
+    given = scaled(values)
+    tree.fit(given[train], targets[train])
+    return bool(tree.score(given[others], targets[others]) >= PERFECT)
+
+
+def scaled(values: NDArray[Any]) -> NDArray[np.float64]:
+    """From −1 to 1: sums and squares of larger ones would overflow."""
+    found: NDArray[np.float64] = values.astype(np.float64) / max(float(np.abs(values).max()), 1.0)
+    return found
 
 
 def named(names: Sequence[str] | Mapping[str, Any]) -> str:

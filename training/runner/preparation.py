@@ -25,6 +25,7 @@ from training.runner.readers.content import (
     Text,
 )
 from training.runner.recipes import (
+    Column,
     Form,
     Kind,
     Recipe,
@@ -37,12 +38,13 @@ from training.runner.recipes import (
     input_of,
     shape_of,
 )
-from training.runner.recipes.columns import encode_codes, encode_numbers, is_missing
+from training.runner.recipes.columns import category_text, encode_codes, encode_numbers, is_missing
 from training.runner.rows import Part, Rows
 from training.runner.series import windows_of_parts
 from training.runner.splits import choose_parts, inferred_parts
 
 ROWS_MIN = 4
+GROUPS_MAX = 100
 BINS_OF_NUMBERS = 4  # a sensitive number becomes quarters of the training rows
 Raw = dict[str, list[Any]]
 
@@ -94,9 +96,9 @@ def answers_of(recipe: Recipe) -> tuple[str, ...]:
 def prepare(
     content: Content, bounds: Bounds, *, recipe: Recipe | None = None, split: Split | None = None
 ) -> Prepared:
-    """Raises FileRefused, RowRefused, SplitRefused. What nobody said is inferred."""
+    """Raises FileRefused, RecipeRefused, RowRefused, SplitRefused. What nobody said is inferred."""
     guess, guessed_split = infer(content)
-    found = recipe or guess
+    found = recipe or checked(guess)
     chosen = split or (guessed_split if recipe is None else None)
     if isinstance(content, Text):
         return prepare_text(content, found, chosen, bounds)
@@ -109,7 +111,7 @@ def prepare(
     found = with_classes(found, raw)
     targets = encode_targets(found, raw, rows)
     chosen, parts = parts_of(found, raw, chosen, targets)
-    found = completed(found, raw, parts)
+    found = checked(completed(found, raw, parts))
     bounds.check_size(rows, shape_of(found).features, "features")
     features = features_of(content, found, raw)
     groups, group_names = sensitive_of(found, raw, parts)
@@ -118,6 +120,11 @@ def prepare(
     evidence = Evidence(found, raw, features, targets, parts, files_of(content))
     report = report_of(evidence) | {"groups": group_names}
     return Prepared(Rows(features, targets, parts, groups), found, chosen, report)
+
+
+def checked(recipe: Recipe) -> Recipe:
+    """What was made here is held to what is asked of a person's. Raises RecipeRefused."""
+    return Recipe.from_json(recipe.to_json())
 
 
 # What columns hold
@@ -227,33 +234,44 @@ def sensitive_of(
         if not column.sensitive or column.name not in raw:
             continue
         values = raw[column.name]
-        if column.kind is Kind.NUMBER:
-            found, called = quarters(values, parts == Part.TRAIN)
+        there = np.array([not is_missing(value) for value in values])
+        if not (there & (parts == Part.TRAIN)).any():
+            raise FileRefused(f"column {column.name!r} is sensitive and has no values to compare.")
+        seen = [value for value in values if not is_missing(value)]
+        found = np.full(len(values), -1, np.int32)
+        if column.kind in (Kind.NUMBER, Kind.DATE):
+            numbers = encode_numbers(column, seen)
+            found[there], called = quarters(numbers, parts[there] == Part.TRAIN)
         else:
-            texts = sorted({str(value) for value in values if not is_missing(value)})
-            called = list(column.values or texts)
-            known = replace(column, kind=Kind.CATEGORY, values=tuple(called), missing=None)
-            there = [called[0] if is_missing(value) else value for value in values]
-            found = encode_codes(known, there)
-            found[[is_missing(value) for value in values]] = -1
-        codes.append(found.astype(np.int32))
+            found[there], called = named_groups(column, seen)
+        codes.append(found)
         names.append({"column": column.name, "names": called})
     return (np.stack(codes, axis=1) if codes else None), names
 
 
+def named_groups(column: Column, values: Sequence[Any]) -> tuple[NDArray[np.int64], list[str]]:
+    called = list(column.values) or sorted({category_text(value) for value in values})
+    if len(called) > GROUPS_MAX:
+        raise FileRefused(
+            f"column {column.name!r} has {len(called):,} values, too many groups to compare; at "
+            f"most {GROUPS_MAX}."
+        )
+    known = replace(column, kind=Kind.CATEGORY, values=tuple(called), missing=None)
+    return encode_codes(known, values), called
+
+
 def quarters(
-    values: Sequence[Any], train: NDArray[np.bool_]
+    numbers: NDArray[np.float64], train: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], list[str]]:
-    numbers = np.array([np.nan if is_missing(value) else float(value) for value in values])
+    """Groups between the quartiles of the training rows."""
     shares = np.linspace(0, 1, BINS_OF_NUMBERS + 1)[1:-1]
-    edges = np.unique(np.nanquantile(numbers[train], shares))
-    codes = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="right"))
+    edges = np.unique(np.quantile(numbers[train], shares))
     bounds = ["", *(f"{edge:g}" for edge in edges), ""]
     called = [
         f"below {high}" if not low else f"from {low}" if not high else f"{low} to {high}"
         for low, high in zip(bounds, bounds[1:], strict=False)
     ]
-    return codes, called
+    return np.searchsorted(edges, numbers, side="right"), called
 
 
 # Series and running text

@@ -23,6 +23,7 @@ from django.db.models.functions import Now
 from governance import services as governance
 from training.models import Dataset, Work
 from training.runner import blobs, leases
+from training.runner.caps import caps_of
 
 log = structlog.get_logger()
 READER = [sys.executable, "-m", "training.runner.reading"]
@@ -93,7 +94,10 @@ def read(dataset: Dataset, folder: Path) -> dict[str, Any]:
 
 def bounds_of(dataset: Dataset) -> dict[str, int]:
     """The most that is read for this person's plan."""
-    return {}
+    if dataset.owner_id is None:
+        return {}
+    caps = caps_of(dataset.owner_id)
+    return {name: getattr(caps, name) for name in ("file_bytes", "rows", "columns", "values")}
 
 
 def fetch(sha256: str, path: Path) -> None:

@@ -6,6 +6,8 @@ it, within the bounds, before memory is asked for. Objects are never unpickled.
 
 import io
 import math
+import tokenize
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,17 @@ from training.runner.recipes.columns import LARGEST
 HEADER_BYTES_MAX = 10_000
 DIMENSIONS_MAX = 4  # rows, height, width, channels
 ARRAYS_MAX = 16
+# What NumPy's reading of a header, which is Python's of a literal, may raise.
+HEADER_FAULTS = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    RecursionError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    tokenize.TokenError,
+)
 FEATURES = ("features", "x", "data", "images", "inputs")
 TARGETS = ("targets", "target", "labels", "label", "y", "classes")
 
@@ -76,15 +89,19 @@ def array_of(content: bytes, name: str, bounds: Bounds) -> NDArray[Any]:
             (1, 0): npy.read_array_header_1_0,
             (2, 0): npy.read_array_header_2_0,
         }[version]
-        shape, _, dtype = read_header(file, max_header_size=HEADER_BYTES_MAX)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+            shape, _, dtype = read_header(file, max_header_size=HEADER_BYTES_MAX)
     except KeyError as error:
         raise FileRefused(f"{name}: is of a version that is not read here.") from error
-    except (ValueError, TypeError, SyntaxError, RecursionError, EOFError) as error:
+    except HEADER_FAULTS as error:
         raise FileRefused(f"{name}: its header is damaged: {str(error)[:120]}.") from error
     check_header(shape, dtype, len(content) - file.tell(), name, bounds)
     file.seek(0)
     try:
-        array = npy.read_array(file, allow_pickle=False, max_header_size=HEADER_BYTES_MAX)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            array = npy.read_array(file, allow_pickle=False, max_header_size=HEADER_BYTES_MAX)
     except (ValueError, TypeError, EOFError) as error:
         raise FileRefused(f"{name}: is damaged: {str(error)[:120]}.") from error
     return checked(array, name)

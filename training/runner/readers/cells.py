@@ -51,6 +51,8 @@ def check_heading(names: Sequence[str], bounds: Bounds, where: str = "the headin
                 f"{where}: the name of column {number}, {shown(name)}…, has {len(name):,} "
                 f"characters; at most {NAME_LENGTH_MAX}."
             )
+        if name != name.strip():
+            raise FileRefused(f"{where}: {shown(name)} has a space around it; remove it.")
         if not name.isprintable():
             raise FileRefused(f"{where}: the name of column {number} is not printable: {name!r}.")
         check_cell(name, where)

@@ -1,0 +1,216 @@
+"""What is found in people's rows, and what is guessed of them."""
+
+import io
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from training.runner.inference import category_of, infer
+from training.runner.preparation import Prepared, prepare
+from training.runner.readers import Bounds, FileRefused, Pictures, Table, Text
+from training.runner.recipes import Kind, Recipe, Role, Split, SplitKind
+
+
+def table(**columns) -> Table:
+    """As a reader leaves it: numbers are floats, all else is text."""
+    return Table(
+        pl.DataFrame(
+            {
+                name: pl.Series(values).cast(pl.Float64)
+                if all(isinstance(value, int | float | None) for value in values)
+                else pl.Series(values, dtype=pl.String)
+                for name, values in columns.items()
+            }
+        )
+    )
+
+
+def prepared(content, **more) -> Prepared:
+    return prepare(content, Bounds(), **more)
+
+
+def finding(found: Prepared, code: str) -> dict:
+    [one] = [each for each in found.report["health"] if each["code"] == code]
+    return one
+
+
+def noise(rows: int, seed: int = 0) -> list[float]:
+    return np.random.default_rng(seed).standard_normal(rows).round(4).tolist()
+
+
+def kinds(rows: int) -> list[str]:
+    return ["rose" if row % 3 else "iris" for row in range(rows)]
+
+
+def test_sound_rows_are_called_sound():
+    found = prepared(table(a=noise(400), b=noise(400, 1), species=kinds(400)))
+    levels = {each["code"]: each["level"] for each in found.report["health"]}
+    assert levels == dict.fromkeys(
+        ["few_rows", "duplicates", "leakage", "missing", "constant", "target_leak", "imbalance"],
+        "ok",
+    )
+    json.dumps(found.report, allow_nan=False)
+
+
+def test_rows_that_stand_twice_are_counted_and_so_are_those_that_leak():
+    values = noise(100) + noise(100)
+    found = prepared(table(a=values, species=kinds(100) + kinds(100)))
+    assert finding(found, "duplicates")["count"] == 100
+    leak = finding(found, "leakage")
+    rows = found.rows
+    trained = set(rows.features[rows.parts == 0, 0].tolist())
+    want = sum(value in trained for value in rows.features[rows.parts != 0, 0].tolist())
+    assert (leak["level"], leak["count"]) == ("bad", want)
+    assert want > 20
+
+
+def test_a_column_that_gives_the_target_away_is_named():
+    species = kinds(400)
+    code = [7.0 if kind == "iris" else 9.0 for kind in species]
+    found = prepared(table(a=noise(400), code=code, species=species))
+    assert finding(found, "target_leak")["level"] == "bad"
+    assert finding(found, "target_leak")["message"].startswith("“code”: tells the target")
+    price = noise(400, 3)
+    later = [2 * value + 1 for value in price]
+    found = prepared(table(a=noise(400), later=later, price=price))
+    assert finding(found, "target_leak")["message"].startswith("“later”")
+
+
+def test_a_constant_column_a_rare_class_and_gaps_are_warned_of():
+    species = ["rose"] * 380 + ["iris"] * 20
+    gaps = [None if row % 2 else 1.5 * row for row in range(400)]
+    found = prepared(table(a=noise(400), same=[1.0] * 400, gaps=gaps, species=species))
+    assert finding(found, "constant") == {
+        "level": "warn",
+        "code": "constant",
+        "message": "“same”: always the same value, so it tells nothing; ignore it.",
+        "count": 1,
+    }
+    assert finding(found, "imbalance")["level"] == "warn"
+    assert "(19.0 times)" in finding(found, "imbalance")["message"]
+    assert finding(found, "missing")["level"] == "warn"
+    assert "up to 50% of the values" in finding(found, "missing")["message"]
+
+
+def test_a_report_shows_how_each_column_is_spread():
+    found = prepared(table(a=[0.0] * 10 + [1.0] * 30, b=noise(40), kind=["x", "y"] * 20))
+    a, _, kind = found.report["columns"]
+    assert (a["unique"], a["missing"], a["kind"]) == (2, 0, "number")
+    assert (len(a["histogram"]["edges"]), sum(a["histogram"]["counts"])) == (21, 40)
+    assert (a["histogram"]["counts"][0], a["histogram"]["counts"][-1]) == (10, 30)
+    assert kind["top"] == {"x": 20, "y": 20}
+    assert len(found.report["first_rows"]) == 20
+    assert found.report["first_rows"][1]["kind"] == "y"
+
+
+@pytest.mark.parametrize(
+    ("columns", "category", "roles"),
+    [
+        (
+            {"species": kinds(40), "a": noise(40), "row_id": [str(row) for row in range(40)]},
+            "classification",
+            {"species": "target", "a": "feature", "row_id": "ignored"},
+        ),
+        (
+            {"a": noise(40), "price": noise(40, 1)},
+            "regression",
+            {"a": "feature", "price": "target"},
+        ),
+        (
+            {"a": noise(40), "label": [float(row % 3) for row in range(40)]},
+            "classification",
+            {"a": "feature", "label": "target"},
+        ),
+        (
+            {"day": [f"2024-01-{row:02}" for row in range(1, 31)], "sold": noise(30)},
+            "timeseries",
+            {"day": "time", "sold": "target"},
+        ),
+        ({"value": noise(40)}, "timeseries", {"value": "target"}),
+        (
+            {"text": [f"word {row} of many" for row in range(40)], "label": kinds(40)},
+            "nlp",
+            {"text": "feature", "label": "target"},
+        ),
+        (
+            {"name": [f"{row}th" for row in range(40)], "a": noise(40), "y": noise(40)},
+            "regression",
+            {"name": "ignored", "a": "feature", "y": "target"},
+        ),
+        (
+            {"target1": noise(40), "target2": noise(40), "a": noise(40)},
+            "regression",
+            {"target1": "target", "target2": "target", "a": "feature"},
+        ),
+    ],
+)
+def test_what_a_table_asks_is_guessed(columns, category, roles):
+    recipe, _ = infer(table(**columns))
+    assert category_of(recipe) == category
+    assert {column.name: column.role.value for column in recipe.columns} == roles
+
+
+def test_kinds_of_columns_are_told_by_all_their_values():
+    recipe, split = infer(
+        table(
+            number=["1", "-2.5e3", None, "4"] * 10,
+            date=["2024-01-31", "2023/12/01T10:00"] * 20,
+            almost=["2024-01-31"] * 39 + ["soon"],
+            colour=["red", "blue"] * 20,
+            empty=[None] * 40,
+            y=kinds(40),
+        )
+    )
+    found = {column.name: column for column in recipe.columns}
+    kinds_found = [found[name].kind for name in ("number", "date", "almost", "colour")]
+    assert kinds_found == [Kind.NUMBER, Kind.DATE, Kind.CATEGORY, Kind.CATEGORY]
+    assert found["empty"].role is Role.IGNORED
+    assert split.kind is SplitKind.STRATIFIED
+
+
+def test_sensitive_columns_become_groups():
+    sex, age = ["f", None] * 50, [float(row) for row in range(100)]
+    content = table(sex=sex, age=age, a=noise(100), y=kinds(100))
+    raw = infer(content)[0].to_json()
+    for column in raw["columns"][:2]:
+        column |= {"sensitive": True, "role": "ignored"}
+    found = prepared(content, recipe=Recipe.from_json(raw))
+    assert found.rows.groups.shape == (100, 2)
+    assert found.rows.groups[:2, 0].tolist() == [0, -1]
+    assert np.bincount(found.rows.groups[:, 1], minlength=4).min() > 15
+    sexes, ages = found.report["groups"]
+    assert sexes == {"column": "sex", "names": ["f"]}
+    assert len(ages["names"]) == 4
+    assert ages["names"][0].startswith("below ")
+
+
+def test_what_cannot_be_prepared_says_why():
+    few = table(a=noise(3), y=noise(3))
+    with pytest.raises(FileRefused, match="has 3 rows; bring at least 4"):
+        prepared(few)
+    day = [f"2024-01-{row:02}" for row in range(1, 31)]
+    series = table(day=day, y=noise(30))
+    raw = infer(series)[0].to_json()
+    with pytest.raises(FileRefused, match="a series, which is split by time"):
+        prepared(series, recipe=Recipe.from_json(raw), split=Split())
+    with pytest.raises(FileRefused, match="a window with its horizon has 11; make recipe.window"):
+        prepared(series, recipe=Recipe.from_json(raw | {"window": 10}))
+    with pytest.raises(FileRefused, match="running text; correct recipe.kind"):
+        prepared(Text("abc" * 100), recipe=Recipe.from_json(raw))
+    with pytest.raises(FileRefused, match="has 30 tokens, 0 pieces of 65"):
+        prepared(Text("abc" * 10))
+    pictures = Pictures(np.zeros((8, 2, 2, 1), np.uint8), ["a", "b"] * 4, [""] * 8)
+    with pytest.raises(FileRefused, match="nothing of the kind 'series'"):
+        prepared(pictures, recipe=Recipe.from_json(raw))
+
+
+def test_a_table_written_by_polars_and_read_back_is_the_same():
+    """Not all floats are written in few digits."""
+    values = np.random.default_rng(0).standard_normal(50)
+    frame = pl.DataFrame({"a": values, "y": values[::-1]})
+    file = io.BytesIO()
+    frame.write_csv(file)
+    texts = Table(pl.read_csv(file.getvalue(), infer_schema=False))
+    assert (prepared(texts).rows.features == values.astype(np.float32)[:, None]).all()
