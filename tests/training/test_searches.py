@@ -13,6 +13,7 @@ from tests.training.test_pages import text
 from training import services as training
 from training.models import Dataset, Job, Model, Search, Tier, Trial, Work
 from training.runner import chunks, leases, searches, spaces, trials
+from training.templatetags import parallel
 
 RATE = "training.learning_rate"
 WIDTH = "architecture.layers.1.params.size"
@@ -360,7 +361,33 @@ def test_alice_starts_a_search_from_her_job_and_follows_it(client, alice, job):
     assert page.count("<polyline class=") == 3 + 2
     assert "Compare the best 3" in page
     assert "Mine" in text(client.get("/searches/"))
-    assert "Mine" in text(client.get(best.job.get_absolute_url()))
+
+
+def test_the_job_of_the_best_trial_says_so(client, alice, asked):
+    search = run(training.start_search(**asked))
+    client.force_login(alice)
+    best = trials.contest_of(search).best
+    for trial in search.trials.all():
+        page = text(client.get(trial.job.get_absolute_url()))
+        assert search.name in page
+        assert ("Best of its search" in page) == (trial == best)
+
+
+@pytest.mark.parametrize("given", [{"choices": [True, "a", 3]}, {"low": 1, "high": 3}])
+def test_settings_of_every_kind_have_a_place_in_the_picture(asked, given):
+    search = training.start_search(**asked)
+    for number, value in enumerate([3, 3] if "low" in given else [True, "a", 3]):
+        Trial.objects.create(
+            search=search, number=number, params={"x.y": value}, value=1.0, state="told"
+        )
+    drawn = parallel.parallel_coordinates(
+        trials.contest_of(search), ["x.y"], {"x.y": given}, "Loss", "id"
+    )
+    assert [axis.name for axis in drawn["axes"]] == ["y", "Loss"]
+    places = [
+        float(pair.split(",")[1]) for line in drawn["lines"] for pair in line["points"].split()
+    ]
+    assert all(0 <= place <= drawn["height"] for place in places)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Twenty real SIGKILLs of workers during one job: the same bits, and each chunk paid once.
+"""Real SIGKILLs of workers during a job and during a search: the same bits, and all paid once.
 
 Slow: each kill waits for the job to get on, and for the sweep that notices the loss.
 """
@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from billing import services as billing
 from billing.models import Transfer
 from tests.conftest import SMALL, person
 from tests.training.test_jobs import weights_of_one_run
+from tests.training.test_searches import told
 from tests.training.test_workers import PATIENCE_SECONDS, children, is_over, wait_for
 from training import services as training
 from training.models import Model, Tier, Work
@@ -76,3 +78,45 @@ def test_twenty_kills_change_no_bit_and_charge_no_chunk_twice(start_worker):
     assert sum(paid) == job.cost_microcredits == job.quote_microcredits
     assert billing.available_microcredits(alice) == before - job.cost_microcredits
     assert billing.ledger_faults() == []
+
+
+@pytest.mark.campaign
+def test_kills_during_a_search_repeat_no_trial_and_charge_none_twice(start_worker):
+    chance = random.Random(SEED)
+    worker = start_worker()
+    alice = person("alice")
+    digits = training.add_bundled_dataset(slug="digits")
+    wait_for(digits, is_over, "preparing the data")
+    before = billing.available_microcredits(alice)
+    asked = {
+        "owner": alice,
+        "dataset": digits,
+        "config": SMALL | {"training": SMALL["training"] | {"epochs": 200}},
+        "tier": Tier.NANO,
+        "space": {"training.learning_rate": {"low": 0.0001, "high": 0.05, "log": True}},
+        "trials_max": 10,
+        "budget_microcredits": 40_000_000,
+        "seed": 3,
+    }
+    search = training.start_search(**asked)
+    for trials_before in range(0, 10, 2):
+        begun = partial(has_trials, count=trials_before + 1)
+        wait_for(search, begun, "the next trial")
+        assert not search.is_over
+        if kill_something(worker, chance):
+            worker = start_worker()
+    wait_for(search, is_over, "the end of the search")
+    found = list(search.trials.select_related("job__hold"))
+    assert [trial.number for trial in found] == list(range(10))
+    assert all(trial.job.cost_microcredits == trial.job.quote_microcredits for trial in found)
+    spent = sum(trial.job.hold.captured_microcredits for trial in found)
+    assert spent == sum(trial.job.cost_microcredits for trial in found)
+    assert billing.available_microcredits(alice) == before - spent
+    assert billing.ledger_faults() == []
+    again = training.start_search(**asked)
+    wait_for(again, is_over, "the same search without kills")
+    assert told(again) == told(search)
+
+
+def has_trials(search, count):
+    return search.is_over or search.trials.count() >= count

@@ -40,12 +40,15 @@ class Contest:
         return int(trial.params[EPOCHS]) if self.is_halving else 0
 
     @property
+    def by_rank(self) -> list[Trial]:
+        """The best first. Those trained for longer stand before others: fewer epochs are no fair
+        comparison.
+        """
+        return sorted(self.measured(), key=lambda trial: (-self.epochs(trial), self.rank(trial)))
+
+    @property
     def best(self) -> Trial | None:
-        """The best of those trained for longest: fewer epochs are no fair comparison."""
-        found = self.measured()
-        longest = max(map(self.epochs, found), default=0)
-        fair = [trial for trial in found if self.epochs(trial) == longest]
-        return min(fair, key=self.rank, default=None)
+        return next(iter(self.by_rank), None)
 
     @property
     def best_so_far(self) -> list[tuple[int, float]]:

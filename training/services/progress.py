@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from training.models import Event, Job, Point
-from training.runner import curves, queue
+from training.models import Event, Job, Point, Trial
+from training.runner import curves, queue, trials
 from training.runner.curves import Curve
 from training.runner.metrics import Metric, metric_of
 
@@ -29,6 +29,7 @@ class JobProgress:
     events: list[Event]
     steps_per_second: float | None
     rows_per_second: float | None
+    is_best_trial: bool
 
     @property
     def metric_label(self) -> str:
@@ -94,6 +95,7 @@ def job_progress(*, job: Job, seen: str = "") -> JobProgress | None:
         events=list(job.events.all()[:LOG_LINES]),
         steps_per_second=steps,
         rows_per_second=rows_per_second(job, steps),
+        is_best_trial=is_best_trial(job),
     )
 
 
@@ -123,6 +125,12 @@ def rows_per_second(job: Job, steps_per_second: float | None) -> float | None:
     if steps_per_second is None or not job.dataset.train_rows:
         return None
     return steps_per_second * job.dataset.train_rows * job.epochs / job.steps_total
+
+
+def is_best_trial(job: Job) -> bool:
+    """Whether the job is the best that its search has found so far."""
+    trial = Trial.objects.filter(job=job).select_related("search").first()
+    return trial is not None and trials.contest_of(trial.search).best == trial
 
 
 def loss_name(config: dict[str, Any]) -> str:

@@ -93,7 +93,7 @@ def search(request: MemberRequest, search_id: uuid.UUID) -> HttpResponse:
         "search": found,
         "standing": standing,
         "best": best,
-        "top": [trial.job_id for trial in contest.ranked(contest.trials)[:COMPARED]],
+        "top": [trial.job_id for trial in contest.by_rank[:COMPARED]],
         "curves": {
             "each trial": [(trial.number + 1, trial.value) for trial in contest.measured()],
             "best so far": contest.best_so_far,
