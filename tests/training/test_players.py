@@ -10,9 +10,10 @@ from kernels import build, modelfile
 from kernels import config as kernel_config
 from kernels.checkpoints import CheckpointRefused
 from kernels.limits import Limits
+from kernels.predictor import Predictor
 from training import services as training
 from training.models import Dataset, Model, Tier, Work
-from training.runner import blobs, cartpole, chunks, datasets, environments, episodes
+from training.runner import blobs, cartpole, chunks, datasets, environments, episodes, validations
 from training.runner.players import UNNAMED, Player
 from training.runner.quotes import parse_config, rows_of
 from training.services.presets import PRESETS
@@ -109,8 +110,8 @@ def test_mean_returns_are_those_of_gymnasium_itself(poles):
     run = player(poles, 2, seed=4)
     list(run.run())
     content = run.export(UNNAMED, {})
-    predictor = episodes.predictor_of(content)
-    returns = episodes.evaluate(content, episodes=12, seed=30)
+    predictor = Predictor(content, module=build.module())
+    returns = episodes.evaluate(predictor, episodes=12, seed=30)
     assert len(set(returns.tolist())) > 3
     for number, found in enumerate(returns):
         game = gymnasium.make("CartPole-v1")
@@ -126,9 +127,9 @@ def test_mean_returns_are_those_of_gymnasium_itself(poles):
 def test_a_replay_shows_the_episode_that_was_measured(poles):
     run = player(poles, 2, seed=4)
     list(run.run())
-    content = run.export(UNNAMED, {})
-    shown = episodes.replay(content, seed=30)
-    assert shown["return"] == episodes.evaluate(content, episodes=1, seed=30)[0]
+    predictor = Predictor(run.export(UNNAMED, {}), module=build.module())
+    shown = episodes.replay(predictor, seed=30)
+    assert shown["return"] == episodes.evaluate(predictor, episodes=1, seed=30)[0]
     assert [len(shown[name]) for name in ("actions", "position", "angle")] == [
         shown["return"],
         shown["return"] + 1,
@@ -142,7 +143,23 @@ def test_a_replay_shows_the_episode_that_was_measured(poles):
     assert set(shown["actions"]) <= {0, 1}
 
 
-def test_alice_trains_a_player_as_any_other_job(alice, poles, settings):
+def assert_it_is_measured(client, alice, model):
+    """By 100 episodes of gymnasium's own, and one of them is shown."""
+    validation = model.validations.get()
+    validations.validate_model(str(validation.pk))
+    validation.refresh_from_db()
+    assert validation.status == Work.Status.DONE, validation.error_message
+    mean = validation.metrics["mean_return"]["value"]
+    predictor = Predictor(blobs.get(model.sha256), module=build.module())
+    assert mean == episodes.evaluate(predictor, episodes=100, seed=1_000_000).mean()
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert page.count('class="pole"') == 12
+    assert "One of its episodes" in page
+
+
+def test_alice_trains_a_player_as_any_other_job(client, alice, poles, settings):
+    """Takes seconds: gymnasium steps its 2 × 100 episodes one by one, and all else is measured."""
     settings.TRAINING_CHUNK_SECONDS = 0
     job = training.submit_job(owner=alice, dataset=poles, config=preset(3), tier=Tier.NANO, seed=5)
     assert (job.metric, job.category) == ("mean_return", "reinforcement")
@@ -160,6 +177,7 @@ def test_alice_trains_a_player_as_any_other_job(alice, poles, settings):
     straight = player(poles, 3)
     list(straight.run())
     assert model.weights_sha256 == straight.trainer.weights_sha256()
+    assert_it_is_measured(client, alice, model)
     file = modelfile.load(blobs.get(model.sha256))
     assert file.provenance["environment"]["name"] == "CartPole-v1"
     assert file.signature.classes == ("push left", "push right")
@@ -234,5 +252,6 @@ def test_the_preset_keeps_the_pole_up_twice_to_the_same_hash(alice, poles):
         model = Model.objects.get(job=job)
         hashes.append(model.weights_sha256)
         assert job.compute_seconds < 60
-        assert episodes.evaluate(blobs.get(model.sha256)).mean() >= 195
+        predictor = Predictor(blobs.get(model.sha256), module=build.module())
+        assert episodes.evaluate(predictor, episodes=100, seed=1_000_000).mean() >= 195
     assert len(set(hashes)) == 1

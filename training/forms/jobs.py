@@ -11,7 +11,7 @@ from training.models import Dataset, Tier
 
 class DatasetChoice(forms.ModelChoiceField[Dataset]):
     def label_from_instance(self, obj: Dataset) -> str:
-        return f"{obj.name} ({obj.rows:,} rows)"
+        return f"{obj.name} ({obj.rows:,} rows)" if obj.rows else obj.name
 
 
 class JobForm(forms.Form):

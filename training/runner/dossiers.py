@@ -93,6 +93,8 @@ def command_of(model: Model) -> str:
 
 def split_of(dataset: Dataset) -> str:
     """How the rows were divided, in words."""
+    if not dataset.rows:
+        return "none: there are no rows, a network plays its own"
     kind = dataset.split.get("kind", "stratified")
     seed = dataset.split.get("seed", dataset.split_seed)
     column = f" by {dataset.split['column']}" if dataset.split.get("column") else ""

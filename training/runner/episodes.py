@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import build, philox
+from kernels import philox
 from kernels.data import TrainingData
 from kernels.philox import Purpose
 from kernels.predictor import Predictor
-from training.runner import cartpole, walls
+from training.runner import cartpole
 from training.runner.cartpole import START_MOST, STEPS_MOST, States
 from training.runner.environments import DISCOUNT, POLES
 
-FIRST_SEED = 1_000_000  # of the episodes that a model is judged by; none is trained on
 # Returns that differ by less than this are not blown up to count as much as those that differ more.
 SPREAD_LEAST = 0.1 / (1 - DISCOUNT)
 # A policy is given numbers between about -2 and 2: what is measured is measured of these ranges.
@@ -156,26 +155,16 @@ def play_greedily(
     return returns
 
 
-def predictor_of(model: bytes) -> Predictor:
-    return Predictor(model, module=build.module(), limits=walls.PREDICTION)
-
-
 def evaluate(
-    model: bytes, *, episodes: int = 100, seed: int = FIRST_SEED, beat: Beat = lambda: None
+    predictor: Predictor, *, episodes: int, seed: int, beat: Beat = lambda: None
 ) -> NDArray[np.int64]:
-    """The returns of greedy episodes: those of `env.reset(seed=seed + i)` in gymnasium.
-
-    Raises ModelRefused and SandboxError.
-    """
-    starts = cartpole.seeded_starts(episodes, seed=seed)
-    return play_greedily(predictor_of(model), starts, beat=beat)
+    """The returns of greedy episodes: those of `env.reset(seed=seed + i)` in gymnasium."""
+    return play_greedily(predictor, cartpole.seeded_starts(episodes, seed=seed), beat=beat)
 
 
-def replay(model: bytes, *, seed: int = FIRST_SEED) -> dict[str, Any]:
+def replay(predictor: Predictor, *, seed: int, beat: Beat = lambda: None) -> dict[str, Any]:
     """One greedy episode, as what is drawn of it: where the cart was (m) and how the pole leant
     (radians) before each push and after the last, the pushes, and the limits of both.
-
-    Raises ModelRefused and SandboxError.
     """
     pushes: list[int] = []
     states = [cartpole.seeded_starts(1, seed=seed)]
@@ -184,7 +173,7 @@ def replay(model: bytes, *, seed: int = FIRST_SEED) -> dict[str, Any]:
         pushes.append(int(actions[0]))
         states.append(cartpole.step(states[-1], actions))
 
-    play_greedily(predictor_of(model), states[0], beat=lambda: None, watch=watch)
+    play_greedily(predictor, states[0], beat=beat, watch=watch)
     positions, _, angles, _ = np.concatenate(states, axis=1).round(4).tolist()
     return {
         "seed": seed,

@@ -19,7 +19,7 @@ from kernels.modelfile import Model, Signature
 from kernels.predictor import Predictor, RowsRefused
 from kernels.trainer import EpochMetrics, NonFinite, Trainer
 from training.runner import cartpole, environments
-from training.runner.episodes import play, play_greedily, rows_of, spread_rows
+from training.runner.episodes import evaluate, play, rows_of, spread_rows
 
 Progress = Callable[[int], bool]
 UNNAMED = Signature((), ())
@@ -36,9 +36,6 @@ class Player:
         self.step = 0
         self.steps_total = self.trainer.steps_total
         self.parameters = self.trainer.parameters
-        self._starts = cartpole.seeded_starts(
-            environments.VALIDATION_EPISODES, seed=environments.VALIDATION_SEED
-        )
 
     @property
     def is_over(self) -> bool:
@@ -78,7 +75,12 @@ class Player:
             self.trainer.replace_rows(rows_of(played))
             (point,) = self.trainer.run(steps=self.trainer.steps_per_epoch, on_progress=tell)
             self.step = self.trainer.step
-            returns = play_greedily(self._predictor(), self._starts, beat=lambda: tell(self.step))
+            returns = evaluate(
+                self._predictor(),
+                episodes=environments.VALIDATION_EPISODES,
+                seed=environments.VALIDATION_SEED,
+                beat=lambda: tell(self.step),
+            )
         except RowsRefused as error:
             raise NonFinite(self.trainer.step, "an answer of the policy") from error
         return replace(

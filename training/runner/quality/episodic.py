@@ -4,12 +4,15 @@ The likeliest action is always taken. The baseline plays the same episodes by lo
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from training.runner.environments import CARTPOLE
+from training.runner.episodes import replay
 from training.runner.figures import Figure, Quality, mean_interval
 from training.runner.subjects import Subject
 
@@ -22,7 +25,7 @@ Choose = Callable[[NDArray[np.float32]], NDArray[np.int64]]  # observations → 
 
 
 def measure(subject: Subject) -> Quality:
-    name = str(subject.recipe.get("environment") or "CartPole-v1")
+    name = str(subject.recipe.get("environment") or CARTPOLE)
 
     def likeliest(seen: NDArray[np.float32]) -> NDArray[np.int64]:
         subject.beat(0)
@@ -41,12 +44,15 @@ def measure(subject: Subject) -> Quality:
             float(returns.min()), baseline=float(by_lot.min()), baseline_name="actions by lot"
         ),
     }
-    report = {
+    report: dict[str, Any] = {
         "environment": name,
         "episodes": EPISODES,
         "solved_from": best,
         "returns": {"counts": counts.tolist(), "edges": edges.tolist()},
     }
+    if name == CARTPOLE:
+        shown = partial(subject.beat, 0)
+        report["replay"] = replay(subject.predictor, seed=FIRST_SEED, beat=shown)
     return Quality("mean_return", figures, report, EPISODES)
 
 
