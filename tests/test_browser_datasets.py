@@ -67,7 +67,7 @@ def test_alice_brings_a_table_and_corrects_its_schema(
     assert complaints == []
 
 
-def test_alice_sees_how_much_of_a_large_file_is_sent(browser, live_server):
+def test_alice_drops_files_and_sees_how_much_of_them_is_sent(browser, live_server):
     person("alice")
     complaints: list[str] = []
     with open_site(browser, live_server.url, complaints) as hers:
@@ -89,6 +89,14 @@ def test_alice_sees_how_much_of_a_large_file_is_sent(browser, live_server):
         expect(page.get_by_text("Waiting for a worker")).to_be_visible()
         assert any(re.search(r"of 3 MB sent|All of it is sent", text) for text in seen)
         page.goto("/datasets/new/")
+        page.locator("#upload").evaluate(
+            """form => {
+                const dragged = new DataTransfer();
+                dragged.items.add(new File(["1,2"], "dropped.csv"));
+                form.dispatchEvent(new DragEvent("drop", {dataTransfer: dragged, bubbles: true}));
+            }"""
+        )
+        assert page.locator("[type=file]").evaluate("field => field.files[0].name") == "dropped.csv"
         page.locator("[type=file]").evaluate("field => field.dataset.bytesMax = 10")
         page.get_by_label("File").set_input_files(
             {"name": "b.csv", "mimeType": "text/csv", "buffer": b"1,2,3\n" * 5}

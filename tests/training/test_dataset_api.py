@@ -282,7 +282,7 @@ def test_a_table_is_described_as_croissant(client, alice):
     assert part["references"] == {"@id": "splits/name"}
 
 
-@pytest.mark.parametrize("slug", ["digits", "digit-pictures", "languages", "cartpole"])
+@pytest.mark.parametrize("slug", ["digits", "digit-pictures", "co2", "cartpole"])
 def test_bundled_data_are_described_as_croissant(client, db, slug):
     found = croissant(client, prepare(training.add_bundled_dataset(slug=slug).slug))
     check_croissant(found)

@@ -319,7 +319,7 @@ def test_a_visitor_is_asked_to_sign_in_to_bring_data(client, db):
     assert client.get("/datasets/new/").url.startswith("/account/login/")
 
 
-# Pictures, texts and what packages bring
+# Pictures, texts and what packages bring. The sentences of twelve languages take a second to read.
 
 
 @pytest.mark.parametrize(

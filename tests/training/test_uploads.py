@@ -311,6 +311,14 @@ def test_a_schema_that_a_job_stands_on_becomes_the_next_version(alice, digits):
     assert digits.status == Work.Status.DONE
 
 
+def test_a_job_is_not_placed_on_data_that_were_corrected_meanwhile(alice, digits):
+    Dataset.objects.filter(pk=digits.pk).update(owner=alice)
+    correct(alice, digits, digits.recipe)
+    with pytest.raises(training.NotReady, match="corrected just now"):
+        training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO)
+    assert not digits.jobs.exists()
+
+
 def test_the_database_reads_nothing_again_that_a_job_stands_on(job):
     rows = Dataset.objects.filter(pk=job.dataset.pk)
     with pytest.raises((IntegrityError, InternalError)), transaction.atomic():

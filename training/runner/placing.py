@@ -7,7 +7,7 @@ from governance import services as governance
 from governance.models import User
 from training.models import Dataset, Event, Job, Model
 from training.runner.plans import plan_of
-from training.runner.quotes import InvalidConfig, Quote
+from training.runner.quotes import InvalidConfig, NotReady, Quote
 
 SEED_MAX = 2**63 - 1
 
@@ -50,6 +50,9 @@ def place_job(
         quote_microcredits=quote.microcredits,
         request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
     )
+    # The row that refers to them keeps the data as they are; were they before it, too?
+    if not Dataset.objects.filter(pk=dataset.pk, sha256=dataset.sha256).exists():
+        raise NotReady(f"The dataset “{dataset.name}” was corrected just now; look at it anew.")
     job.hold = billing.hold(
         owner=owner,
         amount_microcredits=quote.microcredits,
