@@ -1,10 +1,14 @@
 """The pages of datasets, as people use them. No test here runs scripts."""
 
+import base64
+import io
 import re
+import zipfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from PIL import Image
 
 from tests.conftest import SMALL
 from tests.training.test_uploads import CSV, tight, upload
@@ -237,6 +241,29 @@ def test_a_corrected_schema_that_a_job_stands_on_is_another_version(client, alic
     refused = client.post(reverse("training:delete_dataset", args=[dataset.slug]))
     assert refused.status_code == 409
     assert "cannot be deleted" in text(refused)
+
+
+def pictures() -> bytes:
+    """Red and blue squares, in a folder each."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as folder:
+        for number in range(20):
+            for name, colour in (("red", (200 + number, 0, 0)), ("blue", (0, 0, 200 + number))):
+                content = io.BytesIO()
+                Image.new("RGB", (8, 8), colour).save(content, "PNG")
+                folder.writestr(f"{name}/{number}.png", content.getvalue())
+    return file.getvalue()
+
+
+def test_pictures_are_shown_in_their_colours(client, alice):
+    client.force_login(alice)
+    dataset = prepared(upload(alice, pictures(), "squares.zip"))
+    page = text(client.get(dataset.get_absolute_url()))
+    shown = re.findall(r'src="data:image/png;base64,([^"]+)" alt="Row \d+, labelled (\w+)"', page)
+    assert len(shown) == 40
+    content, label = shown[0]
+    colour = Image.open(io.BytesIO(base64.b64decode(content))).getpixel((3, 3))
+    assert colour == ((0, 0, 200) if label == "blue" else (200, 0, 0))
 
 
 # Lists, names, files

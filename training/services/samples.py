@@ -4,6 +4,9 @@ Of data that people brought, the worker's report says it; of bundled data it is 
 stored rows, once, and kept under their hash.
 """
 
+import base64
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -31,6 +34,8 @@ BINS = 20
 VALUES_SHOWN = 12
 SERIES_POINTS_MAX = 5_000
 PICTURE_SIDE_MAX = 64
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_COLOURS = {1: 0, 3: 2, 4: 6}  # channels: grey, red green blue, and with opacity
 Cell = float | str | None
 
 
@@ -38,7 +43,8 @@ Cell = float | str | None
 class Picture:
     number: int
     label: str
-    values: list[float]
+    values: list[float] = field(default_factory=list)  # as shades of ink
+    source: str = ""  # or in its colours, the address of a PNG that holds it
 
     @property
     def alt(self) -> str:
@@ -143,7 +149,7 @@ def reported_table(header: Sequence[str], given: Sequence[Mapping[str, Cell]]) -
 def reported_spreads(columns: Sequence[Mapping[str, Any]]) -> list[Spread]:
     """Of numbers and dates a histogram, of others the commonest values."""
     found = []
-    for column in columns[:SPREADS_SHOWN]:
+    for column in [each for each in columns if each["kind"] != Kind.TEXT][:SPREADS_SHOWN]:
         drawn = column.get("histogram", {})
         top = sorted(column.get("top", {}).items(), key=lambda each: -each[1])[:VALUES_SHOWN]
         found.append(
@@ -175,10 +181,18 @@ def picture_sides(dataset: Dataset, rows: Rows) -> tuple[int, int] | None:
 
 
 def pictures(dataset: Dataset, recipe: Recipe | None, rows: Rows, sides: tuple[int, int]) -> Sample:
-    """In grey, as the mean of the channels."""
+    """Pictures that were brought in their colours; others in ink, as the mean of the channels."""
     given = rows.features[:PICTURES].reshape(-1, *sides, rows.features[0].size // np.prod(sides))
-    grey = given.mean(axis=3).reshape(len(given), -1)
     told = labels(dataset, recipe, rows, PICTURES)
+    if dataset.format == Dataset.Format.ZIP and recipe is not None:
+        seen = (given * (255 / recipe.white)).clip(0, 255).astype(np.uint8)
+        return Sample(
+            pictures=[
+                Picture(number=number, label=told[number], source=png_address(pixels))
+                for number, pixels in enumerate(seen)
+            ]
+        )
+    grey = given.mean(axis=3).reshape(len(given), -1)
     return Sample(
         pictures=[
             Picture(number=number, label=told[number], values=values.tolist())
@@ -187,6 +201,23 @@ def pictures(dataset: Dataset, recipe: Recipe | None, rows: Rows, sides: tuple[i
         sides=sides,
         highest=float(rows.features.max()) or 1.0,
     )
+
+
+def png_address(pixels: NDArray[np.uint8]) -> str:
+    """A `data:` address of these pixels [height, width, channels], of which 1, 3 or 4 are drawn.
+
+    PNG as its specification has it: rows without a filter, in one chunk.
+    """
+    height, width, channels = pixels.shape
+    if channels not in PNG_COLOURS:
+        pixels, channels = pixels[:, :, :1], 1
+    lines = b"".join(b"\0" + line.tobytes() for line in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 8, PNG_COLOURS[channels], 0, 0, 0)
+    content = PNG_SIGNATURE
+    for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + name + data
+        content += struct.pack(">I", zlib.crc32(name + data))
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 # Tables
