@@ -5,9 +5,10 @@ Slow: it starts a browser, and a person types.
 
 import json
 import re
+import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import person
 from tests.test_browser import CHROMIUM, browser, open_site, sign_in
@@ -38,6 +39,11 @@ def focused(page: Page) -> str:
     ).strip()
 
 
+def slowly(route: Route) -> None:
+    time.sleep(0.6)
+    route.continue_()
+
+
 @pytest.fixture
 def page(browser, live_server):
     person("alice")
@@ -52,7 +58,7 @@ def page(browser, live_server):
     assert complaints == []
 
 
-def test_alice_composes_by_keyboard_and_sees_the_price_as_she_types(page):
+def test_alice_types_and_sees_price_and_mistakes_without_losing_her_place(page):
     price = page.locator("#quote .price")
     before = price.inner_text()
     size = "[name='architecture.layers[1].params.size']"
@@ -68,6 +74,9 @@ def test_alice_composes_by_keyboard_and_sees_the_price_as_she_types(page):
     expect(page.locator("#architecture-layers-1-params-size-error")).to_be_empty()
     expect(page.locator(size)).not_to_have_attribute("aria-invalid", "true")
     assert focused(page) == "architecture.layers[1].params.size 16"
+
+
+def test_alice_moves_and_adds_layers_by_keyboard_and_starts(page):
     tab_to(page, "[value='up.layers.2']")
     page.keyboard.press("Enter")
     expect(page.locator(".layer-word").nth(1)).to_have_text("dropout")
@@ -75,8 +84,10 @@ def test_alice_composes_by_keyboard_and_sees_the_price_as_she_types(page):
     tab_to(page, "[name='kind.layers']")
     page.keyboard.type("dense")
     tab_to(page, "[value='add.layers']")
+    page.route("**/jobs/new/", slowly)  # so that what typing asks for comes in between
     page.keyboard.press("Enter")
     expect(page.locator(".layer-word").nth(3)).to_have_text("dense")
+    page.unroute("**/jobs/new/")
     assert focused(page) == "architecture.layers[3].params.units 64"
     tab_to(page, "[value='start']")
     page.keyboard.press("Enter")

@@ -44,6 +44,10 @@ class TierTooSmall(Refusal):
 
     status = 422
 
+    def __init__(self, message: str, *, fits: Tier | None) -> None:
+        super().__init__(message)
+        self.fits = fits
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
@@ -124,7 +128,8 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
             f"tier: {tier.value} allows {limits.parameters:,} parameters, "
             f"{limits.memory_bytes / 2**20:,.0f} MB of memory and {limits.flops / 1e9:,.0f} GFLOP; "
             f"this job has {estimate.parameters:,}, {estimate.memory_bytes / 2**20:,.1f} MB and "
-            f"{flops / 1e9:,.1f}; {wanted}."
+            f"{flops / 1e9:,.1f}; {wanted}.",
+            fits=fits,
         )
     return Quote(
         config=dict(config),

@@ -44,8 +44,10 @@ class Preview:
 
     @property
     def held_bytes(self) -> int:
-        """What the layers as they are written hold together: the whole of each one's share."""
-        return sum(word.bytes for word in self.words.values())
+        """What all layers hold together, of which each has its share: those that are written, as
+        long as nothing more is known.
+        """
+        return sum(one.bytes for one in self.layers or self.words.values())
 
 
 def network_layers(*, dataset: Dataset, config: Mapping[str, Any]) -> list[LayerEstimate]:
@@ -179,17 +181,15 @@ def quoted(
     """The quote for the tier that was asked for, or for the smallest that is enough; which that is;
     and what speaks against the one asked for.
     """
-    said = ""
-    order = list(Tier)
-    for each in order[order.index(tier) :]:
-        try:
-            quote = quote_job(dataset=dataset, config=config, tier=each)
-        except TierTooSmall as refusal:
-            said = said or str(refusal)
-            continue
-        needs = {"parameters": quote.parameters, "memory_bytes": quote.memory_bytes}
-        return quote, tiers.smallest_tier(**needs, flops=quote.flops), said
-    return None, None, said
+    try:
+        quote = quote_job(dataset=dataset, config=config, tier=tier)
+    except TierTooSmall as refusal:
+        if refusal.fits is None:
+            return None, None, str(refusal)
+        quote = quote_job(dataset=dataset, config=config, tier=refusal.fits)
+        return quote, refusal.fits, str(refusal)
+    needs = {"parameters": quote.parameters, "memory_bytes": quote.memory_bytes}
+    return quote, tiers.smallest_tier(**needs, flops=quote.flops), ""
 
 
 def problems_of(refusal: InvalidConfig) -> list[Problem]:
