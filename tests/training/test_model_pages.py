@@ -38,6 +38,8 @@ def page(client, alice, model) -> str:
 def test_the_page_shows_all_that_is_known(page, model, digits):
     for words in (
         "Measured on 270 rows",
+        "The same elsewhere",
+        "same bits",
         "How it learnt",
         "Architecture",
         "What goes in",
@@ -56,6 +58,15 @@ def test_the_page_shows_all_that_is_known(page, model, digits):
         assert words in page, words
     assert "hx-trigger" not in page  # nothing is under way
     assert "http-equiv" not in page
+
+
+def test_the_list_shows_what_each_is_worth(client, alice, model):
+    client.force_login(alice)
+    page = text(client.get("/models/"))
+    measured = model.validations.done().first()
+    assert f"{measured.accuracy * 100:.4g} %" in page
+    assert measured.get_certificate_display() in page
+    assert "version 1" in page
 
 
 def test_the_page_asks_the_database_as_often_however_much_there_is(client, alice, model):

@@ -8,6 +8,7 @@ from kernels.predictor import Predictor
 from training import services as training
 from training.models import Validation, Work
 from training.runner import blobs, validations
+from training.runner.figures import Figure
 from training.runner.rows import Part, unpack
 
 
@@ -59,3 +60,17 @@ def test_asking_twice_waits_for_the_same_validation(model, alice):
     validations.validate_model(str(first.pk))
     validations.validate_model(str(first.pk))
     assert Validation.objects.filter(model=model, status=Work.Status.DONE).count() == 2
+
+
+def test_a_full_validation_scans_the_file_and_asks_the_model_elsewhere(model):
+    report = model.validations.get().report
+    assert report["scan"]["state"] == "clean"
+    assert report["scan"]["sha256"] == model.sha256
+    found = {one["where"]: one["state"] for one in report["compatibility"]["runtimes"]}
+    assert found["wasmtime"] == found["Scalar module"] == "identical"
+    assert report["compatibility"]["state"] == "passed"
+
+
+def test_a_figure_of_zero_is_a_figure():
+    figure = Figure(value=0.0, low=0.0, high=0.5, baseline=0.0)
+    assert figure.to_json() == {"value": 0.0, "low": 0.0, "high": 0.5, "baseline": 0.0}

@@ -44,7 +44,11 @@ class Figure:
 
     def to_json(self) -> dict[str, Any]:
         """What is stored; a figure that is not finite has no meaning and is left out before."""
-        return {name: value for name, value in vars(self).items() if value not in (None, "", False)}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if value is not None and value is not False and value != ""  # but 0 is a figure
+        }
 
 
 @dataclass(frozen=True)

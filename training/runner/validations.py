@@ -25,6 +25,7 @@ from training.runner import (
     benchmarks,
     blobs,
     certificates,
+    compatibility,
     fairness,
     folds,
     importance,
@@ -36,7 +37,7 @@ from training.runner import (
 )
 from training.runner.chunks import fault_code
 from training.runner.quality.anomalies import OneKind
-from training.runner.subjects import Subject, subject_of
+from training.runner.subjects import Judged, Subject, subject_of
 
 log = structlog.get_logger()
 MEGABYTE = 1_000_000
@@ -124,6 +125,7 @@ def sections_of(validation: Validation) -> Iterator[tuple[str, Section]]:
         yield "comparing groups", compare_groups
         yield "asking what it looks at", explain
         yield "looking through its file", scan_file
+        yield "asking it in other places", ask_elsewhere
     if validation.folds:
         yield f"training it {validation.folds} times on other splits", cross_validate
 
@@ -161,6 +163,16 @@ def explain(validation: Validation, subject: Subject) -> dict[str, Any]:
 
 def scan_file(validation: Validation, subject: Subject) -> dict[str, Any]:
     return {"report": {"scan": scans.scan("model.safetensors", subject.content)}}
+
+
+def ask_elsewhere(validation: Validation, subject: Subject) -> dict[str, Any]:
+    """With test rows, or made-up ones where a row of the data is not what the network takes."""
+    is_given_other_rows = subject.judged in (Judged.SAMPLES, Judged.EPISODES)
+    some = compatibility.ROWS_MAX
+    made_up = subject.predictor.example_rows
+    rows = made_up(some) if is_given_other_rows else subject.some(some).features
+    found = compatibility.compatibility(subject.content, rows)
+    return {"report": {"compatibility": found}}
 
 
 def cross_validate(validation: Validation, subject: Subject) -> dict[str, Any]:

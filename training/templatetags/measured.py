@@ -82,6 +82,12 @@ def key_figures(validation: Validation) -> list[KeyFigure]:
 
 
 @register.filter
+def primary_figure(validation: Validation | None) -> KeyFigure | None:
+    """The figure that its kind of model is judged by, if it was measured."""
+    return next(iter(key_figures(validation)), None) if validation else None
+
+
+@register.filter
 def figure_label(name: str) -> str:
     return LABELS.get(name, name.replace("_", " ").capitalize())
 
