@@ -124,7 +124,7 @@ def report(example: Example) -> dict[str, Any]:
         **(figures[0] if figures else {}),
         "floors": figures,
         "figures": {name: figure["value"] for name, figure in example.validation.metrics.items()},
-        "baselines": example.dataset.report.get("baselines", []),
+        "words_baseline": example.validation.report.get("words_baseline"),
         "is_reached": example.is_reached,
         "model": model.get_absolute_url(),
     }

@@ -1,6 +1,7 @@
 """The shape of what people type when they publish, browse and predict."""
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -99,6 +100,11 @@ class PredictForm(forms.Form):
     seed = forms.IntegerField(
         min_value=0, required=False, help_text="The same seed, the same answer."
     )
+
+    def ask_for(self, names: Sequence[str]) -> None:
+        """What a page shows must be filled; what is posted may be something else."""
+        for name in names:
+            self.fields[name].required = True
 
     def question(self) -> object:
         """What to ask, as the API takes it; None where a row of the test data is meant."""

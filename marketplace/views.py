@@ -29,6 +29,10 @@ from training.models import Category, Model
 PAGE_SIZE = 24
 FEATURED = 6
 EXAMPLES = 24
+FIELDS = {
+    training.Kind.SAMPLE: ("count", "seed"),
+    training.Kind.TEXT: ("text", "length", "temperature", "seed"),
+}
 DRAWN = (training.Kind.CLASS, training.Kind.ANOMALY)  # what a picture may be asked for
 SORTS = {
     "newest": "-published_at",
@@ -293,6 +297,8 @@ def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse
     elif "form" not in context:
         question = training.example_question(model=found.model)
         context["form"] = PredictForm(initial=initial(kind, question))
+    if "form" in context:
+        context["form"].ask_for(FIELDS.get(kind, ("values",)))
     return render(request, "marketplace/deployment.html", context)
 
 
@@ -305,7 +311,7 @@ def initial(kind: training.Kind, question: Any) -> dict[str, Any]:
             name, *_ = question
             return {"text": question[name], **{k: v for k, v in question.items() if k != name}}
     if isinstance(question, list):
-        return {"values": ", ".join(f"{value:g}" for value in question)}
+        return {"values": ", ".join(map(str, question))}
     return {"values": json.dumps(question, indent=2, ensure_ascii=False)}
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from kernels.data import Target
 from training.models import Dataset, Work
 from training.runner import blobs, leases, uploads
-from training.runner.baselines import baselines
 from training.runner.bundles import BUNDLES, Bundle
 from training.runner.bundles.parts import stratified
 from training.runner.health import Evidence, report_of
@@ -45,10 +44,7 @@ def prepare(dataset: Dataset) -> None:
     beat(0)
     parts = parts_of(bundle, seed=dataset.split_seed)
     beat(1)
-    rows = Rows(bundle.features, bundle.targets, parts)
-    simple = baselines(bundle.shape, rows)
-    beat(2)
-    content = pack(rows)
+    content = pack(Rows(bundle.features, bundle.targets, parts))
     leases.write(
         dataset,
         status=Work.Status.DONE,
@@ -65,7 +61,7 @@ def prepare(dataset: Dataset) -> None:
         shape=bundle.shape.to_json(),
         recipe=bundle.recipe.to_json(),
         split=bundle.split,
-        report=report_of_bundle(bundle, parts) | ({"baselines": simple} if simple else {}),
+        report=report_of_bundle(bundle, parts),
         train_rows=int((parts == Part.TRAIN).sum()),
         validation_rows=int((parts == Part.VALIDATION).sum()),
         test_rows=int((parts == Part.TEST).sum()),

@@ -22,22 +22,26 @@ def example_question(*, model: Model) -> Any:
     kind, dataset = prediction_kind(model=model), model.job.dataset
     if kind is Kind.SAMPLE:
         return {"count": 16, "seed": 0}
-    rows = load_rows(dataset)
-    numbers = rows.numbers(Part.TEST)
+    tested = load_rows(dataset).only(Part.TEST).features
     recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
-    row = rows.features[numbers[0]] if len(numbers) else np.zeros(dataset.data_shape.input, "f4")
+    if not len(tested):
+        tested = np.zeros((1, *dataset.data_shape.input), np.float32)
     if recipe is not None and recipe.kind is Form.TEXT:
-        return text_question(recipe, row, kind)
+        return text_question(recipe, tested, kind)
     names = () if recipe is None else feature_names(recipe)
-    return row_question(row, names)
+    return row_question(tested[0], names)
 
 
-def text_question(recipe: Recipe, tokens: NDArray[Any], kind: Kind) -> Any:
+def text_question(recipe: Recipe, rows: NDArray[Any], kind: Kind) -> Any:
+    """Of the first text of which every token is known, where there is one."""
     name = recipe.features[0].name
+    known = np.flatnonzero((rows != tokenizers.UNKNOWN_TOKEN).all(axis=1))
+    tokens = rows[known[0] if len(known) else 0]
     cut = tokens[:PROMPT_TOKENS] if kind is Kind.TEXT else tokens
     text = tokenizers.decode(cut.tolist(), recipe.tokenizer, recipe.vocabulary)
     if kind is Kind.TEXT:
-        return {name: text, "length": 200, "temperature": 0.7, "seed": 0}
+        whole = text.partition(" ")[2] or text  # from the first word that is not cut
+        return {name: whole, "length": 200, "temperature": 0.7, "seed": 0}
     return {name: text}
 
 

@@ -23,29 +23,28 @@ CATEGORIES = [
 ]
 
 
+WIDTH = 120  # of a table that goes into a file
+
+
 def summary(found: list[dict[str, Any]]) -> Table:
     """What came of each example, as a person would want to read it."""
-    columns = ("Example", "Tier", "Seconds", "Credits", "Figure", "Floor", "Without", "Reached")
+    columns = ("Example", "Seconds", "Credits", "Figure", "Measured", "Floor", "Without", "Reached")
     table = Table(*columns, title="Examples", title_justify="left")
     for each in found:
-        for floor in each["floors"] or [{}]:
-            sign = "<" if floor.get("is_error") else "≥"
-            baseline = floor.get("baseline")
-            table.add_row(
-                each["example"],
-                each["tier"],
-                f"{each['seconds']:.1f}",
-                f"{each['cost_credits']:.2f}",
-                f"{floor['metric']} {floor['value']:.4f}" if floor else "",
-                f"{sign} {floor['floor']:g}" if floor else "",
-                "" if baseline is None else f"{baseline:.4f}",
-                "yes" if floor.get("is_reached", True) else "no",
-            )
-        for simple in each["baselines"]:
-            table.add_row("", "", "", "", "", "", f"{simple['value']:.4f}", simple["name"])
+        cost = (f"{each['seconds']:.1f}", f"{each['cost_credits']:.2f} ({each['tier']})")
+        if not each["floors"]:
+            table.add_row(each["example"], *cost)
+        for floor in each["floors"]:
+            sign = "<" if floor["is_error"] else "≥"
+            without = "" if floor["baseline"] is None else f"{floor['baseline']:.4f}"
+            reached = "yes" if floor["is_reached"] else "NO"
+            measured = (floor["metric"], f"{floor['value']:.4f}", f"{sign} {floor['floor']:g}")
+            table.add_row(each["example"], *cost, *measured, without, reached)
+        if simple := each["words_baseline"]:
+            table.add_row(f"  {simple['name']}", "", "", "accuracy", f"{simple['accuracy']:.4f}")
         if "is_identical" in each:
-            same = "the same weights twice" if each["is_identical"] else "OTHER weights"
-            table.add_row("", "", "", "", "", "", "", same)
+            same = "the same weights twice" if each["is_identical"] else "OTHER weights at last"
+            table.add_row(f"  {same}")
     return table
 
 
@@ -74,7 +73,8 @@ class Command(BaseCommand):
             whole = {"category": options["category"], "examples": found}
             self.stdout.write(json.dumps(whole if options["all"] else found[0]))
         else:
-            Console(file=sys.stdout).print(summary(found))
+            width = None if sys.stdout.isatty() else WIDTH
+            Console(file=sys.stdout, width=width).print(summary(found))
         missed = [each["example"] for each in found if not each["is_reached"]]
         missed += [each["example"] for each in found if each.get("is_identical") is False]
         if missed:
