@@ -156,6 +156,7 @@ def assert_it_is_measured(client, alice, model):
     page = client.get(model.get_absolute_url()).content.decode()
     assert page.count('class="pole"') == 12
     assert "One of its episodes" in page
+    assert "100 episodes of CartPole-v1, each begun by a seed" in page
 
 
 def test_alice_trains_a_player_as_any_other_job(client, alice, poles, settings):

@@ -45,7 +45,7 @@ def measure(subject: Subject) -> Quality:
         ),
     }
     report: dict[str, Any] = {
-        "environment": name,
+        "game": name,  # the machine of the measurement is the environment
         "episodes": EPISODES,
         "solved_from": best,
         "returns": {"counts": counts.tolist(), "edges": edges.tolist()},
