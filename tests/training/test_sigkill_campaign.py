@@ -23,6 +23,7 @@ from training.models import Model, Tier, Work
 KILLS = 20
 SEED = 4
 EPOCHS = 10_000
+LONG_SECONDS = 300  # between two trials the workers measure the model of the first
 
 
 def wait_until_it_gets_on(job):
@@ -101,11 +102,11 @@ def test_kills_during_a_search_repeat_no_trial_and_charge_none_twice(start_worke
     search = training.start_search(**asked)
     for trials_before in range(0, 10, 2):
         begun = partial(has_trials, count=trials_before + 1)
-        wait_for(search, begun, "the next trial")
+        wait_for(search, begun, "the next trial", LONG_SECONDS)
         assert not search.is_over
         if kill_something(worker, chance):
             worker = start_worker()
-    wait_for(search, is_over, "the end of the search")
+    wait_for(search, is_over, "the end of the search", LONG_SECONDS)
     found = list(search.trials.select_related("job__hold"))
     assert [trial.number for trial in found] == list(range(10))
     assert all(trial.job.cost_microcredits == trial.job.quote_microcredits for trial in found)
@@ -114,7 +115,7 @@ def test_kills_during_a_search_repeat_no_trial_and_charge_none_twice(start_worke
     assert billing.available_microcredits(alice) == before - spent
     assert billing.ledger_faults() == []
     again = training.start_search(**asked)
-    wait_for(again, is_over, "the same search without kills")
+    wait_for(again, is_over, "the same search without kills", LONG_SECONDS)
     assert told(again) == told(search)
 
 

@@ -18,8 +18,8 @@ LONG = SMALL | {"training": SMALL["training"] | {"epochs": 1_000}}
 PATIENCE_SECONDS = 60
 
 
-def wait_for(row, reached, what: str):
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+def wait_for(row, reached, what: str, seconds: float = PATIENCE_SECONDS):
+    give_up_at = time.monotonic() + seconds
     while not reached(row):
         assert time.monotonic() < give_up_at, f"{what} did not happen: {row.__dict__}"
         time.sleep(0.05)
