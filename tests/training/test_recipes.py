@@ -13,6 +13,8 @@ from training.runner.recipes import (
     Recipe,
     RecipeRefused,
     RowRefused,
+    decode_columns,
+    encode_columns,
     encode_rows,
     encode_targets,
     feature_names,
@@ -310,3 +312,16 @@ def test_what_a_vocabulary_was_made_from_is_known_to_it(texts, tokenizer):
         if not set(cut) & set(tokenizers.RESERVED):
             assert [vocabulary[number] for number in numbers] == cut
             assert (numbers > tokenizers.UNKNOWN_TOKEN).all()
+
+
+def test_stored_rows_can_be_written_again_as_people_write_them():
+    flowers, phrases = recipe(FLOWERS), recipe(PHRASES)
+    written = {"width": [1.5, 2.0], "colour": ["red", None], "seen": [1.0, 2.0]}
+    raw = {**written, "species": ["rose", "iris"]}
+    unseen = {**written, "colour": ["red", "green"]}
+    targets = encode_targets(flowers, raw, 2)
+    assert decode_columns(flowers, encode_columns(flowers, unseen, 2), targets) == raw
+    tokens = encode_rows(phrases, ["Good day!", "what a day"])
+    found = decode_columns(phrases, tokens, np.array([1, 0], np.uint32))
+    assert found["language"] == ["en", "de"]
+    assert found["phrase"][0] == "good day !"

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from kernels.data import DataShape, Target
 from training.runner import tokenizers
 from training.runner.completion import Columns, completed, with_classes
 from training.runner.health import Evidence, report_of
-from training.runner.inference import category_of, infer
+from training.runner.inference import category_of, infer, is_numbers
 from training.runner.readers.content import (
     Arrays,
     Bounds,
@@ -138,13 +139,24 @@ def raw_of(content: Content, recipe: Recipe) -> Raw:
                 if column.name not in frame.columns:
                     known = ", ".join(frame.columns[:20])
                     raise FileRefused(f"has no column {column.name!r}; it has: {known}.")
-            return {column.name: frame[column.name].to_list() for column in recipe.columns}
+            return {column.name: values_of(column, frame[column.name]) for column in recipe.columns}
         case Pictures(), Form.IMAGES:
             named = {column.name: content.labels for column in recipe.targets}
             return named or {"class": content.labels}
         case Arrays(features, targets), Form.ARRAYS | Form.IMAGES:
             return raw_of_arrays(features, targets, recipe)
     raise FileRefused(f"holds nothing of the kind {recipe.kind.value!r}; correct recipe.kind.")
+
+
+def values_of(column: Column, values: pl.Series) -> list[Any]:
+    """As they came; numbers as such where all of them are, which is read faster in one go and is
+    the same to the bit.
+    """
+    if column.kind is Kind.NUMBER and values.dtype == pl.String:
+        numbers = values.cast(pl.Float64, strict=False)
+        if numbers.null_count() == values.null_count() and is_numbers(values.drop_nulls()):
+            return numbers.to_list()
+    return values.to_list()
 
 
 def raw_of_arrays(features: NDArray[Any], targets: NDArray[Any] | None, recipe: Recipe) -> Raw:

@@ -13,6 +13,7 @@ from training.runner.recipes.columns import NAME_LENGTH_MAX
 
 FORMULA = "=@\t\r"
 SIGNS = "+-"
+HARMLESS = frozenset("0123456789abcdefghjklmnopqrstuvwxyzABCDEFGHJKLMNOPQRSTUVWXYZ")  # without i
 AFTER_SIGN = re.compile(r"[+-]+|[+-][\s\d.][^|!(]*")
 NOT_FINITE = {"inf", "infinity"}
 CELL_LENGTH_MAX = 100_000
@@ -21,6 +22,8 @@ CELL_LENGTH_MAX = 100_000
 def fault_of(cell: str) -> str | None:
     """Why this text is not taken, or None."""
     first = cell[:1]
+    if first in HARMLESS and len(cell) <= CELL_LENGTH_MAX:
+        return None
     if first in FORMULA and len(cell) > 1:
         return f"{shown(cell)} begins like a formula of a spreadsheet; put a letter before it"
     if first in SIGNS and cell[1:].strip().lower() not in NOT_FINITE:

@@ -179,8 +179,10 @@ def encode(column: Column, values: Sequence[Any]) -> NDArray[np.float32]:
 
 def encode_numbers(column: Column, values: Sequence[Any]) -> NDArray[np.float64]:
     """Numbers, or dates as days, float64 [values]. Raises RowRefused."""
-    if all(type(value) is float for value in values):
-        found = np.array(values, np.float64)
+    kinds = set(map(type, values))
+    fill = column.missing if isinstance(column.missing, float) else None
+    if kinds == {float} or (kinds <= {float, type(None)} and fill is not None):
+        found = np.array([fill if value is None else value for value in values], np.float64)
         if (np.abs(found) <= LARGEST).all():  # which nothing that is not finite is
             return found
     read = read_number if column.kind is Kind.NUMBER else read_days
