@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import person
 from tests.test_browser import CHROMIUM, browser, open_site, sign_in
-from tests.training.test_studio import SEED_EXAMPLE
+from tests.training.test_studio_text import SEED_EXAMPLE
 from training import services as training
 from training.models import Job
 from training.runner import datasets
