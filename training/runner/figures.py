@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 1_000
+DRAWS_LEAST = 200
+NUMBERS_MAX = 20_000_000  # rows times draws
 NUMBERS_AT_ONCE = 4_000_000
 PERCENTILES = (2.5, 97.5)
 
@@ -65,12 +67,12 @@ def draws_of(rows: int, *, seed: int, draws: int, block: int) -> Counts:
     """How often each of so many rows is drawn, in blocks of neighbours: [draws, rows]."""
     rng = np.random.default_rng(seed)
     if block <= 1:
-        return rng.multinomial(rows, np.full(rows, 1 / rows), size=draws).astype(np.float64)
-    starts = rng.integers(0, rows, (draws, -(-rows // block)))
-    places = (starts[:, :, None] + np.arange(block)).reshape(draws, -1)[:, :rows] % rows
-    counts = np.zeros((draws, rows))
-    np.add.at(counts, (np.arange(draws)[:, None], places), 1.0)
-    return counts
+        places = rng.integers(0, rows, (draws, rows))
+    else:
+        starts = rng.integers(0, rows, (draws, -(-rows // block)))
+        places = (starts[:, :, None] + np.arange(block)).reshape(draws, -1)[:, :rows] % rows
+    flat = places + rows * np.arange(draws)[:, None]
+    return np.bincount(flat.reshape(-1), minlength=draws * rows).reshape(draws, rows).astype(float)
 
 
 def bootstrap(
@@ -83,8 +85,10 @@ def bootstrap(
 ) -> NDArray[np.float64]:
     """The 95 % interval of each figure: (2, figures), low and high.
 
-    `statistic` makes (draws, figures) of how often each row was drawn.
+    `statistic` makes (draws, figures) of how often each row was drawn. Of very many rows there are
+    fewer draws, but not below DRAWS_LEAST: their ends hardly move any more.
     """
+    draws = min(draws, max(DRAWS_LEAST, NUMBERS_MAX // max(rows, 1)))
     at_once = max(1, min(draws, NUMBERS_AT_ONCE // max(rows, 1)))
     found = [
         statistic(draws_of(rows, seed=seed + first, draws=min(at_once, draws - first), block=block))

@@ -1,0 +1,267 @@
+"""Figures and intervals against scikit-learn, against sums done by hand, and against chance."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from kernels.data import Target
+from training.runner import certificates
+from training.runner.figures import Figure, bootstrap, draws_of, mean_interval
+from training.runner.quality import (
+    anomalies,
+    classification,
+    forecasting,
+    generation,
+    language,
+    ranks,
+    regression,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def test_draws_are_of_as_many_rows_and_repeat_with_their_seed():
+    counts = draws_of(50, seed=3, draws=200, block=1)
+    assert (counts.sum(axis=1) == 50).all()
+    assert (counts == draws_of(50, seed=3, draws=200, block=1)).all()
+    assert not (counts == draws_of(50, seed=4, draws=200, block=1)).all()
+
+
+def test_neighbours_are_drawn_together():
+    counts = draws_of(100, seed=1, draws=50, block=10)
+    assert (counts.sum(axis=1) == 100).all()
+    alone = draws_of(100, seed=1, draws=50, block=1)
+
+    def alike(counts):
+        return np.mean([np.corrcoef(row[:-1], row[1:])[0, 1] for row in counts])
+
+    assert alike(counts) > 0.7 > 0.2 > alike(alone)
+
+
+def test_the_interval_of_a_mean_is_that_of_the_textbook(rng):
+    values = rng.normal(5.0, 2.0, 400)
+    low, high = mean_interval(values, seed=0)
+    half = 1.96 * values.std(ddof=1) / 20
+    assert low == pytest.approx(values.mean() - half, abs=0.04)
+    assert high == pytest.approx(values.mean() + half, abs=0.04)
+
+
+def test_95_of_100_intervals_hold_the_truth(rng):
+    held = 0
+    for trial in range(100):
+        low, high = mean_interval(rng.exponential(1.0, 80), seed=trial)
+        held += low <= 1.0 <= high
+    assert 0.85 <= held / 100 <= 0.99  # a skewed mean of 80 rows is a little too narrow
+
+
+def test_long_tables_are_drawn_in_parts_to_the_same_number_of_draws(monkeypatch):
+    monkeypatch.setattr("training.runner.figures.NUMBERS_AT_ONCE", 300)
+    seen = []
+    bootstrap(100, lambda counts: seen.append(len(counts)) or counts[:, :1], seed=0, draws=10)
+    assert seen == [3, 3, 3, 1]
+
+
+@pytest.mark.parametrize("distinct", [5, 1_000])
+def test_areas_of_many_draws_are_those_of_scikit_learn(rng, distinct):
+    is_yes = rng.random(60) < 0.4
+    scores = rng.integers(0, distinct, 60) / distinct + 0.3 * is_yes
+    counts = draws_of(60, seed=0, draws=20, block=1)
+    for ours, theirs in (
+        (ranks.roc_auc, roc_auc_score),
+        (ranks.average_precision, average_precision_score),
+    ):
+        wanted = [theirs(is_yes, scores, sample_weight=row) for row in counts]
+        assert ours(counts, scores, is_yes) == pytest.approx(wanted)
+
+
+def test_a_figure_knows_whether_it_beats_its_baseline():
+    assert Figure(0.9, baseline=0.5).is_better is True
+    assert Figure(0.9, baseline=0.5, lower_is_better=True).is_better is False
+    assert Figure(0.9).is_better is None
+    assert Figure(0.5, baseline=0.5).is_better is False
+
+
+# Classes
+
+
+def test_shares_of_a_small_table_counted_by_hand():
+    truth = np.array([0, 0, 0, 1, 1, 2])
+    guesses = np.array([0, 0, 1, 1, 1, 0])
+    found = classification.shares(truth, guesses, 0, classes=3, seed=0)
+    assert found["accuracy"].value == pytest.approx(4 / 6)
+    assert found["accuracy"].baseline == pytest.approx(3 / 6)
+    assert found["precision"].value == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+    assert found["recall"].value == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert found["f1"].value == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
+    assert found["f1_weighted"].value == pytest.approx((3 * 2 / 3 + 2 * 4 / 5 + 0) / 6)
+    # Wilson by hand: 4 of 6, z = 1.96
+    z, n, p = 1.959964, 6, 4 / 6
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert (found["accuracy"].low, found["accuracy"].high) == pytest.approx(
+        (centre - half, centre + half), abs=1e-4
+    )
+
+
+def test_the_interval_of_f1_is_drawn_from_the_same_rows(rng):
+    truth, guesses = rng.integers(0, 3, 40), rng.integers(0, 3, 40)
+    counts = draws_of(40, seed=0, draws=5, block=1)
+    found = classification.drawn_averages(truth, guesses, 3)(counts)
+    for row, drawn in zip(found, counts.astype(int), strict=True):
+        again, said = np.repeat(truth, drawn), np.repeat(guesses, drawn)
+        assert row[:3] == pytest.approx(classification.averages(again, said, 3, "macro"))
+        assert row[3:] == pytest.approx(classification.averages(again, said, 3, "weighted"))
+
+
+def test_calibration_is_the_distance_of_confidence_and_accuracy():
+    sure = np.array([0.95, 0.95, 0.95, 0.95, 0.65, 0.65])
+    chances = np.stack([sure, 1 - sure], axis=1)
+    truth = np.array([0, 0, 0, 1, 0, 1])
+    figure, bins = classification.calibration(truth, chances, seed=0)
+    assert figure.value == pytest.approx((4 * abs(0.75 - 0.95) + 2 * abs(0.5 - 0.65)) / 6)
+    assert [(row["rows"], row["accuracy"]) for row in bins] == [(2, 0.5), (4, 0.75)]
+
+
+def test_a_model_that_says_what_it_knows_is_well_calibrated(rng):
+    sure = rng.uniform(0.5, 1.0, 5_000)
+    truth = (rng.random(5_000) > sure).astype(int)
+    figure, _ = classification.calibration(truth, np.stack([sure, 1 - sure], axis=1), seed=0)
+    assert figure.value < 0.03
+
+
+def test_areas_of_several_classes_are_means_over_those_that_occur(rng):
+    chances = rng.dirichlet(np.ones(4), 50)
+    truth = rng.integers(0, 3, 50)  # the fourth does not occur
+    value = classification.areas(truth, chances, seed=0)["roc_auc"].value
+    wanted = [roc_auc_score(truth == one, chances[:, one]) for one in range(3)]
+    assert value == pytest.approx(np.mean(wanted))
+    assert classification.areas(np.zeros(50, int), chances, seed=0) == {}
+
+
+def test_marks_are_questions_of_yes_or_no():
+    chances, truth = classification.flat(
+        np.array([[0.9, 0.2]]), np.array([[1.0, 0.0]]), Target.MARKS
+    )
+    assert chances.argmax(axis=1).tolist() == truth.tolist() == [1, 0]
+
+
+# Values and forecasts
+
+
+def test_values_are_judged_as_one_does_by_hand():
+    truth, found = np.array([[1.0], [2.0], [3.0], [6.0]]), np.array([[1.0], [2.0], [4.0], [4.0]])
+    figures = regression.distances(truth, found, np.full((4, 1), 2.0), seed=0)
+    assert figures["mean_absolute_error"].value == pytest.approx(3 / 4)
+    assert figures["root_mean_squared_error"].value == pytest.approx(np.sqrt(5 / 4))
+    assert figures["r2"].value == pytest.approx(1 - 5 / 14)  # the mean is 3: 4 + 1 + 0 + 9
+    assert figures["mean_absolute_error"].baseline == pytest.approx((1 + 0 + 1 + 4) / 4)
+
+
+def test_r2_of_a_draw_is_that_of_its_rows(rng):
+    truth = rng.normal(1e4, 1.0, (30, 1))
+    found = truth + rng.normal(0, 0.5, (30, 1))
+    counts = draws_of(30, seed=0, draws=5, block=1)
+    drawn = regression.drawn(truth, found)(counts)
+    for row, count in zip(drawn, counts.astype(int), strict=True):
+        again, said = np.repeat(truth, count, axis=0), np.repeat(found, count, axis=0)
+        assert row[0] == pytest.approx(regression.r2_score(again, said))
+
+
+def test_percentages_of_a_forecast_by_hand():
+    found = forecasting.percentages(np.array([100.0, 0.0, 50.0]), np.array([50.0, 0.0, 50.0]))
+    assert found == pytest.approx([200 * 50 / 150, 0.0, 0.0])
+
+
+# Generated examples and language
+
+
+def test_the_distance_of_two_gaussians_is_that_of_the_formula(rng):
+    first = rng.normal(0.0, 1.0, (200_000, 2)) * [1.0, 2.0]
+    second = rng.normal(0.0, 1.0, (200_000, 2)) * [3.0, 2.0] + [1.0, 0.0]
+    # means: 1; deviations: (1 - 3)² + (2 - 2)²
+    assert generation.frechet(first, second) == pytest.approx(1 + 4, rel=0.02)
+    assert generation.frechet(first, first) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_kernel_distance_is_nothing_for_rows_of_one_kind(rng):
+    first, second = rng.normal(0, 1, (300, 3)), rng.normal(0, 1, (300, 3))
+    assert abs(generation.mmd(first, second)) < 0.01
+    assert generation.mmd(first + 2, second) > 0.2
+
+
+def test_the_components_hold_most_of_the_variance(rng):
+    rows = rng.normal(0, 1, (500, 6)) * [10, 5, 1, 0.1, 0.1, 0.1] + 3
+    space = generation.space_of(rows)
+    assert len(space.components) == 2
+    total = space.project(rows).var(axis=0, ddof=1).sum()
+    assert total == pytest.approx(1.0)
+
+
+def test_surprise_is_counted_without_padding():
+    answers = np.array([[[0.1, 0.5, 0.4], [0.2, 0.4, 0.4], [0.5, 0.25, 0.25]]])
+    surprise, told = language.surprises(answers, np.array([[1, 2, 0]]))
+    assert told.tolist() == [2]
+    assert surprise[0] == pytest.approx(-np.log(0.5) - np.log(0.4))
+    statistic = language.drawn(surprise, told)
+    assert statistic(np.ones((1, 1)))[0, 0] == pytest.approx(1 / np.sqrt(0.5 * 0.4))
+
+
+# Anomalies
+
+
+def test_anomalies_above_a_threshold_counted_by_hand():
+    scores = np.array([0.1, 0.2, 0.3, 0.9, 0.8, 0.25])
+    is_odd = np.array([False, False, False, True, True, True])
+    found = anomalies.measured(scores, is_odd, 0.28, seed=0)
+    assert found["precision"].value == pytest.approx(2 / 3)
+    assert found["recall"].value == pytest.approx(2 / 3)
+    assert found["pr_auc"].value == pytest.approx((1 + 1 + 3 / 4) / 3)
+    assert found["roc_auc"].value == pytest.approx(8 / 9)
+    assert found["pr_auc"].baseline == 0.5
+
+
+# Certificates
+
+
+@pytest.mark.parametrize(
+    ("score", "level"),
+    [
+        (0.95, "platinum"),
+        (0.949, "gold"),
+        (0.9, "gold"),
+        (0.85, "silver"),
+        (0.8, "bronze"),
+        (0.79, "basic"),
+    ],
+)
+def test_levels_begin_where_the_original_says(score, level):
+    assert certificates.level_of(score) == level
+
+
+def test_the_score_is_the_original_sum_and_speed_does_not_buy_quality():
+    figure = {"value": 0.68, "baseline": 0.1}
+    found = certificates.certify(primary="accuracy", figure=figure, latency_ms=50, memory_mb=200)
+    assert found.score == pytest.approx(0.4 * 0.8 + 0.3 * 1 + 0.3 * 0.5)
+    assert found.unlimited == pytest.approx(0.4 * 0.8 + 0.3 * 2 + 0.3 * 0.5)
+    assert [part["is_met"] for part in found.thresholds] == [False, True, False]
+    useless = certificates.certify(
+        primary="accuracy", figure={"value": 0.0}, latency_ms=0.01, memory_mb=1
+    )
+    assert useless.level == "basic"
+    assert useless.unlimited > 3_000
+
+
+def test_errors_are_asked_to_be_small():
+    good = certificates.certify(primary="mase", figure={"value": 0.45}, latency_ms=1, memory_mb=1)
+    poor = certificates.certify(primary="mase", figure={"value": 1.8}, latency_ms=1, memory_mb=1)
+    assert (good.score, poor.score) == pytest.approx((1.0, 0.4 * 0.5 + 0.6))
+    distant = certificates.certify(
+        primary="frechet_distance",
+        figure={"value": 0.5, "baseline": 0.5},
+        latency_ms=1,
+        memory_mb=1,
+    )
+    assert distant.score == pytest.approx(0.4 * 0.5 + 0.6)

@@ -1,0 +1,359 @@
+"""What a validation of each kind brings, who may sell with it, and what the page says of it."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from kernels import build
+from kernels.predictor import Predictor
+from marketplace import services as marketplace
+from marketplace.models import Plan
+from training import services as training
+from training.models import Category, Tier, Validation, Work
+from training.runner import blobs, chunks, datasets, episodes, fairness, validations
+from training.runner.quality import episodic
+from training.runner.rows import Part, unpack
+
+TINY = {
+    "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 8}]},
+    "training": {"epochs": 15, "batch_size": 16, "learning_rate": 0.01, "optimizer": "adam"},
+}
+
+
+def measured(actor, model, **asked) -> Validation:
+    """What the worker does of what was asked."""
+    validation = training.validate_model(actor=actor, model=model, **asked)
+    validations.validate_model(str(validation.pk))
+    validation.refresh_from_db()
+    return validation
+
+
+def trained(owner, slug, config=TINY, **asked):
+    """A model on bundled data, not measured yet."""
+    dataset = training.add_bundled_dataset(slug=slug)
+    datasets.prepare_dataset(str(dataset.pk))
+    dataset.refresh_from_db()
+    job = training.submit_job(owner=owner, dataset=dataset, config=config, tier=Tier.NANO, **asked)
+    while not job.is_over:
+        chunks.run_job(str(job.pk))
+        job.refresh_from_db()
+    return job.model
+
+
+def test_after_training_everything_is_measured_and_certified(model, digits):
+    found = model.validations.get()
+    assert (found.kind, found.progress, found.stage) == ("comprehensive", 1.0, "")
+    assert found.metrics["accuracy"]["value"] == found.accuracy
+    assert found.metrics["accuracy"]["low"] < found.accuracy < found.metrics["accuracy"]["high"]
+    assert found.score == pytest.approx(1.0)
+    assert found.certificate == "platinum"
+    assert found.expires_at - found.finished_at == timedelta(days=30)
+    assert {"robustness", "fairness", "importance", "scan", "server"} <= set(found.report)
+    assert found.report["scan"]["state"] == "clean"
+    assert found.report["fairness"] == {
+        "state": "not assessed",
+        "reason": fairness.NOT_DECLARED,
+    }
+
+
+def test_a_receipt_names_all_that_a_figure_stands_on(model, digits):
+    receipt = model.validations.get().receipt
+    assert receipt["dataset_sha256"] == digits.sha256
+    assert receipt["model_sha256"] == model.sha256
+    assert receipt["weights_sha256"] == model.weights_sha256
+    assert receipt["kernel_hash"] == model.kernel_hash
+    assert str(model.pk) in receipt["command"]
+    assert {"accuracy", "roc_auc"} <= set(receipt["figures"])
+    assert {"numpy", "scikit-learn", "wasmtime"} <= set(receipt["versions"])
+
+
+def test_the_same_figures_come_again(model, alice):
+    first, second = model.validations.get(), measured(alice, model)
+    assert first.metrics == second.metrics
+    assert first.report["robustness"] == second.report["robustness"]
+    assert first.report["importance"] == second.report["importance"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "has", "has_not"),
+    [
+        ("performance", "latency_p50_ms", "accuracy"),
+        ("accuracy", "accuracy", "latency_p50_ms"),
+    ],
+)
+def test_a_kind_measures_only_what_it_says(model, alice, kind, has, has_not):
+    found = measured(alice, model, kind=Validation.Kind(kind))
+    assert getattr(found, has) is not None
+    assert getattr(found, has_not) is None
+    assert (found.certificate, found.score) == ("", None)
+    assert model.validations.done().get() != found  # what is sold stays the full one
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (["f1_score", "recall"], "accuracy"),
+        (["latency", "memory"], "performance"),
+        (["noise_resistance"], "robustness"),
+        (["robustness_test"], "robustness"),
+        (["latency", "f1_score"], "comprehensive"),
+        (["bias_detection"], "comprehensive"),
+        (["performance"], "performance"),
+    ],
+)
+def test_the_original_names_of_tests_say_the_kind(model, alice, names, kind):
+    assert training.validate_model(actor=alice, model=model, tests=names).kind == kind
+
+
+def test_a_test_that_nobody_knows_is_named(model, alice):
+    with pytest.raises(training.InvalidValidation, match="'charm' is not one of performance"):
+        training.validate_model(actor=alice, model=model, tests=["charm"])
+
+
+def test_noise_and_attacks_cost_accuracy_and_nonsense_is_refused(model):
+    found = model.validations.get().report["robustness"]
+    assert set(found["curves"]) == {"noise", "missing", "shift", "adversarial"}
+    for points in found["curves"].values():
+        assert points[0][0] == 0
+        assert points[-1][1] < points[0][1]
+    # an attack of 0.4 deviations costs far more than noise of 0.4
+    noise = dict(map(tuple, found["curves"]["noise"]))
+    attack = dict(map(tuple, found["curves"]["adversarial"]))
+    assert attack[0.4] < noise[0.4] - 0.2
+    assert [row["is_refused"] for row in found["refusals"]] == [True] * 4
+
+
+def test_contributions_add_up_and_the_corners_of_digits_do_not_matter(model):
+    looks = model.validations.get().report["importance"]
+    assert all(row["gap"] <= 0.05 for row in looks["contributions"]["rows"])
+    columns = {row["name"]: row["mean"] for row in looks["permutation"]["columns"]}
+    assert len(columns) == 64
+    assert columns["pixel_0_0"] == 0  # it is white in every picture
+    assert max(columns.values()) > 0
+
+
+def test_under_load_a_row_waits_longer(model):
+    report = model.validations.get().report
+    assert [row["load"] for row in report["server"]] == [0.5, 0.8]
+    for row in report["server"]:
+        assert row["calls"] == 2_010
+        assert row["latency_p50_ms"] <= row["latency_p95_ms"] <= row["latency_p99_ms"]
+    assert [row["batch_rows"] for row in report["throughput"]] == [1, 8, 32]
+    assert report["cold_start_ms"] > report["mean_latency_ms"]
+
+
+# Other kinds of data
+
+
+def test_values_are_measured_by_r2_and_against_the_mean(alice):
+    model = trained(alice, "diabetes", TINY | {"training": TINY["training"] | {"epochs": 40}})
+    found = measured(alice, model)
+    test = unpack(blobs.get(model.job.dataset.sha256)).only(Part.TEST)
+    assert found.rows == len(test)
+    assert set(found.metrics) == {"r2", "mean_absolute_error", "root_mean_squared_error"}
+    assert found.metrics["r2"]["value"] > 0.3
+    assert found.metrics["r2"]["baseline"] == pytest.approx(0, abs=0.05)
+    assert found.accuracy is None
+    assert training.publication_faults(model=model) == []
+
+
+def test_a_forecast_is_measured_against_the_season_before(alice):
+    config = {
+        "architecture": {
+            "type": "feedforward",
+            "layers": [{"type": "flatten"}, {"type": "dense", "units": 8, "activation": "linear"}],
+        },
+        "training": {"epochs": 30, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"},
+    }
+    model = trained(alice, "co2", config)
+    found = measured(alice, model)
+    rows = unpack(blobs.get(model.job.dataset.sha256))
+    test, train = rows.only(Part.TEST), rows.only(Part.TRAIN)
+    # 52 weeks before the first week foretold is the first of the 52 that are seen
+    naive = np.abs(test.targets - test.features[:, :13, 0]).mean(dtype=np.float64)
+    scale = np.abs(train.targets[:, 0] - train.features[:, 0, 0]).mean(dtype=np.float64)
+    assert found.metrics["mase"]["baseline"] == pytest.approx(naive / scale, rel=1e-5)
+    assert found.metrics["mase"]["value"] < found.metrics["mase"]["baseline"]
+    assert len(found.report["backtest"]["actual"]) == len(test)
+
+
+def test_generated_digits_are_nearer_than_numbers_drawn_each_for_itself(alice):
+    (preset,) = (each for each in training.presets_of("digits") if each.name == "digits-vae")
+    found = measured(alice, trained(alice, "digits", preset.config))
+    distance = found.metrics["frechet_distance"]
+    assert distance["low"] <= distance["value"] <= distance["high"]
+    assert distance["value"] < distance["baseline"]
+    # the training rows themselves are nearer still
+    assert found.report["training_distance"]["frechet_distance"] < distance["value"]
+    assert len(found.report["samples"]) == 25
+    assert found.report["judge"]["accuracy"] > 0.85
+    assert found.report["robustness"]["curves"] == {}
+
+
+def test_a_player_is_judged_by_episodes_that_no_training_played(alice):
+    """The kept library plays them; our own physics, which trained, must come to the same."""
+    (preset,) = training.presets_of("cartpole")
+    short = preset.config["training"] | {"epochs": 4}  # whether it plays well is no matter here
+    model = trained(alice, "cartpole", preset.config | {"training": short})
+    found = measured(alice, model)
+    predictor = Predictor(blobs.get(model.sha256), module=build.module())
+    returns = episodes.evaluate(predictor, episodes=100, seed=episodic.FIRST_SEED)
+    assert found.metrics["mean_return"]["value"] == pytest.approx(returns.mean(), abs=1)
+    assert found.metrics["mean_return"]["baseline"] == pytest.approx(22, abs=5)  # by lot
+    assert found.report["replay"]["return"] == returns[0]
+
+
+# Other splits
+
+
+def test_folds_train_again_on_other_rows(alice):
+    model = trained(alice, "iris")
+    found = measured(alice, model, kind=Validation.Kind.ACCURACY, folds=3).report["folds"]
+    assert len(found["values"]) == 3
+    assert found["mean"] == pytest.approx(np.mean(found["values"]))
+    assert found["rows"] == 150 - model.job.dataset.test_rows
+    assert min(found["values"]) > 0.7
+    again = measured(alice, model, kind=Validation.Kind.ACCURACY, folds=3).report["folds"]
+    assert again == found
+
+
+@pytest.mark.parametrize("folds", [1, 11])
+def test_as_many_folds_as_are_fair(model, alice, folds):
+    with pytest.raises(training.InvalidValidation, match="2 to 10"):
+        training.validate_model(actor=alice, model=model, folds=folds)
+
+
+def test_long_trainings_are_not_folded(model, alice):
+    model.job.compute_seconds = 100
+    with pytest.raises(training.InvalidValidation, match="about 300 s; at most 120 s"):
+        training.validate_model(actor=alice, model=model, folds=3)
+
+
+# Groups
+
+
+def test_a_class_that_one_group_is_given_more_often_is_flagged():
+    labels = np.array(["a"] * 200 + ["b"] * 200)
+    guesses = np.array([1] * 160 + [0] * 40 + [1] * 60 + [0] * 140)
+    found = fairness.of_classes(guesses, guesses, labels, ("no", "yes"), seed=0)
+    (rate,) = found["rates"]
+    assert rate["difference"] == pytest.approx(0.8 - 0.3)
+    assert rate["ratio"] == pytest.approx(0.3 / 0.8)
+    assert rate["difference_low"] < 0.5 < rate["difference_high"]
+    assert len(found["flags"]) == 1
+    assert [group["rows"] for group in found["groups"]] == [200, 200]
+
+
+def test_few_rows_or_an_interval_that_reaches_the_threshold_flag_nothing():
+    few = np.array(["a"] * 200 + ["b"] * 20)
+    guesses = np.array([1] * 180 + [0] * 20 + [0] * 20)
+    assert fairness.of_classes(guesses, guesses, few, ("no", "yes"), seed=0)["flags"] == []
+    labels = np.array(["a"] * 100 + ["b"] * 100)
+    close = np.array([1] * 55 + [0] * 45 + [1] * 42 + [0] * 58)
+    found = fairness.of_classes(close, close, labels, ("no", "yes"), seed=0)
+    assert found["rates"][0]["difference"] == pytest.approx(0.13)
+    assert found["flags"] == []
+
+
+# The gate
+
+
+def test_alice_publishes_what_nothing_stands_against(model):
+    assert training.publication_faults(model=model) == []
+
+
+def change(validation, **fields) -> None:
+    """As only somebody can who may switch the triggers of the database off."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        Validation.objects.filter(pk=validation.pk).update(**fields)
+        cursor.execute("SET session_replication_role = origin")
+
+
+def test_what_was_measured_is_never_changed(model):
+    with pytest.raises(IntegrityError, match="rows are never changed"), transaction.atomic():
+        model.validations.update(score=1.0)
+
+
+def faults(model) -> str:
+    return " ".join(map(str, training.publication_faults(model=model)))
+
+
+def test_an_old_validation_is_measured_anew(model, alice):
+    change(model.validations.get(), expires_at=timezone.now() - timedelta(seconds=1))
+    assert "more than 30 days old" in faults(model)
+    with pytest.raises(marketplace.NotValidated, match="30 days old. Have the model validated"):
+        marketplace.publish_template(
+            owner=alice,
+            model=model,
+            name="Old",
+            description="Old figures.",
+            category=Category.VISION,
+            plan=Plan.FREE,
+        )
+    measured(alice, model)
+    assert faults(model) == ""
+
+
+def test_figures_of_other_weights_sell_nothing(model):
+    found = model.validations.get()
+    change(found, receipt=found.receipt | {"weights_sha256": "0" * 64})
+    assert "does not name just these weights" in faults(model)
+
+
+def test_a_flagged_file_is_not_passed_on(model):
+    found = model.validations.get()
+    scan = {"state": "flagged", "findings": [{"message": "holds a pickle"}]}
+    change(found, report=found.report | {"scan": scan})
+    assert "not clean: holds a pickle" in faults(model)
+
+
+def test_what_is_no_better_than_guessing_is_not_sold(model):
+    found = model.validations.get()
+    guessing = found.metrics["accuracy"] | {"value": found.metrics["accuracy"]["baseline"]}
+    change(found, metrics=found.metrics | {"accuracy": guessing})
+    assert "not better than its baseline" in faults(model)
+
+
+def test_performance_alone_opens_no_gate(job, alice):
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert "A worker is at it" in faults(job.model)
+    job.model.validations.all().delete()
+    measured(alice, job.model, kind=Validation.Kind.PERFORMANCE)
+    assert "no finished validation yet. Validate it with everything" in faults(job.model)
+
+
+# Doors
+
+
+def test_alice_asks_for_robustness_on_the_page_and_sees_it(client, alice, model):
+    client.force_login(alice)
+    client.post(reverse("training:validate_model", args=[model.pk]), {"kind": "robustness"})
+    waiting = client.get(model.get_absolute_url()).content.decode()
+    assert "A worker is measuring" in waiting
+    asked = model.validations.filter(status=Work.Status.QUEUED).get()
+    assert asked.kind == "robustness"
+    validations.validate_model(str(asked.pk))
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert "Robustness, measured" in page
+    assert "Adversarial (FGSM)" in page
+
+
+def test_the_page_shows_figures_with_what_bounds_them(client, alice, model):
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    for told in ("95 % sure", "always the commonest class", "Platinum", "Not assessed", "Receipt"):
+        assert told in page
+    assert model.validations.get().receipt["dataset_sha256"] in page
+
+
+def test_a_kind_that_does_not_exist_is_refused_on_the_page(client, alice, model):
+    client.force_login(alice)
+    answer = client.post(reverse("training:validate_model", args=[model.pk]), {"kind": "charm"})
+    assert answer.status_code == 422
+    assert model.validations.count() == 1
