@@ -122,9 +122,9 @@ def check_scalar(path: str, cell: object) -> None:
 
 
 def as_arrays(rows: Sequence[Any], targets: Sequence[Any] | None) -> bytes:
-    """Rows of pictures or sequences, float32 [rows, *sides], as an NPZ without pickles."""
+    """Rows of pictures or sequences, [rows, *sides], as an NPZ without pickles."""
     try:
-        arrays: dict[str, Any] = {"features": np.array(rows, np.float32)}
+        arrays: dict[str, Any] = {"features": np.array(rows, np.float64)}
         if targets is not None:
             arrays["targets"] = np.array(targets)
     except (ValueError, TypeError, OverflowError) as error:
