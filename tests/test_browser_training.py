@@ -3,19 +3,21 @@
 Slow: it starts a browser, and a person types.
 """
 
+import hashlib
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.conftest import person
-from tests.test_browser import CHROMIUM, browser, open_site, sign_in
+from tests.conftest import SMALL, person
+from tests.test_browser import CHROMIUM, SECONDS, browser, open_site, sign_in
 from tests.training.test_studio_text import SEED_EXAMPLE
 from training import services as training
-from training.models import Job
-from training.runner import datasets
+from training.models import Job, Model, Tier
+from training.runner import chunks, datasets
 
 __all__ = ["browser"]
 pytestmark = [
@@ -116,3 +118,45 @@ def test_alice_pastes_the_text_of_a_network_and_the_layers_follow(page):
     page.locator("[value='start']").click()
     expect(page.locator("#error-summary")).to_be_focused()
     expect(text).to_have_value("{")
+
+
+# Measure it, make it again, take it home
+
+
+@pytest.fixture
+def her_model():
+    alice = person("alice")
+    digits = training.add_bundled_dataset(slug="digits")
+    datasets.prepare_dataset(str(digits.pk))
+    digits.refresh_from_db()
+    job = training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO, seed=1)
+    chunks.run_job(str(job.pk))
+    return Model.objects.get(job=job)
+
+
+def test_alice_has_her_model_measured_made_again_and_takes_it_home(
+    browser, live_server, her_model, start_worker
+):
+    """The parts of the page follow the worker by themselves; nobody reloads."""
+    start_worker()
+    complaints: list[str] = []
+    with open_site(browser, live_server.url, complaints) as hers:
+        page = hers.new_page()
+        sign_in(page, "alice")
+        page.goto(her_model.get_absolute_url())
+        expect(page.get_by_role("heading", name="Measured on 270 rows")).to_be_visible(
+            timeout=120 * SECONDS
+        )
+        expect(page.get_by_role("heading", name="The same elsewhere")).to_be_visible()
+        page.get_by_role("button", name=re.compile("Reproduce for at most")).click()
+        expect(page.get_by_text("last today: identical")).to_be_visible(timeout=120 * SECONDS)
+        page.get_by_role("button", name="Make WebAssembly").click()
+        download = page.get_by_role("link", name="Download WebAssembly")
+        expect(download).to_be_visible(timeout=60 * SECONDS)
+        with page.expect_download() as taken:
+            download.click()
+        content = Path(taken.value.path()).read_bytes()
+        assert taken.value.suggested_filename.endswith(".wasm")
+        assert her_model.exports.get().sha256 == hashlib.sha256(content).hexdigest()
+    assert her_model.reproductions.get().is_identical is True
+    assert complaints == []
