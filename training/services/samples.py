@@ -97,7 +97,8 @@ def take_sample(dataset: Dataset) -> Sample:
 
 def drawn_sample(dataset: Dataset) -> Sample:
     """The first rows, in the form that they have."""
-    if dataset.report.get("first_rows") and dataset.recipe["kind"] == Form.TABLE:
+    told = dataset.report.get("first_rows") and dataset.recipe["kind"] == Form.TABLE
+    if told and not dataset.image_shape:  # rows that are pictures are looked at as pictures
         names = [column["name"] for column in dataset.recipe["columns"]]
         return reported_table(names, dataset.report["first_rows"])
     rows = load_rows(dataset)
