@@ -167,6 +167,7 @@ def template(request: PageRequest, slug: str) -> HttpResponse:
         "template": found,
         "version": found.current,
         "validation": validation,
+        "shows_rows": found.current.model.job.dataset.is_visible_to(user),
         "is_owner": user is not None and found.owner_id == user.pk,
         "may_deploy": user is not None and marketplace.may_deploy(user, found),
         "sales": found.purchases.count(),
@@ -178,7 +179,8 @@ def template(request: PageRequest, slug: str) -> HttpResponse:
 def snippet(request: PageRequest, model: Model) -> str:
     """A call that runs once the key is put in, about a row the model never saw."""
     address = request.build_absolute_uri(reverse("marketplace:api_predict", args=[model.pk]))
-    body = json.dumps({"input_data": training.example_question(model=model)}, ensure_ascii=False)
+    question = training.example_question(model=model, viewer=visitor(request))
+    body = json.dumps({"input_data": question}, ensure_ascii=False)
     quoted = body.replace("'", "'\\''")  # as a shell takes it
     return (
         f"curl -X POST {address} \\\n"
@@ -289,13 +291,13 @@ def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse
         "usage": marketplace.usage(found),
         "snippet": snippet(request, found.model),
     }
-    if dataset.image_shape and kind in DRAWN:
+    if dataset.image_shape and kind in DRAWN and dataset.is_visible_to(request.user):
         context["examples"] = training.preview_rows(
             dataset=dataset, count=EXAMPLES, part=training.Part.TEST
         )
         context["highest"] = training.highest_value(dataset)
     elif "form" not in context:
-        question = training.example_question(model=found.model)
+        question = training.example_question(model=found.model, viewer=request.user)
         context["form"] = PredictForm(initial=initial(kind, question))
     if "form" in context:
         context["form"].ask_for(FIELDS.get(kind, ("values",)))
@@ -325,7 +327,9 @@ def answered(request: MemberRequest, deployment: Deployment) -> dict[str, Any]:
     try:
         question = form.question()
         if question is None:
-            question = training.row_values(dataset=dataset, number=form.cleaned_data["row"])
+            question = training.row_values(
+                dataset=dataset, number=form.cleaned_data["row"], viewer=request.user
+            )
         answer = marketplace.predict(
             user=request.user, deployment=deployment, rows=question, event_id=uuid.uuid4()
         )

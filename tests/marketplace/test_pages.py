@@ -1,5 +1,8 @@
 """The pages as people use them: without JavaScript, signed in or not, as owner or stranger."""
 
+import html
+import json
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -8,6 +11,7 @@ from billing import services as billing
 from marketplace import services as marketplace
 from marketplace.models import Deployment, Purchase, Template
 from training import services as training
+from training.models import Dataset
 
 
 @pytest.fixture
@@ -177,3 +181,38 @@ def test_descriptions_cannot_carry_scripts(client, alice, judy, model):
     assert 'href="javascript:' not in page
     assert "<img" not in body[: body.index("</section>")]
     assert "<b>x</b>" not in page
+
+
+@pytest.fixture
+def private_rows(digits, alice):
+    """The digits as if alice had brought them."""
+    Dataset.objects.filter(pk=digits.pk).update(owner=alice)
+
+
+def test_what_alice_brought_is_not_handed_out_with_the_model_that_she_sells(
+    client, as_bob, template, deployment, private_rows, digits, alice
+):
+    first = training.preview_rows(dataset=digits, count=1, part=training.Part.TEST)[0]
+    row = json.dumps(first.values)[1:-1]
+    address = template.get_absolute_url()
+    for page in (
+        text(client.get(address)),
+        text(as_bob.get(address)),
+        text(as_bob.get(deployment.get_absolute_url())),
+    ):
+        assert row not in html.unescape(page)
+        assert 'class="pixels"' not in page
+        assert digits.get_absolute_url() not in page
+    asked = as_bob.post(deployment.get_absolute_url(), {"row": 0})
+    assert "are not yours to see" in text(asked)
+    client.force_login(alice)
+    assert row in html.unescape(text(client.get(address)))
+
+
+def test_the_example_of_private_rows_is_one_that_the_model_answers(
+    model, private_rows, digits, alice, bob
+):
+    model.refresh_from_db()
+    shown = training.example_question(model=model, viewer=bob)
+    assert shown != training.example_question(model=model, viewer=alice)
+    assert training.predict(model=model, rows=shown)[0].label in digits.classes

@@ -44,7 +44,7 @@ def rows_of_test(model):
 @pytest.mark.parametrize("name", [name for name in BY_NAME if name != "python-docs"])
 def test_the_example_of_every_preset_is_answered_as_it_stands(alice, name):
     model = model_of(alice, name, epochs=1)
-    question = training.example_question(model=model)
+    question = training.example_question(model=model, viewer=alice)
     answers = training.predict(model=model, rows=question)
     kind = training.prediction_kind(model=model)
     assert {answer.kind for answer in answers} == {kind}

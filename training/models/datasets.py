@@ -110,6 +110,10 @@ class Dataset(Work):
     def get_absolute_url(self) -> str:
         return reverse("training:dataset", args=[self.slug])
 
+    def is_visible_to(self, user: User | None) -> bool:
+        """What `DatasetQuerySet.visible_to` asks of many: a stranger must not read a row of it."""
+        return self.owner_id is None or (user is not None and self.owner_id == user.pk)
+
     @property
     def data_shape(self) -> DataShape:
         """What an example is, and what is asked of it, as networks know it."""

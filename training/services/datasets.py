@@ -6,6 +6,7 @@ from typing import Any
 from django.core.cache import cache
 from numpy.typing import NDArray
 
+from governance.models import User
 from governance.services import Refusal
 from training.models import Dataset, Work
 from training.runner import blobs
@@ -62,8 +63,10 @@ def label_of(dataset: Dataset, target: NDArray[Any]) -> str:
     return f"{target.item():.4g}"
 
 
-def row_values(*, dataset: Dataset, number: int) -> list[float]:
-    """The values of one row."""
+def row_values(*, dataset: Dataset, number: int, viewer: User) -> list[float]:
+    """The values of one row, for who may see it."""
+    if not dataset.is_visible_to(viewer):
+        raise Refusal("row: the rows of these data are not yours to see; send values of your own.")
     rows = load_rows(dataset)
     if not 0 <= number < len(rows):
         raise Refusal(f"row: {number} is not between 0 and {len(rows) - 1}.")

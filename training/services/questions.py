@@ -1,11 +1,16 @@
-"""What a model may be asked, by example: a question that it takes as it stands."""
+"""What a model may be asked, by example: a question that it takes as it stands.
+
+A model is sold, its data are not: who may not see the rows is shown their mean, or the commonest
+tokens, which its file tells anyhow.
+"""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.models import Model
+from governance.models import User
+from training.models import Dataset, Model
 from training.runner import tokenizers
 from training.runner.answers import Kind
 from training.runner.recipes import Form, Recipe, feature_names
@@ -17,12 +22,17 @@ NAMED_MAX = 32  # a row of more numbers is a list, which is easier to read than 
 PROMPT_TOKENS = 40
 
 
-def example_question(*, model: Model) -> Any:
-    """About the first row of the test part, or what stands for one where there are no rows."""
+def example_question(*, model: Model, viewer: User | None) -> Any:
+    """About the first row of the test part, or what stands for one: where there are no rows, and
+    where they are not the viewer's to see.
+    """
     kind, dataset = prediction_kind(model=model), model.job.dataset
     if kind is Kind.SAMPLE:
         return {"count": 16, "seed": 0}
-    tested = load_rows(dataset).only(Part.TEST).features
+    if dataset.is_visible_to(viewer):
+        tested = load_rows(dataset).only(Part.TEST).features
+    else:
+        tested = of_nobody(dataset)
     recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
     if not len(tested):
         tested = np.zeros((1, *dataset.data_shape.input), np.float32)
@@ -30,6 +40,18 @@ def example_question(*, model: Model) -> Any:
         return text_question(recipe, tested, kind)
     names = () if recipe is None else feature_names(recipe)
     return row_question(tested[0], names)
+
+
+def of_nobody(dataset: Dataset) -> NDArray[Any]:
+    """One row [1, *input] that no row is: the mean of those trained on, or the commonest tokens."""
+    shape = dataset.data_shape
+    if shape.vocabulary:
+        first = tokenizers.UNKNOWN_TOKEN + 1
+        known = max(shape.vocabulary - first, 1)
+        return first + np.arange(shape.input[0], dtype=np.uint32)[None] % known
+    trained = load_rows(dataset).only(Part.TRAIN).features
+    mean: NDArray[np.float64] = trained.mean(axis=0, dtype=np.float64)
+    return mean[None].astype(np.float32)
 
 
 def text_question(recipe: Recipe, rows: NDArray[Any], kind: Kind) -> Any:
