@@ -134,6 +134,9 @@ def test_a_list_is_read_page_by_page_and_by_category(alice, bob, digits):
     assert names == {"Plants 0", "Plants 1", "Plants 2", "Handwritten digits"}
     found = call("GET", f"{ADDRESS}?category=regression").json()
     assert found == {"datasets": [], "next": None}
+    problem = call("GET", f"{ADDRESS}?category=nonsense")
+    assert (problem.status_code, problem.json()["code"]) == (400, "invalid_parameters")
+    assert "category: 'nonsense' is none of classification, regression" in problem.json()["detail"]
 
 
 def test_strangers_find_nothing_and_keys_do_no_more_than_they_say(alice, bob, mallory):

@@ -14,7 +14,7 @@ from tests.conftest import SMALL
 from tests.training.test_uploads import CSV, tight, upload
 from training import services as training
 from training.models import Dataset, Tier
-from training.runner import datasets
+from training.runner import blobs, datasets
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -309,12 +309,20 @@ def test_a_file_comes_back_as_it_was_brought_and_is_never_shown(client, alice, d
     client.force_login(alice)
     dataset = upload(alice, b"<script>alert(1)</script>,1\n", "evil.csv")
     answer = client.get(reverse("training:dataset_file", args=[dataset.slug]))
-    assert answer.content == b"<script>alert(1)</script>,1\n"
+    assert b"".join(answer.streaming_content) == b"<script>alert(1)</script>,1\n"
+    assert answer["ETag"] == f'"{dataset.upload_sha256}"'
+    assert answer["Content-Length"] == "28"
+    assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Content-Disposition"] == 'attachment; filename="evil.csv"'
     assert answer["Content-Type"] == "application/octet-stream"
     assert client.get(reverse("training:dataset_file", args=[digits.slug])).status_code == 404
     rows = client.get(reverse("training:dataset_rows", args=[digits.slug]))
-    assert len(rows.content) == digits.size_bytes
+    pieces = list(rows.streaming_content)
+    assert sum(map(len, pieces)) == digits.size_bytes
+    assert max(map(len, pieces)) <= 2**16  # it never stands in memory whole
+    blobs.delete(dataset.upload_sha256)
+    gone = client.get(reverse("training:dataset_file", args=[dataset.slug]))
+    assert gone.status_code == 503
 
 
 PAGES = ("dataset", "schema", "dataset_file", "dataset_rows", "croissant")
@@ -325,7 +333,9 @@ def test_bob_and_mallory_find_nothing_of_alices(client, alice, bob, mallory, nam
     dataset = prepared(upload(alice))
     address = reverse(f"training:{name}", args=[dataset.slug])
     client.force_login(alice)
-    assert client.get(address).status_code == 200
+    hers = client.get(address)
+    assert hers.status_code == 200
+    assert hers.getvalue()  # read to its end, which closes a file
     for stranger in (bob, mallory):
         client.force_login(stranger)
         assert client.get(address).status_code == 404

@@ -1,9 +1,14 @@
 """The live page of a job, several jobs side by side, and the same through the API."""
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import Value
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from billing import services as billing
+from billing.models import Hold
 from tests.conftest import SMALL
 from tests.training.test_pages import text
 from training import services as training
@@ -202,10 +207,22 @@ def test_a_plain_job_is_its_own_baseline(client, alice, job):
 def test_training_again_takes_the_next_seed(client, alice, job):
     client.force_login(alice)
     client.post(reverse("training:retrain_job", args=[job.pk]))
+    Job.objects.filter(repeats=job).update(created_at=Now() - Value(timedelta(seconds=6)))
     client.post(reverse("training:retrain_job", args=[job.pk]))
     again = Job.objects.filter(repeats=job).order_by("seed")
     assert [other.seed for other in again] == [2, 3]
     assert all(other.config == job.config for other in again)
+
+
+def test_a_double_click_trains_again_once(client, alice, job):
+    client.force_login(alice)
+    where = reverse("training:retrain_job", args=[job.pk])
+    first, second = client.post(where), client.post(where)
+    again = Job.objects.get(repeats=job)
+    assert first.url == second.url == again.get_absolute_url()
+    assert Hold.objects.count() == 2  # of the job, and of the one repetition
+    client.post(reverse("training:retrain_job", args=[again.pk]))  # of the repetition, another
+    assert Job.objects.filter(repeats=job).count() == 2
 
 
 def test_the_api_lists_jobs_and_reads_their_curves(client, alice, bob, job, digits):

@@ -16,7 +16,7 @@ from governance.models import AuditEntry
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Dataset, Tier, Work
-from training.runner import blobs, caps, formats
+from training.runner import blobs, caps, formats, leases
 
 CSV = b"length,width,kind\n" + b"".join(
     f"{number / 10},{number % 7},{'ab'[number % 2]}\n".encode() for number in range(60)
@@ -270,6 +270,15 @@ def test_the_same_rows_twice_are_one_dataset(alice, bob):
         ([{"target": 1}], [0], r"features\[0\].target: the labels are called so"),
         ([[[1, 2], [3]]], None, "every row must have the same sides"),
         ([[["a"]]], None, "arrays must hold numbers"),
+        (
+            [[[1]], [[2]]],
+            ["a", "b" * 81],
+            r"labels\[1\]: has 81 characters; a class has at most 80",
+        ),
+        ([[[1]]], [["b" * 81]], r"labels\[0\]: has 81 characters"),
+        ([[[1]]], [["a", "b"]], r"labels\[0\]: must be numbers"),
+        ([[[1]]], [[[1]]], r"labels\[0\]: must be a text or a number"),
+        ([[[1]]], [None], r"labels\[0\]: must be a text or a number"),
         ([["\ud800"]], None, "surrogate"),
         ([[1]] * 100_001, None, "at most 100,000 in a request"),
     ],
@@ -294,6 +303,18 @@ def test_alice_corrects_a_schema_in_place_while_nothing_was_made_of_it(alice):
     assert (corrected.sha256, corrected.rows) == ("", 0)
     assert corrected.split == SPLIT | {"column": ""}
     assert corrected.recipe["columns"][2]["role"] == "target"
+
+
+def test_who_hangs_over_the_old_recipe_writes_nothing_any_more(alice):
+    dataset = made_ready(upload(alice))
+    Dataset.objects.filter(pk=dataset.pk).update(attempt=1)
+    dataset.refresh_from_db()
+    corrected = correct(alice, dataset)
+    assert corrected.attempt == 2
+    with pytest.raises(leases.LeaseLost):
+        leases.write(dataset, status=Work.Status.DONE)
+    corrected.refresh_from_db()
+    assert corrected.status == Work.Status.QUEUED
 
 
 def test_a_schema_that_a_job_stands_on_becomes_the_next_version(alice, digits):

@@ -76,6 +76,9 @@ class Datasets(APIView):
         """Bundled datasets and your own, newest first."""
         rows = Dataset.objects.visible_to(caller(request))
         if category := request.query_params.get("category"):
+            if category not in Category.values:
+                reason = f"{category!r} is none of {', '.join(Category.values)}."
+                raise exceptions.ValidationError({"category": reason})
             rows = rows.filter(category=category)
         found, following = page(request, rows)
         return Response({"datasets": [summary_body(row) for row in found], "next": following})

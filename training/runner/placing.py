@@ -29,8 +29,7 @@ def place_job(
         raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
     if not name.isprintable():
         raise InvalidConfig("name: must be text that people can see, in one line.")
-    if dataset.owner_id not in (None, owner.pk):
-        raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to train on.")
+    keep_dataset(owner=owner, dataset=dataset)
     job = Job.objects.create(
         owner=owner,
         dataset=dataset,
@@ -50,9 +49,6 @@ def place_job(
         quote_microcredits=quote.microcredits,
         request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
     )
-    # The row that refers to them keeps the data as they are; were they before it, too?
-    if not Dataset.objects.filter(pk=dataset.pk, sha256=dataset.sha256).exists():
-        raise NotReady(f"The dataset “{dataset.name}” was corrected just now; look at it anew.")
     job.hold = billing.hold(
         owner=owner,
         amount_microcredits=quote.microcredits,
@@ -65,3 +61,20 @@ def place_job(
     )
     Event.objects.create(job=job, message=f"Queued; at most {quote.credits} credits are held.")
     return job
+
+
+def keep_dataset(*, owner: User, dataset: Dataset) -> None:
+    """Keep the data as they were looked at, and there, until the caller's row refers to them.
+
+    The key of that row is checked only when the transaction ends, so it keeps nobody from deleting
+    them before; this lock does. Bundled data are nobody's to correct or delete.
+    """
+    if dataset.owner_id not in (None, owner.pk):
+        raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to train on.")
+    rows = Dataset.objects.filter(pk=dataset.pk, sha256=dataset.sha256)
+    if dataset.owner_id is not None:
+        rows = rows.select_for_update(no_key=True)
+    if rows.first() is None:
+        raise NotReady(
+            f"The dataset “{dataset.name}” was corrected just now, or deleted; look at it anew."
+        )

@@ -24,7 +24,13 @@ from training.services.compositions import (
     starting_points,
 )
 from training.services.croissant import CROISSANT_TYPE, describe_dataset
-from training.services.datasets import PreviewRow, highest_value, preview_rows, row_values
+from training.services.datasets import (
+    PreviewRow,
+    highest_value,
+    open_data,
+    preview_rows,
+    row_values,
+)
 from training.services.distributed import (
     FAULTS,
     Division,
@@ -206,6 +212,7 @@ __all__ = [
     "network_layers",
     "node_trainer",
     "noted",
+    "open_data",
     "open_file",
     "parts",
     "patterns",

@@ -3,17 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from django.core.cache import cache
+from django.core.files.base import File
 from numpy.typing import NDArray
 
 from governance.models import User
 from governance.services import Refusal
 from training.models import Dataset, Work
 from training.runner import blobs
+from training.runner.blobs import BlobFault
 from training.runner.quotes import NotReady
 from training.runner.rows import Part, Rows, unpack
 
+log = structlog.get_logger()
+
 PREVIEW_ROWS = 40
+KEPT_SECONDS = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +33,28 @@ class PreviewRow:
         return f"Row {self.number}, labelled {self.label}"
 
 
+class DataUnreadable(Refusal):
+    """The stored bytes of a dataset are missing on our side."""
+
+    status = 503
+
+
+def open_data(*, sha256: str) -> File[bytes]:
+    """Stored bytes of a dataset, to be read in parts and closed by the caller."""
+    try:
+        return blobs.open_blob(sha256)
+    except BlobFault as error:
+        log.exception("data_unreadable", sha256=sha256)
+        raise DataUnreadable(
+            "This file cannot be read at present; it was logged for those who run the site."
+        ) from error
+
+
 def load_rows(dataset: Dataset) -> Rows:
+    """All rows, read anew: a cache in memory counts its entries and not their bytes."""
     if dataset.status != Work.Status.DONE:
         raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
-    key = f"rows/{dataset.sha256}"
-    content = cache.get(key)
-    if content is None:
-        content = blobs.get(dataset.sha256)
-        cache.set(key, content, timeout=3600)
-    return unpack(content)
+    return unpack(blobs.get(dataset.sha256))
 
 
 def preview_rows(
@@ -76,4 +95,9 @@ def row_values(*, dataset: Dataset, number: int, viewer: User) -> list[float]:
 
 def highest_value(dataset: Dataset) -> float:
     """The largest value of any row: full ink, where rows are pictures."""
-    return float(load_rows(dataset).features.max())
+    key = f"highest/{dataset.sha256}"
+    highest: float | None = cache.get(key)
+    if highest is None:
+        highest = float(load_rows(dataset).features.max())
+        cache.set(key, highest, timeout=KEPT_SECONDS)
+    return highest

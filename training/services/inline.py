@@ -12,6 +12,7 @@ from django.db import transaction
 from governance import services as governance
 from governance.models import User
 from training.models import Dataset, Work
+from training.runner.recipes.columns import NAME_LENGTH_MAX
 from training.services.uploads import InvalidUpload, keep
 
 INLINE_ROWS_MAX = 100_000
@@ -123,6 +124,7 @@ def check_scalar(path: str, cell: object) -> None:
 
 def as_arrays(rows: Sequence[Any], targets: Sequence[Any] | None) -> bytes:
     """Rows of pictures or sequences, [rows, *sides], as an NPZ without pickles."""
+    check_labels(targets or [])
     try:
         arrays: dict[str, Any] = {"features": np.array(rows, np.float64)}
         if targets is not None:
@@ -136,3 +138,21 @@ def as_arrays(rows: Sequence[Any], targets: Sequence[Any] | None) -> bytes:
     file = BytesIO()
     np.savez(file, **arrays)
     return file.getvalue()
+
+
+def check_labels(targets: Sequence[Any]) -> None:
+    """One text or number for each row, or several numbers.
+
+    An array keeps every text as wide as its widest: one that is long would take gigabytes.
+    """
+    for number, target in enumerate(targets):
+        path = f"labels[{number}]"
+        several = isinstance(target, list) and len(target) != 1
+        for cell in target if isinstance(target, list) else [target]:
+            if not isinstance(cell, int | float if several else str | int | float):
+                kinds = "numbers" if several else "a text or a number"
+                raise InvalidUpload(f"{path}: must be {kinds}; an array holds nothing else.")
+            if isinstance(cell, str) and len(cell) > NAME_LENGTH_MAX:
+                raise InvalidUpload(
+                    f"{path}: has {len(cell):,} characters; a class has at most {NAME_LENGTH_MAX}."
+                )

@@ -1,11 +1,14 @@
 """A job again: with another seed, or without what was special about it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Now
 
+from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from training.models import Job, Tier, Work
@@ -14,6 +17,7 @@ from training.runner.placing import SEED_MAX, place_job
 from training.runner.quotes import quote_job
 
 NAME_LENGTH_MAX = 120
+CLICK = timedelta(seconds=5)  # two within it are one, made twice
 
 
 class NothingDivergent(Refusal):
@@ -22,9 +26,17 @@ class NothingDivergent(Refusal):
 
 @transaction.atomic
 def retrain_job(*, owner: User, job: Job) -> Job:
-    """Queue a job again with the next seed that it was not trained with yet."""
+    """Queue a job again with the next seed that it was not trained with yet.
+
+    A repetition that was placed a moment ago is given again: a double click pays once.
+    """
     origin = job.repeats or job
+    governance.take_turn(f"repetitions of {origin.pk}")
     family = Job.objects.of(owner).filter(Q(pk=origin.pk) | Q(repeats=origin))
+    alike = family.filter(repeats=origin, config=job.config, tier=job.tier).exclude(pk=job.pk)
+    clicked = alike.filter(status__in=Work.OPEN, created_at__gt=Now() - Value(CLICK)).first()
+    if clicked is not None:
+        return clicked
     taken = set(family.values_list("seed", flat=True))
     seed = next(
         seed for seed in range(job.seed + 1, job.seed + 2 + len(taken)) if seed not in taken
@@ -47,6 +59,7 @@ def run_baseline(*, owner: User, job: Job) -> Job:
             f"“{job.name}” has no divergent pattern, so it is its own plain baseline; set "
             "divergent.enabled to compare."
         )
+    governance.take_turn(f"repetitions of {(job.repeats or job).pk}")
     plain = dict(divergent) | {"enabled": False}
     config = dict(job.config) | {"divergent": plain}
     earlier = Job.objects.of(owner).filter(repeats=job, seed=job.seed, tier=job.tier, config=config)

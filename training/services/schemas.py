@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from django.db import models, transaction
+from django.db.models import F
 
 from governance import services as governance
 from governance.models import User
@@ -28,6 +29,7 @@ NAMED_MAX = 3  # of what stands in the way
 # What a worker finds out, and what is forgotten before it looks again.
 UNREAD: dict[str, Any] = {
     "status": Work.Status.QUEUED,
+    "attempt": F("attempt") + 1,  # who still reads by the old recipe writes nothing any more
     "lost_leases": 0,
     "lease_until": None,
     "error_code": "",

@@ -19,7 +19,7 @@ from training.models import Dataset, Search, Tier, Trial, Work
 from training.runner import spaces, trials
 from training.runner.hints import hint
 from training.runner.metrics import Metric, metric_of
-from training.runner.placing import SEED_MAX
+from training.runner.placing import SEED_MAX, keep_dataset
 from training.runner.quotes import quote_job
 from training.services.jobs import JobIsOver, cancel_job
 
@@ -61,8 +61,7 @@ def start_search(
     the budget: it stops before the trial whose quote would pass it.
     """
     require_plain(name, seed)
-    if dataset.owner_id not in (None, owner.pk):
-        raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to train on.")
+    keep_dataset(owner=owner, dataset=dataset)
     quote = quote_job(dataset=dataset, config=config, tier=tier)
     require_space(dataset, config, space, sampler)
     require_trials(trials_max, sampler, quote.epochs)

@@ -6,10 +6,10 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header, urlencode
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
@@ -20,6 +20,7 @@ from governance.views import MemberRequest, PageRequest, visitor
 from training import services as training
 from training.forms.datasets import SHOWN_MAX, SchemaForm, TextsForm, UploadForm, blame
 from training.models import Category, Dataset, Work
+from training.views.files import attachment
 
 PAGE_SIZE = 24
 LEVELS = ("bad", "warn", "ok")  # of what was found in the rows
@@ -180,27 +181,23 @@ def delete_dataset(request: MemberRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-def brought_file(request: PageRequest, slug: str) -> HttpResponse:
-    """The file as it was brought."""
+def brought_file(request: PageRequest, slug: str) -> HttpResponseBase:
+    """The file as it was brought: to be saved and never shown, since it is whatever it is."""
     found = visible(visitor(request), slug)
-    return attachment(found.upload_sha256, found.upload_name)
+    return stored(request, found.upload_sha256, found.upload_name)
 
 
 @require_GET
-def prepared_rows(request: PageRequest, slug: str) -> HttpResponse:
+def prepared_rows(request: PageRequest, slug: str) -> HttpResponseBase:
     """The rows as a network is given them, as safetensors."""
     found = visible(visitor(request), slug)
-    return attachment(found.sha256, f"{found.slug}.safetensors")
+    return stored(request, found.sha256, f"{found.slug}.safetensors")
 
 
-def attachment(sha256: str, name: str) -> HttpResponse:
-    """Bytes to be saved, never to be shown: they are whatever somebody brought."""
+def stored(request: PageRequest, sha256: str, name: str) -> HttpResponseBase:
     if not sha256:
         raise Http404
-    headers = {"Content-Disposition": content_disposition_header(True, name) or "attachment"}
-    return HttpResponse(
-        training.load_blob(sha256), content_type="application/octet-stream", headers=headers
-    )
+    return attachment(request, training.open_data(sha256=sha256), sha256=sha256, name=name)
 
 
 @require_GET

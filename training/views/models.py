@@ -2,18 +2,13 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from functools import partial
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_required
-from django.core.handlers.asgi import ASGIRequest
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
@@ -23,6 +18,7 @@ from governance.views import MemberRequest
 from training import services as training
 from training.forms.validations import ValidationForm
 from training.models import Export, Model, Validation
+from training.views.files import attachment, named
 
 PAGE_SIZE = 20
 REPRODUCTIONS_SHOWN = 10
@@ -148,32 +144,11 @@ def export_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
 @login_required
 @require_GET
 def model_file(request: MemberRequest, model_id: uuid.UUID, kind: str) -> HttpResponseBase:
-    """One of the model's files, in parts, so that none is ever whole in memory."""
+    """One of the model's files."""
     found = own_model(request, model_id)
     file, opened = training.open_file(actor=request.user, model=found, kind=kind)
-    parts = training.parts(opened)
-    response = StreamingHttpResponse(
-        asynchronous(parts) if isinstance(request, ASGIRequest) else parts,
-        content_type="application/octet-stream",
-    )
-    response["Content-Length"] = str(file.size_bytes)
-    response["ETag"] = f'"{file.sha256}"'
-    named(response, f"{slugify(found.name)[:80] or 'model'}.{file.kind}")
-    return response
-
-
-async def asynchronous(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The same parts, each read in a thread, so that a slow disk holds up nobody else."""
-    following = sync_to_async(partial(next, parts, b""))
-    while part := await following():
-        yield part
-
-
-def named(response: HttpResponseBase, name: str) -> None:
-    """To be kept under this name, and shown by no browser as anything else than it is."""
-    disposition = content_disposition_header(as_attachment=True, filename=name)
-    response["Content-Disposition"] = disposition or "attachment"
-    response["X-Content-Type-Options"] = "nosniff"
+    name = f"{slugify(found.name)[:80] or 'model'}.{file.kind}"
+    return attachment(request, opened, sha256=file.sha256, name=name)
 
 
 @login_required
