@@ -14,6 +14,7 @@ from governance.services import NotAllowed, Refusal
 from kernels import build, trainer
 from kernels import config as kernel_config
 from kernels.data import DataShape, TrainingData
+from kernels.predictor import RowsRefused
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Dataset, Job, Model, Tier, Work
@@ -140,6 +141,17 @@ def test_a_network_that_diverges_fails_once_and_says_why(alice, digits):
     assert (job.status, job.error_code) == (Work.Status.FAILED, "non_finite")
     assert "lower the learning rate" in job.error_message
     assert billing.available_microcredits(alice) > before
+
+
+def test_a_model_that_overflows_on_its_own_rows_ends_its_job(job, monkeypatch):
+    def overflows(job, content):
+        raise RowsRefused("row 3: its numbers are so large that the network overflows")
+
+    monkeypatch.setattr(chunks, "whole", overflows)
+    chunks.run_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.status, job.error_code) == (Work.Status.FAILED, "rows_refused")
+    assert "row 3" in job.error_message
 
 
 def deep_linear():

@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kernels.data import Target
 from training.runner import certificates
-from training.runner.figures import Figure, bootstrap, draws_of, mean_interval
+from training.runner.figures import Figure, bootstrap, draws_of, finite, mean_interval
 from training.runner.quality import (
     anomalies,
     classification,
@@ -62,6 +62,20 @@ def test_long_tables_are_drawn_in_parts_to_the_same_number_of_draws(monkeypatch)
     seen = []
     bootstrap(100, lambda counts: seen.append(len(counts)) or counts[:, :1], seed=0, draws=10)
     assert seen == [3, 3, 3, 1]
+
+
+def test_a_draw_without_a_figure_is_not_counted():
+    odd = np.array([[1.0, np.nan], [np.inf, np.nan], [3.0, -np.inf], [np.nan, np.nan]])
+    ends = bootstrap(4, lambda counts: odd, seed=0, draws=4)
+    assert ends[:, 0] == pytest.approx([1.05, 2.95])
+    assert np.isnan(ends[:, 1]).all()
+    stored = Figure(0.5, *ends[:, 1], baseline=np.inf).to_json()
+    assert stored == {"value": 0.5}
+
+
+def test_what_is_stored_has_no_number_that_json_does_not_know():
+    found = finite({"ratio": np.nan, "rows": [(1.0, np.float64("inf")), "nan", 3, True]})
+    assert found == {"ratio": None, "rows": [[1.0, None], "nan", 3, True]}
 
 
 @pytest.mark.parametrize("distinct", [5, 1_000])
@@ -168,6 +182,21 @@ def test_r2_of_a_draw_is_that_of_its_rows(rng):
     for row, count in zip(drawn, counts.astype(int), strict=True):
         again, said = np.repeat(truth, count, axis=0), np.repeat(found, count, axis=0)
         assert row[0] == pytest.approx(regression.r2_score(again, said))
+
+
+@pytest.mark.parametrize("constant", [7.0, 0.1])
+def test_r2_of_rows_that_are_all_the_same_has_no_interval(constant):
+    truth = np.full((12, 1), np.float32(constant), np.float64)
+    found = truth + np.linspace(-1, 1, 12)[:, None]
+    figures = regression.distances(truth, found, truth, seed=0)
+    assert set(figures["r2"].to_json()) == {"value", "baseline", "baseline_name"}
+    assert {"low", "high"} <= set(figures["mean_absolute_error"].to_json())
+
+
+def test_draws_of_rows_that_are_the_same_do_not_widen_r2():
+    truth = np.array([[0.1], [0.1], [0.7], [0.3]])
+    low, high = bootstrap(4, regression.drawn(truth, truth + 0.01), seed=0)[:, 0]
+    assert 0.5 < low <= high <= 1
 
 
 def test_percentages_of_a_forecast_by_hand():

@@ -1,5 +1,6 @@
 """What a validation of each kind brings, who may sell with it, and what the page says of it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -13,10 +14,11 @@ from kernels.predictor import Predictor
 from marketplace import services as marketplace
 from marketplace.models import Plan
 from training import services as training
-from training.models import Category, Tier, Validation, Work
+from training.models import Category, Dataset, Tier, Validation, Work
 from training.runner import blobs, chunks, datasets, episodes, fairness, validations
+from training.runner.figures import finite
 from training.runner.quality import episodic
-from training.runner.rows import Part, unpack
+from training.runner.rows import Part, pack, unpack
 
 TINY = {
     "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 8}]},
@@ -161,6 +163,23 @@ def test_values_are_measured_by_r2_and_against_the_mean(alice):
     assert training.publication_faults(model=model) == []
 
 
+def test_one_test_row_is_too_few_and_alice_reads_what_to_do(alice):
+    model = trained(alice, "diabetes", TINY | {"training": TINY["training"] | {"epochs": 1}})
+    dataset = model.job.dataset
+    rows = unpack(blobs.get(dataset.sha256))
+    parts = rows.parts.copy()
+    parts[rows.numbers(Part.TEST)[1:]] = Part.TRAIN
+    sha256 = blobs.put(pack(replace(rows, parts=parts)))
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        Dataset.objects.filter(pk=dataset.pk).update(sha256=sha256)
+        cursor.execute("SET session_replication_role = DEFAULT")
+    for kind in (Validation.Kind.ACCURACY, Validation.Kind.ROBUSTNESS):
+        found = measured(alice, model, kind=kind)
+        assert (found.status, found.error_code) == (Work.Status.FAILED, "too_few_rows")
+        assert "on 1 of them, it needs 2. Bring a dataset with more rows" in found.error_message
+
+
 def test_a_forecast_is_measured_against_the_season_before(alice):
     config = {
         "architecture": {
@@ -246,6 +265,12 @@ def test_a_class_that_one_group_is_given_more_often_is_flagged():
     assert rate["difference_low"] < 0.5 < rate["difference_high"]
     assert len(found["flags"]) == 1
     assert [group["rows"] for group in found["groups"]] == [200, 200]
+
+
+def test_a_class_that_nobody_is_given_has_no_ratio_and_is_stored_without():
+    labels, nobody = np.array(["a", "b"] * 30), np.zeros(60, int)
+    (rate,) = finite(fairness.of_classes(nobody, nobody, labels, ("no", "yes"), seed=0))["rates"]
+    assert (rate["difference"], rate["ratio"]) == (0, None)
 
 
 def test_few_rows_or_an_interval_that_reaches_the_threshold_flag_nothing():

@@ -22,7 +22,7 @@ from kernels.config import ConfigError
 from kernels.data import DataError
 from kernels.limits import SandboxError
 from kernels.modelfile import Signature
-from kernels.predictor import Predictor
+from kernels.predictor import Predictor, RowsRefused
 from training.models import (
     Category,
     Checkpoint,
@@ -53,6 +53,7 @@ FAULTS = (
     DataError,
     CheckpointRefused,
     tensors.ModelRefused,
+    RowsRefused,
     blobs.BlobFault,
 )
 # What makes a checkpoint useless: an older one, or the beginning, leads to the same bits.

@@ -3,10 +3,12 @@
 Intervals are percentile bootstraps (Efron and Tibshirani, 1993): the test rows are drawn anew with
 replacement, 1,000 times with a seed of their own, and the middle 95 % of what they give is the
 interval. A draw is kept as how often each row was drawn, so that most figures of all draws are one
-matrix product. Neighbours in time are alike: there whole blocks are drawn (Künsch, 1989).
+matrix product. Neighbours in time are alike: there whole blocks are drawn (Künsch, 1989). A draw
+that gives no figure, as of rows that are all the same, is not counted.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,28 @@ PERCENTILES = (2.5, 97.5)
 
 Counts = NDArray[np.float64]  # [draws, rows]: how often each row was drawn
 Numbers = NDArray[np.float64]
+
+
+class TooFewRows(ValueError):
+    """Rows that are too few for the first figure of a model to mean anything."""
+
+    def __init__(self, name: str, rows: int, *, needed: str = "more") -> None:
+        super().__init__(
+            f"rows: {name} has no meaning on {rows} of them, it needs {needed}. Bring a dataset "
+            "with more rows, give its test part a larger share (split.test), or ask for fewer "
+            "folds."
+        )
+
+
+def finite(found: Any) -> Any:
+    """The same values, lists and mappings, with None for each number that is not finite: JSON has
+    no such numbers, and the database refuses a row that holds one.
+    """
+    if isinstance(found, Mapping):
+        return {name: finite(value) for name, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [finite(value) for value in found]
+    return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
 @dataclass(frozen=True)
@@ -45,10 +69,10 @@ class Figure:
         return self.value < self.baseline if self.lower_is_better else self.value > self.baseline
 
     def to_json(self) -> dict[str, Any]:
-        """What is stored; a figure that is not finite has no meaning and is left out before."""
+        """What is stored; what is not finite has no meaning and is left out."""
         return {
             name: value
-            for name, value in vars(self).items()
+            for name, value in finite(vars(self)).items()
             if value is not None and value is not False and value != ""  # but 0 is a figure
         }
 
@@ -83,7 +107,8 @@ def bootstrap(
     block: int = 1,
     draws: int = DRAWS,
 ) -> NDArray[np.float64]:
-    """The 95 % interval of each figure: (2, figures), low and high.
+    """The 95 % interval of each figure: (2, figures), low and high; not a number for a figure that
+    no draw gave.
 
     `statistic` makes (draws, figures) of how often each row was drawn. Of very many rows there are
     fewer draws, but not below DRAWS_LEAST: their ends hardly move any more.
@@ -94,7 +119,13 @@ def bootstrap(
         statistic(draws_of(rows, seed=seed + first, draws=min(at_once, draws - first), block=block))
         for first in range(0, draws, at_once)
     ]
-    return np.nanpercentile(np.concatenate(found), PERCENTILES, axis=0)
+    drawn = np.concatenate(found)
+    ends = np.full((len(PERCENTILES), drawn.shape[1]), np.nan)
+    for place, column in enumerate(drawn.T):
+        given = column[np.isfinite(column)]
+        if len(given):
+            ends[:, place] = np.percentile(given, PERCENTILES)
+    return ends
 
 
 def mean_interval(values: NDArray[Any], *, seed: int, block: int = 1) -> tuple[float, float]:

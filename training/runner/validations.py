@@ -6,6 +6,7 @@ Each section is one noun beside this module. The kinds are the original's: `perf
 alone leads to a score and a certificate.
 """
 
+import math
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -36,6 +37,7 @@ from training.runner import (
     scans,
 )
 from training.runner.chunks import fault_code
+from training.runner.figures import TooFewRows, finite
 from training.runner.quality.anomalies import OneKind
 from training.runner.subjects import Judged, Subject, subject_of
 
@@ -52,6 +54,7 @@ FAULTS = (
     RowsRefused,
     NotExplained,
     OneKind,
+    TooFewRows,
     blobs.BlobFault,
 )
 
@@ -103,7 +106,7 @@ def collect(validation: Validation, subject: Subject) -> dict[str, Any]:
         leases.write(validation, stage=stage, progress=number / len(sections))
         leases.renew(validation)
         found = section(validation, subject)
-        fields["report"] |= found.pop("report")
+        fields["report"] |= finite(found.pop("report"))
         fields |= found
     figures = sorted(fields.get("metrics", {}))
     fields["receipt"] = receipts.receipt_of(validation, seed=subject.seed, figures=figures)
@@ -131,8 +134,15 @@ def sections_of(validation: Validation) -> Iterator[tuple[str, Section]]:
 
 
 def judge(validation: Validation, subject: Subject) -> dict[str, Any]:
+    """Raises TooFewRows where the first figure has no value; another that has none is left out."""
     found = quality.measure(subject)
-    figures = {name: figure.to_json() for name, figure in found.figures.items()}
+    if not math.isfinite(found.figures[found.primary].value):
+        raise TooFewRows(found.primary, found.rows)
+    figures = {
+        name: figure.to_json()
+        for name, figure in found.figures.items()
+        if math.isfinite(figure.value)
+    }
     # columns of classifiers; precision and recall of anomalies are the same in meaning
     columns = {name: figures[name]["value"] for name in COLUMNS if name in figures}
     report = {"primary": found.primary, **found.report}

@@ -25,13 +25,14 @@ from kernels import config, generator, modelfile, trainer
 from kernels.data import DataShape, Target, TrainingData
 from kernels.predictor import Predictor
 from training.runner import walls
-from training.runner.figures import PERCENTILES, Figure, Quality, mean_interval
+from training.runner.figures import PERCENTILES, Figure, Quality, TooFewRows, mean_interval
 from training.runner.subjects import Subject
 
 SAMPLES = 1_000
 VARIANCE_KEPT = 0.95
 COMPONENTS_MAX = 32
 DRAWS = 200  # of both samples and rows: each costs a matrix root
+ROWS_LEAST = 4  # a half of them has a covariance
 GRID = 25
 JUDGE_ROWS_MAX = 5_000
 JUDGE = {
@@ -44,6 +45,9 @@ BASELINE = "every number drawn for itself"
 
 
 def measure(subject: Subject) -> Quality:
+    """Raises TooFewRows."""
+    if len(subject.test) < ROWS_LEAST:
+        raise TooFewRows("frechet_distance", len(subject.test), needed=str(ROWS_LEAST))
     made = samples(subject, SAMPLES)
     known, test = (rows.features.reshape(len(rows), -1) for rows in (subject.train, subject.test))
     rng = np.random.default_rng(subject.seed)

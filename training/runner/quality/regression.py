@@ -9,22 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from training.runner.figures import Counts, Figure, Numbers, Quality, bootstrap
+from training.runner.figures import Counts, Figure, Numbers, Quality, TooFewRows, bootstrap
 from training.runner.rows import Rows
 from training.runner.subjects import Subject
 
 MEAN = "always the training mean"
 POINTS_DRAWN = 400
 BINS = 24
+ROWS_LEAST = 2  # one has no variance
+SMALLEST_SHARE = 1e-12  # of a sum of squares; what is left of a difference below it is rounding
 
 
 def score(subject: Subject, answers: NDArray[Any], rows: Rows, features: NDArray[Any]) -> float:
-    """R²."""
+    """R². Raises TooFewRows."""
     truth = rows.targets.reshape(len(rows), -1).astype(np.float64)
+    check_rows(len(truth))
     return float(r2_score(truth, answers.reshape(truth.shape)))
 
 
+def check_rows(rows: int) -> None:
+    if rows < ROWS_LEAST:
+        raise TooFewRows("r2", rows, needed=str(ROWS_LEAST))
+
+
 def measure(subject: Subject) -> Quality:
+    """Raises TooFewRows."""
+    check_rows(len(subject.test))
     truth = subject.test.targets.reshape(len(subject.test), -1).astype(np.float64)
     found = subject.test_answers.reshape(truth.shape).astype(np.float64)
     mean = subject.train.targets.reshape(len(subject.train), -1).mean(axis=0, dtype=np.float64)
@@ -60,15 +70,16 @@ def distances(
 
 
 def drawn(truth: NDArray[np.float64], found: NDArray[np.float64]) -> Any:
-    """R², MAE and RMSE for many draws: (draws, 3)."""
+    """R², MAE and RMSE for many draws: (draws, 3). Rows that are all the same have no R²."""
     rows = len(truth)
     centre = truth - truth.mean(axis=0)  # the same variance, without losing digits
 
     def statistic(counts: Counts) -> Numbers:
         squares = counts @ (truth - found) ** 2
-        spread = counts @ centre**2 - (counts @ centre) ** 2 / rows
-        with np.errstate(invalid="ignore", divide="ignore"):
-            explained = (1 - squares / spread).mean(axis=1)
+        total = counts @ centre**2
+        spread = total - (counts @ centre) ** 2 / rows
+        there = np.where(spread > SMALLEST_SHARE * total, spread, np.nan)
+        explained = (1 - squares / there).mean(axis=1)
         off = (counts @ np.abs(truth - found)).mean(axis=1) / rows
         return np.stack([explained, off, np.sqrt(squares / rows).mean(axis=1)], axis=1)
 
