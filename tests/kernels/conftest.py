@@ -59,3 +59,14 @@ def digits() -> TrainingData:
     order = np.random.default_rng(7).permutation(len(rows))
     rows, labels = rows[order].astype(np.float32), labels[order].astype(np.int32)
     return TrainingData(rows[:1257], labels[:1257], rows[1257:], labels[1257:])
+
+
+@pytest.fixture(scope="module")
+def few(digits):
+    """Few enough that a run takes milliseconds, and no multiple of the batch."""
+    return TrainingData(
+        digits.train_rows[:203],
+        digits.train_targets[:203],
+        digits.validation_rows[:70],
+        digits.validation_targets[:70],
+    )

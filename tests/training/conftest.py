@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.training.searches import SHORT, SPACE
+from training.models import Search, Tier
 from training.runner import reading, uploads
 
 
@@ -11,3 +13,20 @@ def in_this_process(monkeypatch) -> None:
     process has tests of its own.
     """
     monkeypatch.setattr(uploads, "run", lambda folder, *, on_wait: reading.work(folder))
+
+
+@pytest.fixture
+def asked(alice, digits):
+    """What alice asks for, unless a test says otherwise."""
+    return {
+        "owner": alice,
+        "dataset": digits,
+        "config": SHORT,
+        "tier": Tier.NANO,
+        "space": SPACE,
+        "sampler": Search.Sampler.RANDOM,
+        "trials_max": 4,
+        "budget_microcredits": 20_000_000,
+        "seed": 5,
+        "name": "Widths",
+    }

@@ -1,0 +1,142 @@
+"""The pages and the API of searches for settings."""
+
+import json
+
+import pytest
+
+from tests.training.searches import SHORT, SPACE
+from tests.training.test_pages import text
+from tests.training.test_searches import run
+from training import services as training
+from training.models import Model, Search, Trial, Work
+from training.runner import searches, trials
+from training.templatetags import parallel
+
+FORM = {
+    "name": "Mine",
+    "space": json.dumps(SPACE),
+    "sampler": "random",
+    "objective": "validation_loss",
+    "trials_max": "3",
+    "budget": "20",
+    "seed": "1",
+}
+
+
+def test_alice_starts_a_search_from_her_job_and_follows_it(client, alice, job):
+    client.force_login(alice)
+    assert "Nothing searched yet" in text(client.get("/searches/"))
+    asked_for = text(client.get(f"/jobs/{job.pk}/search/"))
+    assert "training.learning_rate" in asked_for
+    client.post(f"/jobs/{job.pk}/search/", FORM)
+    search = Search.objects.get()
+    assert (search.config, search.budget_microcredits) == (job.config, 20_000_000)
+    where = search.get_absolute_url()
+    waiting = text(client.get(where))
+    assert "Queued" in waiting
+    assert 'hx-trigger="every 1s"' in waiting
+    searches.advance_search(str(search.pk))
+    search.refresh_from_db()
+    seen = training.search_standing(search=search).version
+    htmx = {"HX-Request": "true"}
+    assert client.get(where, {"seen": seen}, headers=htmx).status_code == 204
+    run(search)
+    page = text(client.get(where, {"seen": seen}, headers=htmx))
+    assert "<html" not in page
+    assert "hx-trigger" not in page
+    best = trials.contest_of(search).best
+    assert Model.objects.get(job=best.job).get_absolute_url() in page
+    assert page.count('<polyline class="line best"') == 1
+    assert page.count("<polyline class=") == 3 + 2
+    assert "Compare the best 3" in page
+    assert "Mine" in text(client.get("/searches/"))
+
+
+def test_the_job_of_the_best_trial_says_so(client, alice, asked):
+    search = run(training.start_search(**asked))
+    client.force_login(alice)
+    best = trials.contest_of(search).best
+    for trial in search.trials.all():
+        page = text(client.get(trial.job.get_absolute_url()))
+        assert search.name in page
+        assert ("Best of its search" in page) == (trial == best)
+
+
+@pytest.mark.parametrize("given", [{"choices": [True, "a", 3]}, {"low": 1, "high": 3}])
+def test_settings_of_every_kind_have_a_place_in_the_picture(asked, given):
+    search = training.start_search(**asked)
+    for number, value in enumerate([3, 3] if "low" in given else [True, "a", 3]):
+        Trial.objects.create(
+            search=search, number=number, params={"x.y": value}, value=1.0, state="told"
+        )
+    drawn = parallel.parallel_coordinates(
+        trials.contest_of(search), ["x.y"], {"x.y": given}, "Loss", "id"
+    )
+    assert [axis.name for axis in drawn["axes"]] == ["y", "Loss"]
+    places = [
+        float(pair.split(",")[1]) for line in drawn["lines"] for pair in line["points"].split()
+    ]
+    assert all(0 <= place <= drawn["height"] for place in places)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "reason"),
+    [
+        ({"space": "{"}, "space", "this must be JSON"),
+        ({"space": "[" * 100_000}, "space", "nested too deeply"),
+        ({"space": "1" * 5_000}, "space", "4300 digits"),
+        ({"space": '{"training.wings": {"choices": [1, 2]}}'}, "space", "training.wings"),
+        ({"trials_max": "0"}, "trials_max", "greater than or equal to 1"),
+        ({"trials_max": "3", "sampler": "halving"}, "trials_max", "must be from 4"),
+        ({"budget": "0.5"}, "budget", "pays for none"),
+        ({"budget": "1e400"}, "budget", ""),
+        ({"seed": "-1"}, "seed", ""),
+        ({"name": "a\x00b"}, "name", ""),
+    ],
+)
+def test_what_is_wrong_is_shown_at_its_field_and_kept(client, alice, job, change, field, reason):
+    client.force_login(alice)
+    page = client.post(f"/jobs/{job.pk}/search/", FORM | change)
+    assert page.status_code == 200
+    assert list(page.context["form"].errors) == [field]
+    assert reason in str(page.context["form"].errors[field])
+    assert not Search.objects.exists()
+
+
+def test_alice_cancels_a_search_from_its_page(client, alice, asked):
+    search = training.start_search(**asked)
+    client.force_login(alice)
+    client.post(f"/searches/{search.pk}/cancel/")
+    search.refresh_from_db()
+    assert search.status == Work.Status.CANCELLED
+    assert client.post(f"/searches/{search.pk}/cancel/").status_code == 409
+
+
+def test_mallory_sees_no_search_of_alice(client, mallory, asked, job):
+    search = training.start_search(**asked)
+    client.force_login(mallory)
+    assert client.get(search.get_absolute_url()).status_code == 404
+    assert client.post(f"/searches/{search.pk}/cancel/").status_code == 404
+    assert client.get(f"/jobs/{job.pk}/search/").status_code == 404
+    assert client.get(f"/api/v1/searches/{search.pk}").status_code == 404
+
+
+def test_a_program_searches_through_the_api(client, alice, digits):
+    client.force_login(alice)
+    body = {"config": SHORT, "space": SPACE, "trials_max": 2, "budget": "10", "sampler": "random"}
+    sent = {"content_type": "application/json", "headers": {"Idempotency-Key": "one"}}
+    first = client.post("/api/v1/searches", body, **sent)
+    again = client.post("/api/v1/searches", body, **sent)
+    assert first.status_code == 202
+    assert first.json() == again.json()
+    search = Search.objects.get()
+    assert first["Location"] == f"/api/v1/searches/{search.pk}"
+    run(search)
+    found = client.get(first["Location"]).json()
+    assert (found["status"], len(found["trials"])) == ("done", 2)
+    assert found["best"]["value"] == min(trial["value"] for trial in found["trials"])
+    assert client.get("/api/v1/searches").json()["count"] == 1
+    wrong = client.post("/api/v1/searches", body | {"space": {}}, content_type="application/json")
+    assert wrong.status_code == 422
+    assert wrong.json()["invalid_parameters"][0]["field"] == "space"
+    assert client.delete(first["Location"]).status_code == 409
