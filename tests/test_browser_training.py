@@ -147,7 +147,7 @@ def test_alice_has_her_model_measured_made_again_and_takes_it_home(
         expect(page.get_by_role("heading", name="Measured on 270 rows")).to_be_visible(
             timeout=120 * SECONDS
         )
-        expect(page.get_by_role("heading", name="The same elsewhere")).to_be_visible()
+        expect(page.get_by_role("heading", name="In other runtimes")).to_be_visible()
         page.get_by_role("button", name=re.compile("Reproduce for at most")).click()
         expect(page.get_by_text("last today: identical")).to_be_visible(timeout=120 * SECONDS)
         page.get_by_role("button", name="Make WebAssembly").click()

@@ -38,7 +38,7 @@ def page(client, alice, model) -> str:
 def test_the_page_shows_all_that_is_known(page, model, digits):
     for words in (
         "Measured on 270 rows",
-        "The same elsewhere",
+        "In other runtimes",
         "same bits",
         "How it learnt",
         "Architecture",

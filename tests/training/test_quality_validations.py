@@ -14,7 +14,7 @@ from kernels.predictor import Predictor
 from marketplace import services as marketplace
 from marketplace.models import Plan
 from training import services as training
-from training.models import Category, Dataset, Tier, Validation, Work
+from training.models import Category, Dataset, Export, Tier, Validation, Work
 from training.runner import blobs, chunks, datasets, episodes, fairness, validations
 from training.runner.figures import finite
 from training.runner.quality import episodic
@@ -382,3 +382,16 @@ def test_a_kind_that_does_not_exist_is_refused_on_the_page(client, alice, model)
     answer = client.post(reverse("training:validate_model", args=[model.pk]), {"kind": "charm"})
     assert answer.status_code == 422
     assert model.validations.count() == 1
+
+
+def test_a_file_that_was_made_of_the_model_must_be_clean_too(model):
+    finding = {"check": "content", "message": "holds a pickle"}
+    Export.objects.create(
+        model=model,
+        kind=Export.Kind.ONNX,
+        status=Work.Status.DONE,
+        sha256="0" * 64,
+        size_bytes=1,
+        scan={"state": "flagged", "findings": [finding]},
+    )
+    assert "The scan of its ONNX file is not clean: holds a pickle." in faults(model)

@@ -28,7 +28,7 @@ class SearchForm(forms.Form):
         "trains the best third three times as long, again and again.",
     )
     objective = forms.ChoiceField(
-        label="Best is by", choices=Search.Objective.choices, initial=Search.Objective.LOSS
+        label="Choose the best by", choices=Search.Objective.choices, initial=Search.Objective.LOSS
     )
     trials_max = forms.IntegerField(
         label="Trials at most", min_value=1, max_value=training.TRIALS_MAX, initial=12

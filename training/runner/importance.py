@@ -1,6 +1,6 @@
 """What a model looks at: which columns it needs, and what made it answer as it did.
 
-permutation  a column's values are dealt anew among the test rows, ten times; how much of the
+permutation  a column's values are shuffled among the test rows, ten times; how much of the
              first figure is lost is how much the model needs it (Breiman, 2001). The numbers
              that one category became are dealt together, and large pictures in patches. Of
              columns that tell the same each may seem needless.

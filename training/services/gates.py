@@ -1,6 +1,8 @@
 """The publish gate: what a model must have shown before anybody is asked to pay for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from training.models import Model, Validation, Work
 
@@ -44,19 +46,21 @@ def unmeasured(model: Model) -> Fault:
 
 
 def scan_faults(model: Model, validation: Validation) -> list[Fault]:
-    """Of the model's file; and of whatever else people would download, where it was made."""
+    """Of the model's file, and of each that was made of it: all of them may be downloaded."""
     scan = validation.report.get("scan")
     if scan is None:
         return [Fault("Its file was not looked through.", AGAIN)]
-    if scan["state"] == "clean":
-        return []
-    reasons = "; ".join(finding["message"] for finding in scan["findings"]) or scan["state"]
-    return [
-        Fault(
-            f"The scan of its file is not clean: {reasons}.",
-            "Train the model again; a file with such findings is not passed on.",
-        )
-    ]
+    made = model.exports.filter(status=Work.Status.DONE)
+    scans = {"its file": scan} | {f"its {e.get_kind_display()} file": e.scan for e in made}
+    return [unclean(file, found) for file, found in scans.items() if found.get("state") != "clean"]
+
+
+def unclean(file: str, scan: Mapping[str, Any]) -> Fault:
+    reasons = "; ".join(finding["message"] for finding in scan.get("findings", []))
+    return Fault(
+        f"The scan of {file} is not clean: {reasons or scan.get('state', 'it was not scanned')}.",
+        "Train the model again; a file with such findings is not passed on.",
+    )
 
 
 def baseline_faults(validation: Validation) -> list[Fault]:

@@ -26,7 +26,7 @@ Context = dict[str, Any]
 def scatter(
     pairs: Sequence[Sequence[float]], title: str, x_label: str, y_label: str, chart_id: str = ""
 ) -> Context:
-    """Draw points (so it was, so it was said) on equal axes, with the diagonal where both agree."""
+    """Draw points (actual, predicted) on equal axes, with the diagonal where both agree."""
     drawn = [(x, y) for x, y in pairs if scales.drawable(x) and scales.drawable(y)]
     context: Context = {
         "title": title,

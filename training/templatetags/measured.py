@@ -144,7 +144,7 @@ def robustness_curves(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @register.filter
 def top_columns(permutation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The columns that cost most when they are dealt anew, with a deviation to each side."""
+    """The columns that cost most when they are shuffled, with a deviation to each side."""
     columns = sorted(permutation["columns"], key=lambda column: -float(column["mean"]))
     return [
         {
