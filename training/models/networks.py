@@ -133,12 +133,6 @@ class Validation(Work):
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
     @property
-    def accuracy_hint(self) -> str:
-        """The interval that the number of rows supports."""
-        low, high = self.report["accuracy_interval"]
-        return f"95 % sure: {low * 100:.1f}–{high * 100:.1f} %"
-
-    @property
     def latency_marks(self) -> dict[str, float | None]:
         return {
             "p50": self.latency_p50_ms,

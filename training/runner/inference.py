@@ -19,7 +19,6 @@ from training.runner.tokenizers import words
 
 # In this order: the first that a table has is what it asks for.
 TARGET_NAMES = ("target", "label", "labels", "class", "y", "species", "outcome", "diagnosis")
-CLASS_NAMES = ("label", "labels", "class", "species", "diagnosis")
 ID_NAMES = ("id", "index", "row", "row_id", "uid", "uuid", "unnamed: 0")
 CATEGORY_VALUES_MAX = 50
 CLASSES_OF_NUMBERS_MAX = 20  # whole numbers so few are taken for classes

@@ -45,10 +45,6 @@ class Comparison:
     metric: dict[str, Curve]
     metric_label: str
 
-    @property
-    def is_loss_positive(self) -> bool:
-        return all(value > 0 for curve in self.loss.values() for _, value in curve)
-
 
 def compare_jobs(*, jobs: Sequence[Job]) -> Comparison:
     """Compare jobs that the caller may see. The curves are on validation rows where there are."""

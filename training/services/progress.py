@@ -57,11 +57,6 @@ class JobProgress:
         """A constant rate is a figure; a schedule is a curve."""
         return len({rate for curve in self.learning_rate.values() for _, rate in curve}) > 1
 
-    @property
-    def is_loss_positive(self) -> bool:
-        """Whether a logarithmic axis can show all of it."""
-        return all(value > 0 for curve in self.loss.values() for _, value in curve)
-
 
 def job_version(*, job: Job) -> str:
     """Changes whenever the page of the job would."""

@@ -80,6 +80,12 @@ def down(share: float) -> str:
     return f"{(1 - share) * PLOT_HEIGHT:.1f}"
 
 
+@register.filter
+def is_positive(lines: Mapping[str, Sequence[Point]]) -> bool:
+    """Whether a logarithmic axis can show all of it."""
+    return all(y > 0 for points in lines.values() for _, y in points)
+
+
 @register.inclusion_tag("_line_chart.html")
 def line_chart(
     lines: Mapping[str, Sequence[Point]],

@@ -100,7 +100,6 @@ def search(request: MemberRequest, search_id: uuid.UUID) -> HttpResponse:
         },
         "budget_hint": f"of {billing.credits(found.budget_microcredits)}",
         "trials_hint": f"of at most {found.trials_max}",
-        "best_json": json.dumps(best.params, indent=2) if best else "",
         "space_json": json.dumps(found.space, indent=2),
     }
     template = "training/search.html#standing" if request.htmx else "training/search.html"
