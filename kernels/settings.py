@@ -7,10 +7,11 @@ from typing import Any
 
 from kernels.data import DataShape, Target
 from kernels.fields import Choice, Field, Flag, Powers, Reader, Real, Reals, Whole, shown
+from kernels.patterns import MODULES
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "step", "cosine", "plateau")
-PATTERNS = ("lateral", "quantum", "chaotic", "associative", "evolutionary")
+PATTERNS = tuple(MODULES)
 BATCH_LIMIT = 4_096
 LOSSES: Mapping[str, tuple[str, ...]] = {
     Target.CLASSES: ("cross_entropy",),

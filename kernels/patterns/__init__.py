@@ -11,13 +11,23 @@ to the best weights.
 """
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 
+from kernels.patterns import associative, chaotic, evolutionary, lateral, quantum
 from kernels.patterns.epoch import EpochEnd, EpochState
 from kernels.patterns.evolutionary import Evolutionary
 from kernels.patterns.quantum import Quantum
 
-__all__ = ["EPOCH_ENDS", "EpochEnd", "EpochState"]
+__all__ = ["EPOCH_ENDS", "MODULES", "EpochEnd", "EpochState"]
 
+# Each opens by saying what it does and its formula.
+MODULES: Mapping[str, ModuleType] = {
+    "lateral": lateral,
+    "quantum": quantum,
+    "chaotic": chaotic,
+    "associative": associative,
+    "evolutionary": evolutionary,
+}
 # of the patterns that act between epochs: what a factor makes of them
 EPOCH_ENDS: Mapping[str, Callable[[float], EpochEnd]] = {
     "quantum": Quantum,

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import cleandoc
-from types import ModuleType
 from typing import Any
 
 from kernels.architecture import ARCHITECTURES, DEFAULTS, OPTIONS, SECOND
 from kernels.data import DataShape, Target
 from kernels.fields import Choice, Field, Flag
-from kernels.patterns import associative, chaotic, evolutionary, lateral, quantum
+from kernels.patterns import MODULES
 from kernels.settings import (
     BELONGS,
     DIVERGENT,
@@ -29,13 +28,6 @@ from training.forms.compositions import WORDS, Config, digest, texts_of, usual
 from training.forms.inputs import HINTS, Input, Row
 from training.services import Preview
 
-PATTERN_MODULES: Mapping[str, ModuleType] = {
-    "lateral": lateral,
-    "quantum": quantum,
-    "chaotic": chaotic,
-    "associative": associative,
-    "evolutionary": evolutionary,
-}
 ASKED: Mapping[Target, str] = {
     Target.CLASSES: "one of {size} classes",
     Target.STEP_CLASSES: "one of {size} classes at each step",
@@ -174,7 +166,7 @@ class Studio:
     @property
     def patterns(self) -> Iterator[tuple[str, str, str]]:
         """Each pattern, what it does in a sentence, and its formula with all that belongs to it."""
-        for name, module in PATTERN_MODULES.items():
+        for name, module in MODULES.items():
             opening, _, formula = cleandoc(module.__doc__ or "").partition("\n\n")
             yield name, opening.partition(": ")[2].capitalize(), formula
 

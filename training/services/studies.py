@@ -4,14 +4,13 @@ import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
-from types import ModuleType
 
 import structlog
 from django.db import transaction
 
 from governance import services as governance
 from governance.models import User
-from kernels.patterns import associative, chaotic, evolutionary, lateral, quantum
+from kernels.patterns import MODULES
 from training.models import Dataset, PatternStudy, Work
 from training.runner.hints import hint
 from training.services.presets import PRESETS
@@ -20,7 +19,6 @@ from training.services.presets import PRESETS
 STUDIED = ("iris", "wine", "breast-cancer", "digits")
 SEEDS = 5
 FACTOR = 0.3
-MODULES = (lateral, quantum, chaotic, associative, evolutionary)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,16 +118,15 @@ def patterns() -> Patterns:
     done = PatternStudy.objects.filter(status=Work.Status.DONE)
     studies = list(done.select_related("dataset"))
     return Patterns(
-        patterns=[pattern_of(module, studies) for module in MODULES],
+        patterns=[pattern_of(name, studies) for name in MODULES],
         factor=studies[0].factor if studies else FACTOR,
         seeds=studies[0].seeds if studies else 0,
         kernel_hash=studies[0].kernel_hash if studies else "",
     )
 
 
-def pattern_of(module: ModuleType, studies: Iterable[PatternStudy]) -> Pattern:
-    name = module.__name__.rpartition(".")[2]
-    heading, *told = (inspect.getdoc(module) or "").split("\n\n")
+def pattern_of(name: str, studies: Iterable[PatternStudy]) -> Pattern:
+    heading, *told = (inspect.getdoc(MODULES[name]) or "").split("\n\n")
     return Pattern(
         name=name,
         summary=heading.partition(": ")[2].rstrip("."),
