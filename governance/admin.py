@@ -1,6 +1,6 @@
 """What every desk stands on, and the desk of people, roles, keys and the audit trail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,29 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from governance import services as governance
 from governance.models import ApiKey, AuditEntry, Role, RoleGrant, User
+
+
+def dialog(
+    label: str,
+    *,
+    permission: str,
+    question: str,
+    consequence: str,
+    form: type[BaseDialogForm] = BaseDialogForm,
+) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """An act on one row that asks before it is done. `form` is what else it asks."""
+    decorator: Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]] = action(
+        description=label,
+        url_path=label.lower(),
+        permissions=[permission],
+        dialog={
+            "title": question,
+            "description": consequence,
+            "form_class": form,
+            "form_submit_text": label,
+        },
+    )
+    return decorator
 
 
 class DeskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
@@ -43,6 +66,25 @@ class DeskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
     def has_delete_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
         return False
+
+    def row_for(self, request: HttpRequest, object_id: str, roles: Iterable[Role]) -> Any:
+        """The row of this address, for people of these roles; None else, or where there is none."""
+        if not isinstance(request.user, User) or not request.user.has_role(*roles):
+            return None
+        return self.get_object(request, object_id)
+
+    def answer(
+        self, request: HttpRequest, act: Callable[..., object], outcome: str
+    ) -> HttpResponse:
+        """One service call; the dialog closes by going back to the list."""
+        try:
+            act(actor=request.user)
+        except governance.Refusal as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        else:
+            self.message_user(request, outcome, messages.SUCCESS)
+        address = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return HttpResponse(headers={"HX-Redirect": reverse(address)})
 
 
 class RoleGrantInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
@@ -78,61 +120,36 @@ class PersonAdmin(DeskAdmin):
     actions_detail = ["close", "reopen"]
 
     def has_close_permission(self, request: HttpRequest, object_id: str = "") -> bool:
-        return self.may_change(request, object_id, is_active=True)
+        person = self.row_for(request, object_id, [Role.ADMIN])
+        return person is not None and person.is_active
 
     def has_reopen_permission(self, request: HttpRequest, object_id: str = "") -> bool:
-        return self.may_change(request, object_id, is_active=False)
+        person = self.row_for(request, object_id, [Role.ADMIN])
+        return person is not None and not person.is_active
 
-    def may_change(self, request: HttpRequest, object_id: str, *, is_active: bool) -> bool:
-        person = self.get_object(request, object_id)
-        return (
-            isinstance(request.user, User)
-            and request.user.has_role(Role.ADMIN)
-            and person is not None
-            and person.is_active == is_active
-        )
-
-    @action(
-        description="Close",
-        url_path="close",
-        permissions=["close"],
-        dialog={
-            "title": "Close this account?",
-            "description": "Nobody can sign in or call by it; what it made stays.",
-            "form_class": CloseForm,
-            "form_submit_text": "Close",
-        },
+    @dialog(
+        "Close",
+        permission="close",
+        question="Close this account?",
+        consequence="Nobody can sign in or call by it; what it made stays.",
+        form=CloseForm,
     )
     def close(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        act = partial(governance.close_account, reason=form.cleaned_data["reason"])
-        return self.changed(request, object_id, act, "is closed")
+        person = User.objects.get(pk=object_id)
+        reason = form.cleaned_data["reason"]
+        act = partial(governance.close_account, user=person, reason=reason)
+        return self.answer(request, act, f"The account {person} is closed.")
 
-    @action(
-        description="Reopen",
-        url_path="reopen",
-        permissions=["reopen"],
-        dialog={
-            "title": "Open this account again?",
-            "description": "Its owner can sign in as before.",
-            "form_class": BaseDialogForm,
-            "form_submit_text": "Reopen",
-        },
+    @dialog(
+        "Reopen",
+        permission="reopen",
+        question="Open this account again?",
+        consequence="Its owner can sign in as before.",
     )
     def reopen(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        return self.changed(request, object_id, governance.reopen_account, "is open")
-
-    def changed(
-        self, request: HttpRequest, object_id: str, act: Callable[..., User], outcome: str
-    ) -> HttpResponse:
-        """One service call; the dialog closes by going back to the list."""
         person = User.objects.get(pk=object_id)
-        try:
-            act(actor=request.user, user=person)
-        except governance.Refusal as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-        else:
-            self.message_user(request, f"The account {person} {outcome}.", messages.SUCCESS)
-        return HttpResponse(headers={"HX-Redirect": reverse("admin:governance_user_changelist")})
+        act = partial(governance.reopen_account, user=person)
+        return self.answer(request, act, f"The account {person} is open.")
 
 
 @admin.register(AuditEntry)

@@ -1,22 +1,19 @@
 """The moderators' desk: templates that wait, with their measured numbers, to approve or reject."""
 
-from collections.abc import Callable
 from functools import partial
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
+from unfold.decorators import display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing import services as billing
 from governance import services as governance
-from governance.admin import DeskAdmin
-from governance.models import Role, User
-from governance.services import Refusal
+from governance.admin import DeskAdmin, dialog
+from governance.models import Role
 from marketplace import services as marketplace
 from marketplace.models import Deployment, Purchase, Template, TemplateVersion
 
@@ -91,28 +88,16 @@ class TemplateAdmin(DeskAdmin):
 
     def has_decide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
         """Moderators decide, on what waits; the service holds it too."""
-        template = self.get_object(request, object_id)  # None where the address names no row
-        return (
-            isinstance(request.user, User)
-            and request.user.has_role(Role.MODERATOR, Role.SENIOR_MODERATOR)
-            and template is not None
-            and template.status == Template.Status.IN_REVIEW
-        )
+        template = self.row_for(request, object_id, [Role.MODERATOR, Role.SENIOR_MODERATOR])
+        return template is not None and template.status == Template.Status.IN_REVIEW
 
     def has_hide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
-        return self.may_moderate(request, object_id, is_hidden=False)
+        template = self.row_for(request, object_id, governance.HIDING_ROLES)
+        return template is not None and template.hidden_at is None
 
     def has_restore_permission(self, request: HttpRequest, object_id: str = "") -> bool:
-        return self.may_moderate(request, object_id, is_hidden=True)
-
-    def may_moderate(self, request: HttpRequest, object_id: str, *, is_hidden: bool) -> bool:
-        template = self.get_object(request, object_id)
-        return (
-            isinstance(request.user, User)
-            and request.user.has_role(*governance.HIDING_ROLES)
-            and template is not None
-            and (template.hidden_at is not None) == is_hidden
-        )
+        template = self.row_for(request, object_id, governance.HIDING_ROLES)
+        return template is not None and template.hidden_at is not None
 
     @admin.display(description="price")
     def price(self, template: Template) -> str:
@@ -126,88 +111,55 @@ class TemplateAdmin(DeskAdmin):
     def status_label(self, template: Template) -> tuple[str, str]:
         return template.status, template.get_status_display()
 
-    @action(
-        description="Approve",
-        url_path="approve",
-        permissions=["decide"],
-        dialog={
-            "title": "Make this template public?",
-            "description": "Everybody will see it, with the numbers measured here.",
-            "form_class": ApproveForm,
-            "form_submit_text": "Approve",
-        },
+    @dialog(
+        "Approve",
+        permission="decide",
+        question="Make this template public?",
+        consequence="Everybody will see it, with the numbers measured here.",
+        form=ApproveForm,
     )
     def approve(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        act = partial(marketplace.approve_template, note=form.cleaned_data["note"])
-        return self.decided(request, object_id, act, "is public")
+        template = Template.objects.get(pk=object_id)
+        note = form.cleaned_data["note"]
+        act = partial(marketplace.approve_template, template=template, note=note)
+        return self.answer(request, act, f"“{template.name}” is public.")
 
-    @action(
-        description="Reject",
-        url_path="reject",
-        permissions=["decide"],
-        dialog={
-            "title": "Send this template back?",
-            "description": "The author reads your note, mends what it says and publishes anew.",
-            "form_class": RejectForm,
-            "form_submit_text": "Reject",
-        },
+    @dialog(
+        "Reject",
+        permission="decide",
+        question="Send this template back?",
+        consequence="The author reads your note, mends what it says and publishes anew.",
+        form=RejectForm,
     )
     def reject(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        act = partial(marketplace.reject_template, note=form.cleaned_data["note"])
-        return self.decided(request, object_id, act, "went back")
+        template = Template.objects.get(pk=object_id)
+        note = form.cleaned_data["note"]
+        act = partial(marketplace.reject_template, template=template, note=note)
+        return self.answer(request, act, f"“{template.name}” went back.")
 
-    @action(
-        description="Hide",
-        url_path="hide",
-        permissions=["hide"],
-        dialog={
-            "title": "Hide this template from everyone?",
-            "description": "What is deployed of it stops at once. The author reads your reason.",
-            "form_class": HideForm,
-            "form_submit_text": "Hide",
-        },
+    @dialog(
+        "Hide",
+        permission="hide",
+        question="Hide this template from everyone?",
+        consequence="What is deployed of it stops at once. The author reads your reason.",
+        form=HideForm,
     )
     def hide(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        template = Template.objects.get(pk=object_id)
         reason = form.cleaned_data["reason"]
-        return self.decided(
-            request,
-            object_id,
-            lambda actor, template: governance.hide(actor=actor, subject=template, reason=reason),
-            "is hidden",
-        )
+        act = partial(governance.hide, subject=template, reason=reason)
+        return self.answer(request, act, f"“{template.name}” is hidden.")
 
-    @action(
-        description="Restore",
-        url_path="restore",
-        permissions=["restore"],
-        dialog={
-            "title": "Show this template again?",
-            "description": "People who have it may deploy it again.",
-            "form_class": BaseDialogForm,
-            "form_submit_text": "Restore",
-        },
+    @dialog(
+        "Restore",
+        permission="restore",
+        question="Show this template again?",
+        consequence="People who have it may deploy it again.",
     )
     def restore(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        return self.decided(
-            request,
-            object_id,
-            lambda actor, template: governance.restore(actor=actor, subject=template),
-            "is shown again",
-        )
-
-    def decided(
-        self, request: HttpRequest, object_id: str, act: Callable[..., object], outcome: str
-    ) -> HttpResponse:
-        """One service call; the dialog closes by going back to the list."""
         template = Template.objects.get(pk=object_id)
-        try:
-            act(actor=request.user, template=template)
-        except Refusal as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-        else:
-            self.message_user(request, f"“{template.name}” {outcome}.", messages.SUCCESS)
-        address = reverse("admin:marketplace_template_changelist")
-        return HttpResponse(headers={"HX-Redirect": address})
+        act = partial(governance.restore, subject=template)
+        return self.answer(request, act, f"“{template.name}” is shown again.")
 
 
 @admin.register(Purchase)
