@@ -1,8 +1,10 @@
 """Fine-tuning: alice trains a model further, and whose weights it began from can be proved."""
 
 import copy
+import io
 import json
 import re
+from datetime import date, timedelta
 
 import pytest
 
@@ -10,7 +12,8 @@ from kernels import modelfile
 from tests.training.test_studio import Visitor, at
 from training import services as training
 from training.models import Dataset, Job, Model, Tier
-from training.runner import blobs, chunks, datasets
+from training.runner import blobs, chunks, datasets, validations
+from training.runner.rows import Part, unpack
 
 
 def network_like(model, *, epochs=2, hidden=32, rate=0.001):
@@ -174,3 +177,176 @@ def test_alices_program_trains_her_model_further(client, alice, mallory, model):
     client.force_login(mallory)
     answer = client.post("/api/v1/training-jobs", asked, content_type="application/json")
     assert answer.status_code == 404
+
+
+# ----------------------------------------------------- rows that test must not have trained before
+
+FLOWERS = b"length,width,kind\n" + b"".join(
+    f"{number / 10},{number * number % 17 / 3},{'ab'[number % 2]}\n".encode()
+    for number in range(120)
+)
+KIND = {
+    "kind": "table",
+    "columns": [
+        {"name": "length", "kind": "number"},
+        {"name": "width", "kind": "number"},
+        {"name": "kind", "kind": "category", "role": "target"},
+    ],
+}
+SMALL = {
+    "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 8}]},
+    "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "optimizer": "adam"},
+}
+
+
+def split(seed=0, kind="random", test=0.2):
+    return {"kind": kind, "train": 0.8 - test, "validation": 0.2, "test": test, "seed": seed}
+
+
+def read(dataset):
+    datasets.prepare_dataset(str(dataset.pk))
+    dataset.refresh_from_db()
+    assert dataset.status == "done", dataset.error_message
+    return dataset
+
+
+def brought(alice, *, content=FLOWERS, recipe=KIND, **asked):
+    """Flowers as alice brings them and says how they are split."""
+    dataset = training.upload_dataset(
+        owner=alice, file=io.BytesIO(content), file_name="flowers.csv", name="Flowers"
+    )
+    return corrected(alice, dataset=read(dataset), recipe=recipe, **asked)
+
+
+def corrected(alice, *, dataset, recipe=KIND, **asked):
+    return read(
+        training.correct_schema(actor=alice, dataset=dataset, recipe=recipe, split=split(**asked))
+    )
+
+
+def begun(alice, dataset, *, config=SMALL):
+    return trained(training.submit_job(owner=alice, dataset=dataset, config=config, tier=Tier.NANO))
+
+
+def further(alice, parent, dataset, *, config=SMALL):
+    return training.fine_tune(
+        actor=alice, model=parent, dataset=dataset, config=config, tier=Tier.NANO
+    )
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_alice_does_not_test_on_rows_that_trained_the_parent(alice):
+    """The same file split by another seed: most of its test rows would be old acquaintances."""
+    first = brought(alice, seed=0)
+    parent = begun(alice, first)
+    other = corrected(alice, dataset=first, seed=1)
+    with pytest.raises(training.InvalidConfig) as refused:
+        further(alice, parent, other)
+    said = str(refused.value)
+    was, now = (unpack(blobs.get(each.sha256)).parts for each in (first, other))
+    shown = sum(n == Part.TEST != w for w, n in zip(was, now, strict=True))
+    assert 10 < shown <= other.test_rows
+    assert f"{shown} of the {other.test_rows} rows that version 2 of “Flowers” tests on" in said
+    assert "(random, 0.6/0.2/0.2, seed 0). Take that version, correct the schema" in said
+    assert refused.value.invalid_parameters[0]["field"] == "dataset"
+    preview = training.preview_job(dataset=other, config=SMALL, tier=Tier.NANO, parent=parent)
+    assert [problem.path for problem in preview.problems] == ["dataset"]
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_alice_goes_on_with_the_split_of_the_parent(alice):
+    """A version that only calls another column sensitive tests on the same rows."""
+    first = brought(alice, seed=4)
+    parent = begun(alice, first)
+    columns = [KIND["columns"][0] | {"sensitive": True}, *KIND["columns"][1:]]
+    same = corrected(alice, dataset=first, recipe=KIND | {"columns": columns}, seed=4)
+    assert same.sha256 != first.sha256
+    child = trained(further(alice, parent, same))
+    validation = child.validations.get()
+    validations.validate_model(str(validation.pk))
+    validation.refresh_from_db()
+    assert validation.report["ancestors"] == {
+        "models": [parent.name],
+        "rows": same.test_rows,
+        "seen": 0,
+        "share": 0.0,
+        "not_compared": [],
+    }
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_the_grandparent_was_shown_is_not_forgotten(alice):
+    """Between them lies a model of other flowers, and the file was brought anew."""
+    first = brought(alice, seed=0)
+    between = brought(alice, content=FLOWERS.replace(b".", b"1."), seed=0)
+    middle = trained(further(alice, begun(alice, first), between))
+    again = brought(alice, seed=1)
+    assert again.family != first.family
+    with pytest.raises(training.InvalidConfig, match=f"were shown to “{middle.job.parent.name}”"):
+        further(alice, middle, again)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_job_that_leaks_is_not_trained_again_either(alice):
+    """Such as one that was placed when nobody looked."""
+    first = brought(alice, seed=0)
+    parent = begun(alice, first)
+    job = further(alice, parent, first)
+    Job.objects.filter(pk=job.pk).update(dataset=corrected(alice, dataset=first, seed=1))
+    job.refresh_from_db()
+    with pytest.raises(training.InvalidConfig, match="were shown to"):
+        training.retrain_job(owner=alice, job=job)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_rows_brought_twice_are_counted_and_nobody_is_asked_to_pay_for_them(client, alice):
+    """An empty line more makes another file of the same rows."""
+    parent = begun(alice, brought(alice, seed=0))
+    again = brought(alice, content=FLOWERS + b"\n", seed=1)
+    child = trained(further(alice, parent, again))
+    validation = child.validations.get()
+    validations.validate_model(str(validation.pk))
+    validation.refresh_from_db()
+    seen = validation.report["ancestors"]
+    assert seen["models"] == [parent.name]
+    assert 0.5 < seen["share"] == seen["seen"] / again.test_rows
+    faults = map(str, training.publication_faults(model=child))
+    said = f"{seen['seen']} of the {again.test_rows} rows it was tested on were shown to a model"
+    assert any(said in fault for fault in faults)
+    client.force_login(alice)
+    page = " ".join(client.get(child.get_absolute_url()).content.decode().split())
+    assert (
+        f"It began from {parent.name}. Of the {again.test_rows} test rows {seen['seen']} (" in page
+    )
+    card = client.get(f"{child.get_absolute_url()}card.md").content.decode()
+    assert f"shown {seen['seen']} of its {again.test_rows} test rows" in card
+
+
+SERIES = b"day,sales\n" + b"".join(
+    f"{date(2024, 1, 1) + timedelta(days=day)},{day % 7 + day / 50}\n".encode()
+    for day in range(300)
+)
+
+
+def sales(**fields):
+    columns = [
+        {"name": "day", "kind": "date", "role": "time"},
+        {"name": "sales", "kind": "number", "role": "target"},
+    ]
+    return {"kind": "series", "columns": columns, "season": 1, "horizon": 1} | fields
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_series_is_tested_on_later_steps_than_any_that_trained(alice):
+    """Other windows are fine while the last steps alone test; an earlier end is not."""
+    config = {
+        "architecture": {"type": "lstm", "layers": [{"type": "lstm", "units": 4}]},
+        "training": SMALL["training"],
+    }
+    first = brought(alice, content=SERIES, recipe=sales(window=8), kind="time", test=0.2)
+    parent = begun(alice, first, config=config)
+    wider = corrected(alice, dataset=first, recipe=sales(window=9), kind="time", test=0.1)
+    assert further(alice, parent, wider, config=config).parent == parent
+    early = corrected(alice, dataset=first, recipe=sales(window=8), kind="time", test=0.4)
+    with pytest.raises(training.InvalidConfig, match="rows that .* may have been shown to"):
+        further(alice, parent, early, config=config)

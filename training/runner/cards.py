@@ -127,6 +127,11 @@ def limits(dossier: Dossier) -> Iterator[str]:
         f"- Its quality was measured on {measured.rows or 0:,} rows of one dataset; the intervals "
         "below are as wide as so few rows make them."
     )
+    if seen := measured.report.get("ancestors"):
+        yield (
+            f"- It began from other models ({', '.join(map(plain, seen['models']))}), which were "
+            f"shown {seen['seen']:,} of its {seen['rows']:,} test rows."
+        )
     classes = measured.report.get("per_class", [])
     if classes:
         worst = min(classes, key=lambda one: one["recall"])

@@ -7,9 +7,10 @@ the dataset is prepared, and is covered by its SHA-256: all models of a dataset 
 same rows; none trains on them.
 """
 
+import json
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import safetensors.numpy
@@ -61,3 +62,11 @@ def unpack(content: bytes) -> Rows:
     # Rows that were stored when all targets were classes called them labels.
     targets = tensors["targets"] if "targets" in tensors else tensors["labels"]
     return Rows(tensors["features"], targets, tensors["parts"], tensors.get("groups"))
+
+
+def read_parts(file: IO[bytes]) -> NDArray[np.int8]:
+    """The parts alone, int8 [rows], of a stored file that may be too long to be read as a whole."""
+    header_bytes = int.from_bytes(file.read(8), "little")
+    begin, end = json.loads(file.read(header_bytes))["parts"]["data_offsets"]
+    file.seek(8 + header_bytes + begin)
+    return np.frombuffer(file.read(end - begin), np.int8)

@@ -23,6 +23,7 @@ from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
 from training.models import Validation, Work
 from training.runner import (
+    ancestry,
     benchmarks,
     blobs,
     certificates,
@@ -145,8 +146,17 @@ def judge(validation: Validation, subject: Subject) -> dict[str, Any]:
     }
     # columns of classifiers; precision and recall of anomalies are the same in meaning
     columns = {name: figures[name]["value"] for name in COLUMNS if name in figures}
-    report = {"primary": found.primary, **found.report}
+    report = {"primary": found.primary, **found.report, **descent(validation, subject)}
     return {"metrics": figures, "rows": found.rows, "report": report, **columns}
+
+
+def descent(validation: Validation, subject: Subject) -> dict[str, Any]:
+    """Of a fine-tuned model, what its ancestors were shown of the test rows; a player has none."""
+    job = validation.model.job
+    if job.parent is None or subject.judged is Judged.EPISODES:
+        return {}
+    seen = ancestry.seen_test_rows(job.parent, job.dataset, subject.rows, beat=subject.beat)
+    return {"ancestors": seen}
 
 
 def time_it(validation: Validation, subject: Subject) -> dict[str, Any]:

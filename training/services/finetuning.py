@@ -7,6 +7,7 @@ from django.db import transaction
 
 from governance.models import User
 from training.models import Dataset, Event, Job, Model, Tier
+from training.runner.ancestry import refuse_leak
 from training.runner.hints import hint
 from training.runner.lineage import Inheritance, inheritance
 from training.runner.placing import place_job
@@ -51,7 +52,10 @@ def fine_tune(
 
 
 def inherited(model: Model, dataset: Dataset, config: Mapping[str, Any]) -> Inheritance:
-    """What the job would take over. Raises InvalidConfig where the networks share nothing."""
+    """What the job would take over. Raises InvalidConfig where the networks share nothing, or the
+    data test on rows that the model or what it began from was shown.
+    """
+    refuse_leak(model, dataset)
     parent = parse_config(model.job.config, model.job.dataset)
     child = parse_config(config, dataset)
     kinds = parent.architecture.kind, child.architecture.kind

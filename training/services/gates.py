@@ -18,6 +18,7 @@ class Fault:
         return f"{self.what} {self.remedy}"
 
 
+SEEN_SHARE_MAX = 0.01  # of the test rows; a few rows happen to be alike in any two datasets
 AGAIN = "Have the model validated again, with everything (“comprehensive”)."
 
 
@@ -31,7 +32,8 @@ def publication_faults(*, model: Model) -> list[Fault]:
         found.append(Fault("Its validation is more than 30 days old.", AGAIN))
     if validation.receipt.get("weights_sha256") != model.weights_sha256:
         found.append(Fault("Its validation does not name just these weights.", AGAIN))
-    return found + scan_faults(model, validation) + baseline_faults(validation)
+    found += scan_faults(model, validation) + descent_faults(validation)
+    return found + baseline_faults(validation)
 
 
 def unmeasured(model: Model) -> Fault:
@@ -61,6 +63,20 @@ def unclean(file: str, scan: Mapping[str, Any]) -> Fault:
         f"The scan of {file} is not clean: {reasons or scan.get('state', 'it was not scanned')}.",
         "Train the model again; a file with such findings is not passed on.",
     )
+
+
+def descent_faults(validation: Validation) -> list[Fault]:
+    """Rows that an ancestor learned from test nothing."""
+    seen = validation.report.get("ancestors")
+    if seen is None or seen["share"] <= SEEN_SHARE_MAX:
+        return []
+    return [
+        Fault(
+            f"{seen['seen']:,} of the {seen['rows']:,} rows it was tested on were shown to a model "
+            f"that it began from ({', '.join(seen['models'])}), so its figures say too much.",
+            "Train it from the beginning, or on rows that none of these was shown.",
+        )
+    ]
 
 
 def baseline_faults(validation: Validation) -> list[Fault]:

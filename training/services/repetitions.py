@@ -12,6 +12,7 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from training.models import Job, Tier, Work
+from training.runner.ancestry import refuse_leak
 from training.runner.hints import hint
 from training.runner.placing import SEED_MAX, place_job
 from training.runner.quotes import quote_job
@@ -73,6 +74,8 @@ def run_baseline(*, owner: User, job: Job) -> Job:
 def repeat(
     owner: User, origin: Job, *, config: Mapping[str, Any], seed: int, name: str, tier: Tier
 ) -> Job:
+    if origin.parent is not None:
+        refuse_leak(origin.parent, origin.dataset)
     quote = quote_job(dataset=origin.dataset, config=config, tier=tier)
     job = place_job(
         owner=owner,

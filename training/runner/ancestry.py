@@ -1,0 +1,164 @@
+"""What a fine-tuned model saw before its own training: the rows of the models it descends from.
+
+A figure holds only for rows that no training read, its ancestors' included. Two versions of a
+dataset that come from one file hold the same rows, so a row that tests by one split may have
+trained by the other. A job that would begin so is refused; in what was trained all the same, or on
+rows that were brought twice, a validation counts them.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.models import Dataset, Model
+from training.runner import blobs
+from training.runner.quotes import InvalidConfig
+from training.runner.rows import Part, Rows, read_parts, unpack
+
+DIGEST_BYTES = 16
+ROWS_AT_ONCE = 4_096
+
+
+def ancestors(parent: Model | None) -> Iterator[Model]:
+    """The parent, what it began from, and so on."""
+    while parent is not None:
+        yield parent
+        parent = parent.job.parent
+
+
+def refuse_leak(parent: Model, dataset: Dataset) -> None:
+    """Raises InvalidConfig where an ancestor was shown rows that this dataset tests on."""
+    for model in ancestors(parent):
+        before = model.job.dataset
+        shown = shown_rows(before, dataset)
+        if shown == 0:
+            continue
+        rows = f"rows that version {dataset.version} of “{dataset.name}” tests on"
+        told = f"{rows} may have been shown"
+        if shown is not None:
+            told = f"{shown:,} of the {dataset.test_rows:,} {rows} were shown"
+        reason = (
+            f"{told} to “{model.name}”, whose weights the job would take over: it learned from "
+            f"version {before.version} of “{before.name}”, the same file split or read otherwise "
+            f"({said(before)}). Take that version, correct the schema to its split, or train from "
+            "the beginning"
+        )
+        raise InvalidConfig(
+            f"dataset: {reason}.", invalid_parameters=[{"field": "dataset", "reason": reason}]
+        )
+
+
+def said(dataset: Dataset) -> str:
+    """The split of a dataset, in the words of its schema."""
+    split = dataset.split
+    column = f" by {split['column']}" if split.get("column") else ""
+    shares = "/".join(f"{split.get(part.name.lower(), 0):g}" for part in Part)
+    return f"{split.get('kind', 'stratified')}{column}, {shares}, seed {split.get('seed', 0)}"
+
+
+def shown_rows(before: Dataset, now: Dataset) -> int | None:
+    """How many rows that test in `now` train or validate in `before`, of the same file; None where
+    the file was read so differently that no row of one is known to be a row of the other.
+    """
+    if before.sha256 == now.sha256 or not is_of_one_file(before, now):
+        return 0
+    if is_series(before) and is_series(now):
+        # Windows differ, but the last steps test: fewer of them are among those that tested.
+        is_inside = order_of(before) == order_of(now) and now.split["test"] <= before.split["test"]
+        return 0 if is_inside else None
+    return None if not are_aligned(before, now) else int(shown_mask(before, now).sum())
+
+
+def is_of_one_file(one: Dataset, other: Dataset) -> bool:
+    if one.family == other.family:
+        return True
+    return bool(one.upload_sha256) and bool(one.upload_sha256 == other.upload_sha256)
+
+
+def is_series(dataset: Dataset) -> bool:
+    return bool(dataset.recipe.get("kind") == "series")
+
+
+def are_aligned(one: Dataset, other: Dataset) -> bool:
+    """Whether row n of one is row n of the other: files are read in their order, series are not."""
+    if is_series(one):
+        return False
+    is_as_long = one.rows == other.rows and one.format == other.format
+    return is_as_long and order_of(one) == order_of(other)
+
+
+def order_of(dataset: Dataset) -> tuple[Any, ...]:
+    """What decides which piece of a file is which row."""
+    recipe = dataset.recipe
+    if is_series(dataset):
+        times = [each["name"] for each in recipe["columns"] if each["role"] == "time"]
+        return "series", *times
+    if dataset.format == Dataset.Format.TEXT:
+        return "text", recipe.get("tokenizer"), recipe.get("steps")
+    return ("rows",)
+
+
+def shown_mask(before: Dataset, now: Dataset) -> NDArray[np.bool_]:
+    """Which rows test in `now` and did other things in `before`, of aligned rows [rows]."""
+    with blobs.open_blob(before.sha256) as one, blobs.open_blob(now.sha256) as other:
+        mask: NDArray[np.bool_] = (read_parts(other) == Part.TEST) & (read_parts(one) != Part.TEST)
+        return mask
+
+
+# What a validation says of it
+
+
+def seen_test_rows(
+    parent: Model, dataset: Dataset, rows: Rows, *, beat: Callable[[int], object]
+) -> dict[str, Any]:
+    """The share of the test rows that an ancestor was shown: the same row of the same file, or one
+    whose numbers are all the same. Those that also stand among the rows that trained the model
+    itself are not counted: they are the dataset's own repetitions, which its report tells.
+    """
+    test = rows.numbers(Part.TEST)
+    seen = np.zeros(len(rows), bool)
+    not_compared: list[str] = []
+    names = []
+    digests: list[bytes] = []
+    for model in ancestors(parent):
+        names.append(model.name)
+        before = model.job.dataset
+        if before.sha256 == dataset.sha256:
+            continue
+        if is_of_one_file(before, dataset) and are_aligned(before, dataset):
+            seen |= shown_mask(before, dataset)
+            continue
+        old = unpack(blobs.get(before.sha256))
+        if width(old) != width(rows):
+            not_compared.append(model.name)
+            continue
+        digests = digests or row_digests(rows, beat)
+        known = {digests[row] for row in rows.numbers(Part.TRAIN)}
+        shown = set(row_digests(old.take(np.flatnonzero(old.parts != Part.TEST)), beat)) - known
+        seen[[row for row in test if digests[row] in shown]] = True
+    count = int(seen.sum())
+    return {
+        "models": names,
+        "rows": len(test),
+        "seen": count,
+        "share": count / max(len(test), 1),
+        "not_compared": not_compared,
+    }
+
+
+def width(rows: Rows) -> tuple[int, str]:
+    """How many numbers a row has, and of which type."""
+    return int(np.prod(rows.features.shape[1:])), str(rows.features.dtype)
+
+
+def row_digests(rows: Rows, beat: Callable[[int], object]) -> list[bytes]:
+    flat = np.ascontiguousarray(rows.features.reshape(len(rows), -1))
+    found = []
+    for number, row in enumerate(flat):
+        if number % ROWS_AT_ONCE == 0:
+            beat(number)
+        found.append(hashlib.blake2b(row.tobytes(), digest_size=DIGEST_BYTES).digest())
+    return found
