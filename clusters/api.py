@@ -21,7 +21,7 @@ from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from kernels.fields import shown
 from training import services as training
-from training.models import Dataset, Tier
+from training.models import NAME_LENGTH_MAX, Dataset, Tier
 
 ARCHITECTURE = {
     "type": "feedforward",
@@ -39,7 +39,7 @@ NODE_PARTS = {
 
 
 class ClusterRequest(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=120)
+    name = serializers.CharField(max_length=NAME_LENGTH_MAX)
     topology = serializers.ChoiceField(Topology.choices, default=Topology.STAR)
     architecture = serializers.ChoiceField(Architecture.choices, default=Architecture.FEEDFORWARD)
     consensus = serializers.ChoiceField(Consensus.choices, default=Consensus.PROOF_OF_LEARNING)
@@ -86,7 +86,7 @@ class TrainRequest(serializers.Serializer[Any]):
     )
     tier = serializers.ChoiceField(Tier.choices, default=Tier.NANO)
     seed = serializers.IntegerField(default=0, min_value=0, max_value=training.SEED_MAX)
-    name = serializers.CharField(max_length=120, default="", allow_blank=True)
+    name = serializers.CharField(max_length=NAME_LENGTH_MAX, default="", allow_blank=True)
 
     def validate_federated(self, value: bool) -> bool:
         if value:

@@ -8,13 +8,13 @@ from clusters.models import Node
 from clusters.services import WORKS
 from governance.models import User
 from training import services as training
-from training.models import Dataset, Tier
+from training.models import NAME_LENGTH_MAX, Dataset, Tier
 
 WORKERS_MAX = 16
 
 
 class ClusterForm(forms.Form):
-    name = forms.CharField(max_length=120, help_text="How you will find it again.")
+    name = forms.CharField(max_length=NAME_LENGTH_MAX, help_text="How you will find it again.")
     workers = forms.IntegerField(
         min_value=1,
         max_value=WORKERS_MAX,

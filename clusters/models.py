@@ -23,7 +23,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from governance.models import User
-from training.models import Job, Work
+from training.models import NAME_LENGTH_MAX, Job, Work
 
 
 class Topology(models.TextChoices):
@@ -75,7 +75,7 @@ class Cluster(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="clusters")
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=NAME_LENGTH_MAX)
     topology = models.CharField(max_length=12, choices=Topology)
     architecture = models.CharField(max_length=12, choices=Architecture)
     consensus = models.CharField(max_length=20, choices=Consensus)

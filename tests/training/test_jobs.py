@@ -16,7 +16,7 @@ from kernels.data import DataShape, TrainingData
 from kernels.predictor import RowsRefused
 from tests.conftest import SMALL
 from training import services as training
-from training.models import Dataset, Job, Model, Tier, Work
+from training.models import NAME_LENGTH_MAX, Dataset, Job, Model, Tier, Work
 from training.runner import blobs, chunks, leases, tiers
 from training.runner.rows import Part, unpack
 
@@ -69,6 +69,14 @@ def test_another_seed_gives_other_weights(alice, digits):
         chunks.run_job(str(job.pk))
         hashes.add(Model.objects.get(job=job).weights_sha256)
     assert len(hashes) == 2
+
+
+def test_a_job_is_named_after_data_with_the_longest_name(alice, digits):
+    digits.name = "n" * NAME_LENGTH_MAX
+    digits.save(update_fields=["name"])
+    job = training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO)
+    assert len(job.name) == NAME_LENGTH_MAX
+    assert job.name.endswith("nn, 2,410 parameters")
 
 
 def test_a_job_that_is_leased_is_not_done_twice(job):

@@ -16,7 +16,7 @@ from governance.api.keys import ShallowJSONParser
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope, User
 from training import services as training
-from training.models import Category, Dataset
+from training.models import DESCRIPTION_LENGTH_MAX, NAME_LENGTH_MAX, Category, Dataset
 
 FEATURES = ("features", "X", "data")  # as the original's sources spell them
 LABELS = ("labels", "y", "targets")
@@ -42,8 +42,10 @@ CATEGORY = OpenApiParameter("category", str, enum=Category.values)
 
 
 class Texts(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=120, default="", allow_blank=True)
-    description = serializers.CharField(max_length=5_000, default="", allow_blank=True)
+    name = serializers.CharField(max_length=NAME_LENGTH_MAX, default="", allow_blank=True)
+    description = serializers.CharField(
+        max_length=DESCRIPTION_LENGTH_MAX, default="", allow_blank=True
+    )
     licence = serializers.ChoiceField(list(training.LICENCES), default="", allow_blank=True)
 
 

@@ -16,7 +16,7 @@ from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope, User
 from training import services as training
 from training.api.datasets import chosen_dataset
-from training.models import Job, Model, Tier
+from training.models import NAME_LENGTH_MAX, Job, Model, Tier
 
 
 class TrainRequest(serializers.Serializer[Any]):
@@ -26,7 +26,7 @@ class TrainRequest(serializers.Serializer[Any]):
         required=False, help_text="a dataset's slug, digits by default, or {features, labels}"
     )
     seed = serializers.IntegerField(default=0, min_value=0, max_value=training.SEED_MAX)
-    name = serializers.CharField(max_length=120, default="", allow_blank=True)
+    name = serializers.CharField(max_length=NAME_LENGTH_MAX, default="", allow_blank=True)
     parent_model_id = serializers.UUIDField(
         required=False, help_text="one of your models, to begin from its weights: fine-tuning"
     )

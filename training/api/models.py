@@ -215,7 +215,7 @@ class ValidationRequest(serializers.Serializer[Any]):
     validation_tests = serializers.ListField(
         child=serializers.CharField(max_length=40), required=False, max_length=20
     )
-    folds = serializers.IntegerField(min_value=0, max_value=10, default=0)
+    folds = serializers.IntegerField(min_value=0, max_value=training.FOLDS_MAX, default=0)
     user_id = serializers.UUIDField(required=False, help_text="must be yours, if given")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from billing.models import MICROCREDITS
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
-from training.models import Dataset, Search, Tier, Trial
+from training.models import NAME_LENGTH_MAX, Dataset, Search, Tier, Trial
 
 
 class SearchRequest(serializers.Serializer[Any]):
@@ -31,7 +31,7 @@ class SearchRequest(serializers.Serializer[Any]):
         max_digits=16, decimal_places=6, min_value=Decimal("0.000001"), help_text="in credits"
     )
     seed = serializers.IntegerField(default=0, min_value=0, max_value=training.SEED_MAX)
-    name = serializers.CharField(max_length=120, default="", allow_blank=True)
+    name = serializers.CharField(max_length=NAME_LENGTH_MAX, default="", allow_blank=True)
 
 
 def trial_body(trial: Trial) -> dict[str, Any]:

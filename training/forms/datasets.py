@@ -8,29 +8,29 @@ from django import forms
 
 from governance.services import Refusal
 from training import services as training
-from training.models import Dataset
+from training.models import DESCRIPTION_LENGTH_MAX, NAME_LENGTH_MAX, Dataset
 
 SHOWN_MAX = 200  # columns in one form; a form has a bounded number of fields
 LICENCE_CHOICES = [(name, name or "Not stated") for name in training.LICENCES]
-KINDS = [(kind, kind.capitalize()) for kind in ("number", "category", "text", "date", "image")]
+KINDS = [(kind.value, kind.capitalize()) for kind in training.ColumnKind]
 ROLES = [
-    ("feature", "Feature: what is known"),
-    ("target", "Target: what is asked"),
-    ("time", "Time: the order of rows"),
-    ("group", "Group: rows that stay together"),
-    ("ignored", "Ignored"),
+    (training.ColumnRole.FEATURE.value, "Feature: what is known"),
+    (training.ColumnRole.TARGET.value, "Target: what is asked"),
+    (training.ColumnRole.TIME.value, "Time: the order of rows"),
+    (training.ColumnRole.GROUP.value, "Group: rows that stay together"),
+    (training.ColumnRole.IGNORED.value, "Ignored"),
 ]
 FORMS = [
-    ("table", "A row of a table"),
-    ("series", "A window of a series"),
-    ("text", "A text"),
+    (training.Form.TABLE.value, "A row of a table"),
+    (training.Form.SERIES.value, "A window of a series"),
+    (training.Form.TEXT.value, "A text"),
 ]
 TOKENIZERS = [("words", "Words"), ("characters", "Characters")]
 SPLITS = {
-    "random": "At random",
-    "stratified": "At random, each class in its share",
-    "time": "By time: the newest rows test",
-    "group": "By group: a group is in one part only",
+    training.SplitKind.RANDOM.value: "At random",
+    training.SplitKind.STRATIFIED.value: "At random, each class in its share",
+    training.SplitKind.TIME.value: "By time: the newest rows test",
+    training.SplitKind.GROUP.value: "By group: a group is in one part only",
 }
 SHARES = {"train": (5, 95), "validation": (0, 90), "test": (1, 90)}  # percent
 NUMBERS = ("window", "horizon", "season", "steps")  # of a recipe, by form
@@ -39,12 +39,12 @@ COLUMN_PATH = re.compile(r"recipe\.columns\[(\d+)\]\.(kind|role|sensitive|missin
 
 
 class TextsForm(forms.Form):
-    name = forms.CharField(max_length=120)
+    name = forms.CharField(max_length=NAME_LENGTH_MAX)
     licence = forms.ChoiceField(
         choices=LICENCE_CHOICES, required=False, help_text="Who may use the data, and how."
     )
     description = forms.CharField(
-        required=False, max_length=5_000, widget=forms.Textarea(attrs={"rows": 3})
+        required=False, max_length=DESCRIPTION_LENGTH_MAX, widget=forms.Textarea(attrs={"rows": 3})
     )
 
 
@@ -52,7 +52,7 @@ class UploadForm(TextsForm):
     field_order = ("file", "name", "licence", "description")
 
     name = forms.CharField(
-        max_length=120, required=False, help_text="Left empty, it is the file's."
+        max_length=NAME_LENGTH_MAX, required=False, help_text="Left empty, it is the file's."
     )
     file = forms.FileField(
         allow_empty_file=True, widget=forms.FileInput, help_text="Choose one, or drop it here."

@@ -6,7 +6,7 @@ from django import forms
 
 from governance.models import User
 from training import services as training
-from training.models import Dataset, Tier
+from training.models import NAME_LENGTH_MAX, Dataset, Tier
 
 
 class DatasetChoice(forms.ModelChoiceField[Dataset]):
@@ -18,7 +18,9 @@ class JobForm(forms.Form):
     """What a job is besides its network."""
 
     name = forms.CharField(
-        max_length=120, required=False, help_text="How you will find the job and its model again."
+        max_length=NAME_LENGTH_MAX,
+        required=False,
+        help_text="How you will find the job and its model again.",
     )
     dataset = DatasetChoice(queryset=Dataset.objects.none(), to_field_name="slug", empty_label=None)
     seed = forms.IntegerField(

@@ -8,13 +8,15 @@ from django import forms
 
 from billing.models import MICROCREDITS
 from training import services as training
-from training.models import Search
+from training.models import NAME_LENGTH_MAX, Search
 
 
 class SearchForm(forms.Form):
     """A search around a job; `training.services` says what is wrong inside its space."""
 
-    name = forms.CharField(max_length=120, required=False, help_text="How you will find it again.")
+    name = forms.CharField(
+        max_length=NAME_LENGTH_MAX, required=False, help_text="How you will find it again."
+    )
     space = forms.CharField(
         label="What varies",
         widget=forms.Textarea(attrs={"rows": 9, "spellcheck": "false", "class": "code"}),

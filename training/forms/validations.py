@@ -2,6 +2,7 @@
 
 from django import forms
 
+from training import services as training
 from training.models import Validation
 
 
@@ -21,7 +22,7 @@ class ValidationForm(forms.Form):
     )
     folds = forms.ChoiceField(
         label="Train again on other splits",
-        choices=[("0", "no"), ("3", "3 times"), ("5", "5 times"), ("10", "10 times")],
+        choices=[("0", "no"), *((str(n), f"{n} times") for n in (3, 5, training.FOLDS_MAX))],
         required=False,
         initial="0",
     )

@@ -9,7 +9,10 @@ from django.urls import reverse
 
 from governance.models import User
 from kernels.data import DataShape, Target
-from training.models.work import Work
+from training.models.work import NAME_LENGTH_MAX, Work
+
+FILE_NAME_LENGTH_MAX = 200
+DESCRIPTION_LENGTH_MAX = 5_000
 
 
 class Category(models.TextChoices):
@@ -68,7 +71,7 @@ class Dataset(Work):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="datasets")
     slug = models.SlugField(unique=True)
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=NAME_LENGTH_MAX)
     description = models.TextField(blank=True)
     source = models.CharField(max_length=200, blank=True)
     licence = models.CharField(max_length=120, blank=True)
@@ -77,7 +80,7 @@ class Dataset(Work):
     family = models.UUIDField(db_default=RandomUUID(), editable=False)
     version = models.PositiveIntegerField(default=1)
     upload_sha256 = models.CharField(max_length=64, blank=True)  # the bytes as they were brought
-    upload_name = models.CharField(max_length=200, blank=True)
+    upload_name = models.CharField(max_length=FILE_NAME_LENGTH_MAX, blank=True)
     upload_bytes = models.BigIntegerField(default=0)
     recipe = models.JSONField(default=dict)
     shape = models.JSONField(default=dict)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from billing.models import Hold
 from governance.models import User
 from training.models.datasets import Category, Dataset
-from training.models.work import Tier, Work
+from training.models.work import NAME_LENGTH_MAX, Tier, Work
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -23,7 +23,7 @@ class Job(Work):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="jobs")
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="jobs")
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=NAME_LENGTH_MAX)
     category = models.CharField(max_length=16, choices=Category, default=Category.CLASSIFICATION)
     config = models.JSONField()
     tier = models.CharField(max_length=8, choices=Tier)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from governance.models import User
 from training.models.datasets import Category
 from training.models.jobs import Job
-from training.models.work import Work
+from training.models.work import NAME_LENGTH_MAX, Work
 
 
 class ModelQuerySet(models.QuerySet["Model"]):
@@ -25,7 +25,7 @@ class Model(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="models")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="model")
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=NAME_LENGTH_MAX)
     category = models.CharField(max_length=16, choices=Category, default=Category.CLASSIFICATION)
     family = models.UUIDField(db_default=RandomUUID(), editable=False)
     version = models.PositiveIntegerField(default=1)

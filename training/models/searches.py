@@ -8,7 +8,7 @@ from django.urls import reverse
 from governance.models import User
 from training.models.datasets import Dataset
 from training.models.jobs import Job
-from training.models.work import Tier, Work
+from training.models.work import NAME_LENGTH_MAX, Tier, Work
 
 
 class SearchQuerySet(models.QuerySet["Search"]):
@@ -35,7 +35,7 @@ class Search(Work):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="searches")
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="searches")
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=NAME_LENGTH_MAX)
     config = models.JSONField()
     space = models.JSONField()
     sampler = models.CharField(max_length=8, choices=Sampler, default=Sampler.TPE)

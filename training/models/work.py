@@ -15,6 +15,9 @@ Times are the database's, so a wrong clock on a worker neither keeps nor steals 
 from django.db import models
 from django.db.models.functions import Now
 
+# Of whatever people name, in characters: the row, the form and the API say the same.
+NAME_LENGTH_MAX = 120
+
 
 class Tier(models.TextChoices):
     """How much of a machine a job may use; the numbers stand in `training.runner.tiers`."""

@@ -5,11 +5,16 @@ import structlog
 from billing import services as billing
 from governance import services as governance
 from governance.models import User
-from training.models import Dataset, Event, Job, Model
+from training.models import NAME_LENGTH_MAX, Dataset, Event, Job, Model
 from training.runner.plans import plan_of
 from training.runner.quotes import InvalidConfig, NotReady, Quote
 
 SEED_MAX = 2**63 - 1
+
+
+def suffixed(name: str, suffix: str) -> str:
+    """A name made of another, which is cut where both are longer than a name may be."""
+    return f"{name[: NAME_LENGTH_MAX - len(suffix)]}{suffix}"
 
 
 def place_job(
@@ -33,7 +38,7 @@ def place_job(
     job = Job.objects.create(
         owner=owner,
         dataset=dataset,
-        name=name or f"{dataset.name}, {quote.parameters:,} parameters",
+        name=name or suffixed(dataset.name, f", {quote.parameters:,} parameters"),
         category=quote.category,
         metric=quote.metric,
         config=quote.config,

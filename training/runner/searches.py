@@ -35,13 +35,12 @@ from governance.services import Refusal
 from training.models import Search, Tier, Trial, Work
 from training.runner import leases, spaces, trials
 from training.runner.hints import hint
-from training.runner.placing import place_job
+from training.runner.placing import place_job, suffixed
 from training.runner.quotes import quote_job
 from training.runner.spaces import EPOCHS, Dimension
 from training.runner.trials import Contest
 
 STARTUP_TRIALS = 10  # so many at random before the estimator has something to go by
-NAME_LENGTH_MAX = 120
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -120,7 +119,6 @@ def place_next(search: Search, contest: Contest) -> None:
             f"Trial {number + 1} would cost up to {quote.credits} credits, and of the budget "
             f"{billing.credits(left)} are left.",
         )
-    suffix = f", trial {number + 1}"
     try:
         with transaction.atomic():
             trial.job = place_job(
@@ -128,7 +126,7 @@ def place_next(search: Search, contest: Contest) -> None:
                 dataset=search.dataset,
                 quote=quote,
                 seed=search.seed,
-                name=f"{search.name[: NAME_LENGTH_MAX - len(suffix)]}{suffix}",
+                name=suffixed(search.name, f", trial {number + 1}"),
                 steps=quote.steps,
             )
     except billing.InsufficientCredits as refusal:

@@ -12,6 +12,9 @@ from training.runner.hints import hint
 from training.runner.leases import LeaseLost, claim, heartbeat, noted, write
 from training.runner.placing import SEED_MAX
 from training.runner.quotes import InvalidConfig, NotReady, Quote, TierTooSmall, quote_job
+from training.runner.recipes import Form, SplitKind
+from training.runner.recipes import Kind as ColumnKind
+from training.runner.recipes import Role as ColumnRole
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
@@ -107,11 +110,7 @@ from training.services.uploads import (
     await_dataset,
     upload_dataset,
 )
-from training.services.validations import (
-    InvalidValidation,
-    NotOwner,
-    validate_model,
-)
+from training.services.validations import FOLDS_MAX, InvalidValidation, NotOwner, validate_model
 
 __all__ = [
     "ALL_PRESETS",
@@ -120,6 +119,8 @@ __all__ = [
     "CROISSANT_TYPE",
     "CapReached",
     "Caps",
+    "ColumnKind",
+    "ColumnRole",
     "Comparison",
     "DEFAULT_SPLIT",
     "DatasetInUse",
@@ -127,8 +128,10 @@ __all__ = [
     "Division",
     "Effect",
     "FAULTS",
+    "FOLDS_MAX",
     "Fault",
     "Floor",
+    "Form",
     "InvalidConfig",
     "InvalidRows",
     "InvalidSchema",
@@ -161,6 +164,7 @@ __all__ = [
     "SEED_MAX",
     "Sample",
     "SearchIsOver",
+    "SplitKind",
     "Spread",
     "Standing",
     "Start",

@@ -13,7 +13,7 @@ from training.runner.curves import Curve
 from training.runner.metrics import metric_of
 
 JOBS_MAX = 6
-NAME_LENGTH_MAX = 40
+SHOWN_LENGTH_MAX = 40  # of a name beside its line
 
 
 class TooManyJobs(Refusal):
@@ -51,7 +51,7 @@ def compare_jobs(*, jobs: Sequence[Job]) -> Comparison:
     if len(jobs) > JOBS_MAX:
         raise TooManyJobs(f"job: {len(jobs)} were chosen; compare at most {JOBS_MAX} at once.")
     columns = [
-        Column(job=job, name=f"{number} {job.name[:NAME_LENGTH_MAX]}")
+        Column(job=job, name=f"{number} {job.name[:SHOWN_LENGTH_MAX]}")
         for number, job in enumerate(jobs, start=1)
     ]
     found = {column.name: curves.bucketed(column.job, buckets=100) for column in columns}

@@ -10,9 +10,8 @@ from training.models import Dataset, Event, Job, Model, Tier
 from training.runner.ancestry import refuse_leak
 from training.runner.hints import hint
 from training.runner.lineage import Inheritance, inheritance
-from training.runner.placing import place_job
+from training.runner.placing import place_job, suffixed
 from training.runner.quotes import InvalidConfig, parse_config, quote_job
-from training.services.repetitions import NAME_LENGTH_MAX
 from training.services.validations import NotOwner
 
 NAMES_SHOWN = 6
@@ -36,13 +35,12 @@ def fine_tune(
         raise NotOwner(f"Only the owner of “{model.name}” may train it further.")
     quote = quote_job(dataset=dataset, config=config, tier=tier)
     found = inherited(model, dataset, config)
-    suffix = ", fine-tuned"
     job = place_job(
         owner=actor,
         dataset=dataset,
         quote=quote,
         seed=seed,
-        name=name or f"{model.name[: NAME_LENGTH_MAX - len(suffix)]}{suffix}",
+        name=name or suffixed(model.name, ", fine-tuned"),
         steps=quote.steps,
         parent=model,
     )

@@ -14,10 +14,9 @@ from governance.services import Refusal
 from training.models import Job, Tier, Work
 from training.runner.ancestry import refuse_leak
 from training.runner.hints import hint
-from training.runner.placing import SEED_MAX, place_job
+from training.runner.placing import SEED_MAX, place_job, suffixed
 from training.runner.quotes import quote_job
 
-NAME_LENGTH_MAX = 120
 CLICK = timedelta(seconds=5)  # two within it are one, made twice
 
 
@@ -43,8 +42,7 @@ def retrain_job(*, owner: User, job: Job) -> Job:
         seed for seed in range(job.seed + 1, job.seed + 2 + len(taken)) if seed not in taken
     )
     seed %= SEED_MAX + 1
-    suffix = f", seed {seed}"
-    name = f"{origin.name[: NAME_LENGTH_MAX - len(suffix)]}{suffix}"
+    name = suffixed(origin.name, f", seed {seed}")
     return repeat(owner, origin, config=job.config, seed=seed, name=name, tier=Tier(job.tier))
 
 
@@ -67,7 +65,7 @@ def run_baseline(*, owner: User, job: Job) -> Job:
     found = earlier.filter(status__in=[*Work.OPEN, Work.Status.DONE]).first()
     if found is not None:
         return found
-    name = f"{job.name[: NAME_LENGTH_MAX - 7]}, plain"
+    name = suffixed(job.name, ", plain")
     return repeat(owner, job, config=config, seed=job.seed, name=name, tier=Tier(job.tier))
 
 

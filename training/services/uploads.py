@@ -16,16 +16,13 @@ from django.utils.text import slugify
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
-from training.models import Dataset
+from training.models import DESCRIPTION_LENGTH_MAX, FILE_NAME_LENGTH_MAX, NAME_LENGTH_MAX, Dataset
 from training.runner import blobs, formats
 from training.runner.caps import Caps, caps_of
 from training.runner.hints import hint
 from training.runner.plans import plan_of
 
 PIECE_BYTES = 2**20
-NAME_LENGTH_MAX = 120
-FILE_NAME_LENGTH_MAX = 200
-DESCRIPTION_LENGTH_MAX = 5_000
 WAIT_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 # What people may say of who may use their data, and where it is written down.

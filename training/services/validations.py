@@ -12,7 +12,7 @@ from kernels.data import Target
 from training.models import Job, Model, Validation, Work
 from training.runner.hints import hint
 
-FOLDS = (2, 10)
+FOLDS_MIN, FOLDS_MAX = 2, 10
 FOLDS_SECONDS_MAX = 120
 
 # Names of tests that the original knows, in both of its spellings, and the kind each belongs to.
@@ -58,9 +58,10 @@ def kind_of_tests(names: Sequence[str]) -> Validation.Kind:
 
 def check_folds(job: Job, folds: int) -> None:
     """Only what takes rows with classes or values is trained again, and only as far as is fair."""
-    least, most = FOLDS
-    if not least <= folds <= most:
-        raise InvalidValidation(f"folds: must be 0 for none, or {least} to {most}; got {folds}.")
+    if not FOLDS_MIN <= folds <= FOLDS_MAX:
+        raise InvalidValidation(
+            f"folds: must be 0 for none, or {FOLDS_MIN} to {FOLDS_MAX}; got {folds}."
+        )
     is_supervised = job.dataset.data_shape.target in (Target.CLASSES, Target.VALUES)
     is_series = job.dataset.recipe.get("kind") == "series"
     if (
