@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from kernels import modelfile
 from kernels.modelfile import Model
 from kernels.predictor import Predictor
+from training.runner.figures import Beat
 from training.runner.rows import Part, Rows
+from training.runner.subjects import answers_in_parts
 
 QUANTILE = 0.95
 THRESHOLD = "threshold"
@@ -27,17 +29,27 @@ def scores(
     deviations = model.arrays["input.scale"].astype(np.float64)  # of each column, the last axis
     given = rows.reshape(reconstructed.shape)
     far = (given.astype(np.float64) - reconstructed) / deviations
-    mean: NDArray[np.float64] = (far**2).reshape(len(far), -1).mean(axis=1)
+    mean: NDArray[np.float64] = (far**2).reshape(len(rows), -1).mean(axis=1)
     return mean
 
 
-def with_threshold(predictor: Predictor, rows: Rows) -> bytes:
+def scores_of(
+    predictor: Predictor, rows: NDArray[np.float32], *, beat: Beat
+) -> NDArray[np.float64]:
+    """The score of each row [rows], in parts: what came back of all rows is never held at once."""
+    found = np.empty(len(rows))
+    for some, reconstructed in answers_in_parts(predictor, rows, beat=beat):
+        found[some] = scores(predictor.model, rows[some], reconstructed)
+    return found
+
+
+def with_threshold(predictor: Predictor, rows: Rows, *, beat: Beat) -> bytes:
     """The file of an autoencoder with the threshold of its validation rows in its recipe; of its
     training rows where there are no others.
     """
     model = predictor.model
     usual = rows.only(Part.VALIDATION if (rows.parts == Part.VALIDATION).any() else Part.TRAIN)
-    found = scores(model, usual.features, predictor.predict(usual.features))
+    found = scores_of(predictor, usual.features, beat=beat)
     recipe = {**model.signature.recipe, THRESHOLD: float(np.quantile(found, QUANTILE))}
     signature = dataclasses.replace(model.signature, recipe=recipe)
     return modelfile.dump(dataclasses.replace(model, signature=signature))

@@ -280,7 +280,8 @@ def whole(job: Job, content: bytes) -> bytes:
     if job.category != Category.ANOMALY:
         return content
     predictor = Predictor(content, module=current_module(job), limits=walls.PREDICTION)
-    return anomalies.with_threshold(predictor, learners.rows_of(job))
+    rows = learners.rows_of(job)
+    return anomalies.with_threshold(predictor, rows, beat=leases.heartbeat(job))
 
 
 def finish(

@@ -22,7 +22,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
 from kernels.data import Target
-from training.runner.figures import Counts, Numbers, bootstrap, mean_interval
+from training.runner.figures import Beat, Counts, Numbers, bootstrap, mean_interval, unheard
 from training.runner.subjects import Judged, Subject
 
 THRESHOLD = 0.1
@@ -51,9 +51,10 @@ def measure(subject: Subject) -> dict[str, Any]:
                 labels,
                 subject.classes,
                 subject.seed,
+                beat=subject.beat,
             )
         else:
-            found = of_values(truth, answers[:, 0], labels, subject.seed)
+            found = of_values(truth, answers[:, 0], labels, subject.seed, beat=subject.beat)
         columns.append({"column": name, **found})
         subject.beat(place)
     is_flagged = any(column["flags"] for column in columns)
@@ -87,6 +88,8 @@ def of_classes(
     labels: NDArray[Any],
     classes: tuple[str, ...],
     seed: int,
+    *,
+    beat: Beat = unheard,
 ) -> dict[str, Any]:
     frame = MetricFrame(
         metrics={"rows": count, "accuracy": accuracy_score},
@@ -102,7 +105,7 @@ def of_classes(
     # of two classes one says all about the other
     asked = range(1, 2) if len(classes) == 2 else range(min(len(classes), CLASSES_MAX))
     for number in asked:
-        found = of_class(truth == number, guesses == number, labels, seed)
+        found = of_class(truth == number, guesses == number, labels, seed, beat=beat)
         rates.append({"class": classes[number], **found})
         if found["difference_low"] > THRESHOLD and found["rows_of_both"] >= ROWS_LEAST:
             flags.append(
@@ -118,22 +121,28 @@ def group_of_shares(name: str, rows: int, share: float) -> dict[str, Any]:
 
 
 def of_class(
-    is_true: NDArray[np.bool_], is_said: NDArray[np.bool_], labels: NDArray[Any], seed: int
+    is_true: NDArray[np.bool_],
+    is_said: NDArray[np.bool_],
+    labels: NDArray[Any],
+    seed: int,
+    *,
+    beat: Beat = unheard,
 ) -> dict[str, Any]:
     """Between the group that is answered with a class most often and least often."""
     told = {"sensitive_features": labels}
     names, groups = np.unique(labels, return_inverse=True)
-    members = np.eye(len(names))[groups]
-    sizes = members.sum(axis=0)
-    rates = (members * is_said[:, None]).sum(axis=0) / sizes
+    sizes = np.bincount(groups)
+    rates = np.bincount(groups, weights=is_said) / sizes
     most, least = int(rates.argmax()), int(rates.argmin())
+    members = np.stack([groups == most, groups == least], axis=1).astype(np.float64)
+    said = members * is_said[:, None]
 
     def statistic(counts: Counts) -> Numbers:
         with np.errstate(invalid="ignore", divide="ignore"):
-            drawn = (counts @ (members * is_said[:, None])) / (counts @ members)
-        return np.asarray(drawn[:, most] - drawn[:, least])[:, None]
+            drawn = (counts @ said) / (counts @ members)
+        return np.asarray(drawn[:, 0] - drawn[:, 1])[:, None]
 
-    low, high = bootstrap(len(labels), statistic, seed=seed)[:, 0]
+    low, high = bootstrap(len(labels), statistic, seed=seed, beat=beat)[:, 0]
     return {
         "highest": str(names[most]),
         "lowest": str(names[least]),
@@ -148,7 +157,12 @@ def of_class(
 
 
 def of_values(
-    truth: NDArray[Any], found: NDArray[Any], labels: NDArray[Any], seed: int
+    truth: NDArray[Any],
+    found: NDArray[Any],
+    labels: NDArray[Any],
+    seed: int,
+    *,
+    beat: Beat = unheard,
 ) -> dict[str, Any]:
     """Errors of each group. Told to differ where intervals do not meet, by a tenth of the mean."""
     frame = MetricFrame(
@@ -160,7 +174,7 @@ def of_values(
     groups: list[dict[str, Any]] = []
     for name, row in frame.by_group.iterrows():
         off = np.abs(truth - found)[labels == name]
-        low, high = mean_interval(off, seed=seed)
+        low, high = mean_interval(off, seed=seed, beat=beat)
         groups.append(
             {
                 "name": str(name),

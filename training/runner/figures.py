@@ -23,6 +23,11 @@ PERCENTILES = (2.5, 97.5)
 
 Counts = NDArray[np.float64]  # [draws, rows]: how often each row was drawn
 Numbers = NDArray[np.float64]
+Beat = Callable[[int], object]  # called between parts of the work that each take less than a lease
+
+
+def unheard(step: int) -> None:
+    """The beat of those who hold no lease."""
 
 
 class TooFewRows(ValueError):
@@ -106,6 +111,7 @@ def bootstrap(
     seed: int,
     block: int = 1,
     draws: int = DRAWS,
+    beat: Beat = unheard,
 ) -> NDArray[np.float64]:
     """The 95 % interval of each figure: (2, figures), low and high; not a number for a figure that
     no draw gave.
@@ -115,10 +121,11 @@ def bootstrap(
     """
     draws = min(draws, max(DRAWS_LEAST, NUMBERS_MAX // max(rows, 1)))
     at_once = max(1, min(draws, NUMBERS_AT_ONCE // max(rows, 1)))
-    found = [
-        statistic(draws_of(rows, seed=seed + first, draws=min(at_once, draws - first), block=block))
-        for first in range(0, draws, at_once)
-    ]
+    found = []
+    for first in range(0, draws, at_once):
+        some = min(at_once, draws - first)
+        found.append(statistic(draws_of(rows, seed=seed + first, draws=some, block=block)))
+        beat(first)
     drawn = np.concatenate(found)
     ends = np.full((len(PERCENTILES), drawn.shape[1]), np.nan)
     for place, column in enumerate(drawn.T):
@@ -128,10 +135,16 @@ def bootstrap(
     return ends
 
 
-def mean_interval(values: NDArray[Any], *, seed: int, block: int = 1) -> tuple[float, float]:
+def mean_interval(
+    values: NDArray[Any], *, seed: int, block: int = 1, beat: Beat = unheard
+) -> tuple[float, float]:
     """The interval of a mean over rows."""
     weighed = np.asarray(values, np.float64)[:, None]
     low, high = bootstrap(
-        len(weighed), lambda counts: counts @ weighed / len(weighed), seed=seed, block=block
+        len(weighed),
+        lambda counts: counts @ weighed / len(weighed),
+        seed=seed,
+        block=block,
+        beat=beat,
     )[:, 0]
     return float(low), float(high)

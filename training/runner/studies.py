@@ -26,6 +26,7 @@ from training.models import PatternStudy, Tier, Work
 from training.runner import blobs, leases, walls
 from training.runner.chunks import FAULTS, fault_code
 from training.runner.rows import Part, Rows, unpack
+from training.runner.subjects import answers_of
 from training.runner.tiers import TIERS
 
 log = structlog.get_logger()
@@ -107,7 +108,8 @@ def outcome(
         pass
     content = run.export(Signature(features=(), classes=()), {})
     predictor = Predictor(content, module=build.module(), limits=walls.PREDICTION)
-    return outcome_of(predictor.predict(test.features), test.targets)
+    answers = answers_of(predictor, test.features, beat=on_progress)
+    return outcome_of(answers, test.targets)
 
 
 def outcome_of(probabilities: NDArray[np.float32], classes: NDArray[Any]) -> Outcome:

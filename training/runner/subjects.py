@@ -2,7 +2,7 @@
 judged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -17,9 +17,33 @@ from kernels.explain import Explainer
 from kernels.predictor import Predictor
 from training.models import Category, Job
 from training.runner import blobs, walls
+from training.runner.figures import Beat
 from training.runner.rows import Part, Rows, unpack
 
-ROWS_AT_ONCE = 256
+
+def answers_in_parts(
+    predictor: Predictor, features: NDArray[Any], *, beat: Beat
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Which rows, and the first output for them, to the same bits as for all rows at once: so many
+    as one call takes, which are some 50 ms and 16 MB.
+
+    Calls `beat` after each part. Raises RowsRefused, SandboxError.
+    """
+    for begin in range(0, len(features), predictor.capacity):
+        rows = slice(begin, min(begin + predictor.capacity, len(features)))
+        yield rows, predictor.predict(features[rows])
+        beat(begin)
+
+
+def answers_of(predictor: Predictor, features: NDArray[Any], *, beat: Beat) -> NDArray[np.float32]:
+    """The first output for all rows. Raises RowsRefused, SandboxError."""
+    found = predictor.predict(features[:0])
+    for rows, part in answers_in_parts(predictor, features, beat=beat):
+        each = len(part) // (rows.stop - rows.start)  # lines of a row: one, or one for each step
+        if not rows.start:
+            found = np.empty((each * len(features), *part.shape[1:]), np.float32)
+        found[each * rows.start : each * rows.stop] = part
+    return found
 
 
 class Judged(StrEnum):
@@ -53,9 +77,7 @@ def judged_as(job: Job) -> Judged:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """`beat` is called between parts of the work that each take less than a lease; `seed` is that
-    of every draw that a measurement makes.
-    """
+    """`seed` is that of every draw that a measurement makes."""
 
     judged: Judged
     content: bytes
@@ -67,7 +89,7 @@ class Subject:
     features: tuple[str, ...]
     recipe: Mapping[str, Any]
     image_shape: tuple[int, ...] | None
-    beat: Callable[[int], object]
+    beat: Beat
     seed: int = 0
 
     @cached_property
@@ -99,12 +121,8 @@ class Subject:
         return bool(self.shape.vocabulary)
 
     def answers(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """The first output of all rows, to the same bits in parts that take less than a lease."""
-        found = []
-        for begin in range(0, len(features), ROWS_AT_ONCE):
-            found.append(self.predictor.predict(features[begin : begin + ROWS_AT_ONCE]))
-            self.beat(begin)
-        return np.concatenate(found)
+        """The first output of all rows."""
+        return answers_of(self.predictor, features, beat=self.beat)
 
     @cached_property
     def test_answers(self) -> NDArray[np.float32]:
@@ -119,9 +137,7 @@ class Subject:
         return self.test.take(np.sort(chosen))
 
 
-def subject_of(
-    job: Job, sha256: str, *, module: build.Module, beat: Callable[[int], object]
-) -> Subject:
+def subject_of(job: Job, sha256: str, *, module: build.Module, beat: Beat) -> Subject:
     """The model in a stored file that this job made. Raises BlobFault, ModelRefused, SandboxError.
 
     `module` is what it is computed with: the worker's own, or an older one to repeat old figures.

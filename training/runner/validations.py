@@ -191,7 +191,7 @@ def ask_elsewhere(validation: Validation, subject: Subject) -> dict[str, Any]:
     some = compatibility.ROWS_MAX
     made_up = subject.predictor.example_rows
     rows = made_up(some) if is_given_other_rows else subject.some(some).features
-    found = compatibility.compatibility(subject.content, rows)
+    found = compatibility.compatibility(subject.content, rows, beat=subject.beat)
     return {"report": {"compatibility": found}}
 
 

@@ -55,5 +55,4 @@ def takes_rows(subject: Subject) -> bool:
 
 def score_of(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
     """The first figure, where the network is given `features` in the place of those of `rows`."""
-    answers = subject.answers(features)
-    return SCORES[subject.judged](subject, answers, rows, features)
+    return SCORES[subject.judged](subject, features, rows)

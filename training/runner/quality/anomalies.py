@@ -20,7 +20,15 @@ from sklearn.metrics import (
 )
 
 from training.runner import anomalies
-from training.runner.figures import Counts, Figure, Numbers, Quality, bootstrap
+from training.runner.figures import (
+    Beat,
+    Counts,
+    Figure,
+    Numbers,
+    Quality,
+    bootstrap,
+    unheard,
+)
 from training.runner.quality import ranks
 from training.runner.rows import Part, Rows
 from training.runner.subjects import Subject
@@ -34,16 +42,14 @@ class OneKind(ValueError):
     """Test rows of only one kind tell nothing about telling them apart."""
 
 
-def scores_of(
-    subject: Subject, features: NDArray[Any], answers: NDArray[Any]
-) -> NDArray[np.float64]:
-    return anomalies.scores(subject.predictor.model, features, answers)
+def scores_of(subject: Subject, features: NDArray[Any]) -> NDArray[np.float64]:
+    return anomalies.scores_of(subject.predictor, features, beat=subject.beat)
 
 
-def score(subject: Subject, answers: NDArray[Any], rows: Rows, features: NDArray[Any]) -> float:
+def score(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
     """The average precision; `features` are the rows as the network was given them."""
     is_odd = rows.targets.reshape(-1) > 0
-    return float(average_precision_score(is_odd, scores_of(subject, features, answers)))
+    return float(average_precision_score(is_odd, scores_of(subject, features)))
 
 
 def measure(subject: Subject) -> Quality:
@@ -54,9 +60,9 @@ def measure(subject: Subject) -> Quality:
             "targets: all test rows are of one kind; a validation needs usual rows (class 0) and "
             "anomalies (any other class) among them."
         )
-    scores = scores_of(subject, test.features, subject.test_answers)
+    scores = scores_of(subject, test.features)
     threshold = threshold_of(subject)
-    figures = measured(scores, is_odd, threshold, seed=subject.seed)
+    figures = measured(scores, is_odd, threshold, seed=subject.seed, beat=subject.beat)
     return Quality("pr_auc", figures, pictures(scores, is_odd, threshold), len(test))
 
 
@@ -67,11 +73,16 @@ def threshold_of(subject: Subject) -> float:
     validation = subject.rows.only(Part.VALIDATION)
     usual = validation.features[validation.targets.reshape(-1) == 0]
     given = usual if len(usual) else subject.train.features
-    return float(np.percentile(scores_of(subject, given, subject.answers(given)), PERCENTILE))
+    return float(np.percentile(scores_of(subject, given), PERCENTILE))
 
 
 def measured(
-    scores: NDArray[np.float64], is_odd: NDArray[np.bool_], threshold: float, *, seed: int
+    scores: NDArray[np.float64],
+    is_odd: NDArray[np.bool_],
+    threshold: float,
+    *,
+    seed: int,
+    beat: Beat = unheard,
 ) -> dict[str, Figure]:
     is_told = scores > threshold
     share = float(is_odd.mean())
@@ -88,7 +99,7 @@ def measured(
         areas = [area(counts, scores, is_odd) for area in (ranks.average_precision, ranks.roc_auc)]
         return np.stack([*areas, *parts], axis=1)
 
-    low, high = bootstrap(len(scores), statistic, seed=seed).tolist()
+    low, high = bootstrap(len(scores), statistic, seed=seed, beat=beat).tolist()
     chance = "by lot"
     values = {
         "pr_auc": (float(average_precision_score(is_odd, scores)), share),

@@ -7,12 +7,15 @@ tokens. The calibration error is the mean distance of confidence and accuracy ov
 equal width (Guo et al., 2017).
 """
 
+import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.stats import binomtest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -22,14 +25,25 @@ from sklearn.metrics import (
 )
 
 from kernels.data import Target
-from training.runner.figures import Counts, Figure, Numbers, Quality, bootstrap
+from training.runner.figures import (
+    Beat,
+    Counts,
+    Figure,
+    Numbers,
+    Quality,
+    bootstrap,
+    unheard,
+)
 from training.runner.quality import ranks
 from training.runner.rows import Rows
 from training.runner.subjects import Subject
+from training.runner.tokenizers import PADDING_TOKEN, UNKNOWN_TOKEN
 
 BINS = 10
 CLASSES_DRAWN_MAX = 20  # for more, areas under curves have no interval
 WORDS_ROWS_MAX = 5_000
+WORDS_WEIGHTS_MAX = 1_000_000  # tokens times classes
+WORDS_STEPS, WORDS_ROUNDS_MAX = 10, 40  # ten steps take seconds
 MAJORITY = "always the commonest class"
 AVERAGES = ("precision", "recall", "f1")
 
@@ -44,8 +58,9 @@ def flat(answers: NDArray[Any], targets: NDArray[Any], target: Target) -> tuple[
     return answers.reshape(-1, answers.shape[-1]), targets.reshape(-1).astype(np.int64)
 
 
-def score(subject: Subject, answers: NDArray[Any], rows: Rows, features: NDArray[Any]) -> float:
+def score(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
     """The accuracy."""
+    answers = subject.answers(features)
     found, truth = flat(answers, rows.targets, subject.shape.target)
     return float((found.argmax(axis=1) == truth).mean())
 
@@ -58,9 +73,10 @@ def measure(subject: Subject) -> Quality:
     names = names or [str(number) for number in range(chances.shape[1])]
     majority = int(np.bincount(known, minlength=len(names)).argmax())
     guesses = chances.argmax(axis=1)
-    figures = shares(truth, guesses, majority, classes=len(names), seed=subject.seed)
-    figures |= areas(truth, chances, seed=subject.seed)
-    gap, bins = calibration(truth, chances, seed=subject.seed)
+    seed, beat = subject.seed, subject.beat
+    figures = shares(truth, guesses, majority, classes=len(names), seed=seed, beat=beat)
+    figures |= areas(truth, chances, seed=seed, beat=beat)
+    gap, bins = calibration(truth, chances, seed=seed, beat=beat)
     figures["calibration_error"] = gap
     report = pictures(truth, guesses, names) | {"reliability": bins}
     if subject.is_of_tokens and target is Target.CLASSES:
@@ -86,7 +102,13 @@ def truth_of_training(subject: Subject) -> NDArray[np.int64]:
 
 
 def shares(
-    truth: NDArray[np.int64], guesses: NDArray[np.int64], majority: int, *, classes: int, seed: int
+    truth: NDArray[np.int64],
+    guesses: NDArray[np.int64],
+    majority: int,
+    *,
+    classes: int,
+    seed: int,
+    beat: Beat = unheard,
 ) -> dict[str, Figure]:
     """Accuracy, and precision, recall and F1 as means over classes, plain and by their rows."""
     right = int((guesses == truth).sum())
@@ -101,7 +123,7 @@ def shares(
             MAJORITY,
         )
     }
-    ends = bootstrap(len(truth), drawn_averages(truth, guesses, classes), seed=seed)
+    ends = bootstrap(len(truth), drawn_averages(truth, guesses, classes), seed=seed, beat=beat)
     for place, average in enumerate(("macro", "weighted")):
         ours, theirs = (averages(truth, guess, classes, average) for guess in (guesses, same))
         for number, name in enumerate(AVERAGES):
@@ -122,11 +144,11 @@ def averages(
 
 def drawn_averages(truth: NDArray[np.int64], guesses: NDArray[np.int64], classes: int) -> Any:
     """The same for many draws: (draws, 6)."""
-    is_true, is_guessed = (np.eye(classes)[labels] for labels in (truth, guesses))
+    is_true, is_guessed = (marked(labels, classes) for labels in (truth, guesses))
+    is_both = marked(truth, classes, is_there=truth == guesses)
 
     def statistic(counts: Counts) -> Numbers:
-        there, said = counts @ is_true, counts @ is_guessed
-        both = counts @ (is_true * is_guessed)
+        there, said, both = counts @ is_true, counts @ is_guessed, counts @ is_both
         with np.errstate(invalid="ignore", divide="ignore"):
             parts = [both / said, both / there, 2 * both / (said + there)]
         parts = [np.where(np.isfinite(part), part, 0.0) for part in parts]
@@ -137,7 +159,19 @@ def drawn_averages(truth: NDArray[np.int64], guesses: NDArray[np.int64], classes
     return statistic
 
 
-def areas(truth: NDArray[np.int64], chances: NDArray[Any], *, seed: int) -> dict[str, Figure]:
+def marked(
+    labels: NDArray[np.int64], classes: int, *, is_there: NDArray[np.bool_] | None = None
+) -> Any:
+    """1 at the class of each row, where it is there: (rows, classes), sparse, since a column for
+    each of many classes would not fit. Sums of whole numbers are exact in any order.
+    """
+    kept = np.arange(len(labels)) if is_there is None else np.flatnonzero(is_there)
+    return csr_array((np.ones(len(kept)), (kept, labels[kept])), shape=(len(labels), classes))
+
+
+def areas(
+    truth: NDArray[np.int64], chances: NDArray[Any], *, seed: int, beat: Beat = unheard
+) -> dict[str, Figure]:
     """The area under the ROC curve, each class against the rest, as a mean over those that occur
     among the rows; none where only one does.
     """
@@ -146,7 +180,11 @@ def areas(truth: NDArray[np.int64], chances: NDArray[Any], *, seed: int) -> dict
         return {}
     if chances.shape[1] == 2:
         there = np.array([1])
-    value = float(np.mean([roc_auc_score(truth == one, chances[:, one]) for one in there]))
+    each = []
+    for one in there:
+        each.append(roc_auc_score(truth == one, chances[:, one]))
+        beat(len(each))
+    value = float(np.mean(each))
     if len(there) > CLASSES_DRAWN_MAX:
         return {"roc_auc": Figure(value, baseline=0.5, baseline_name="by chance")}
 
@@ -157,12 +195,12 @@ def areas(truth: NDArray[np.int64], chances: NDArray[Any], *, seed: int) -> dict
         with np.errstate(invalid="ignore"):
             return np.asarray(total / seen.sum(axis=0))[:, None]
 
-    low, high = bootstrap(len(truth), statistic, seed=seed)[:, 0]
+    low, high = bootstrap(len(truth), statistic, seed=seed, beat=beat)[:, 0]
     return {"roc_auc": Figure(value, float(low), float(high), 0.5, "by chance")}
 
 
 def calibration(
-    truth: NDArray[np.int64], chances: NDArray[Any], *, seed: int
+    truth: NDArray[np.int64], chances: NDArray[Any], *, seed: int, beat: Beat = unheard
 ) -> tuple[Figure, list[dict[str, float]]]:
     """The calibration error, and of each bin its rows, mean confidence and accuracy."""
     confidence = chances.max(axis=1).astype(np.float64)
@@ -175,7 +213,7 @@ def calibration(
     def statistic(counts: Counts) -> Numbers:
         return np.asarray(np.abs(counts @ distances).sum(axis=1, keepdims=True) / rows)
 
-    low, high = bootstrap(rows, statistic, seed=seed)[:, 0]
+    low, high = bootstrap(rows, statistic, seed=seed, beat=beat)[:, 0]
     table = [
         {
             "low": number / BINS,
@@ -213,22 +251,43 @@ def words_accuracy(subject: Subject) -> dict[str, Any]:
     if len(train) > WORDS_ROWS_MAX:
         chosen = np.random.default_rng(subject.seed).permutation(len(train))[:WORDS_ROWS_MAX]
         train = train.take(np.sort(chosen))
-    model = LogisticRegression(max_iter=1_000)
-    model.fit(counted(train.features, subject.shape.vocabulary), train.targets.reshape(-1))
-    subject.beat(0)
-    told = counted(subject.test.features, subject.shape.vocabulary)
-    right = model.predict(told) == subject.test.targets.reshape(-1)
+    tokens = min(subject.shape.vocabulary, WORDS_WEIGHTS_MAX // subject.shape.size)
+    counted, test = partial(counts_of, tokens=tokens), subject.test
+    model = fitted(counted(train.features), train.targets.reshape(-1), beat=subject.beat)
+    right = 0
+    for begin in range(0, len(test), WORDS_ROWS_MAX):
+        some = slice(begin, begin + WORDS_ROWS_MAX)
+        right += int((model.predict(counted(test.features[some])) == test.targets[some]).sum())
+        subject.beat(begin)
     return {
         "name": "logistic regression over counts of tokens",
-        "accuracy": float(right.mean()),
+        "accuracy": right / len(test),
         "rows": len(train),
     }
 
 
-def counted(tokens: NDArray[Any], vocabulary: int) -> Any:
-    """How often each row has each token, without padding: sparse (rows, vocabulary)."""
-    rows = np.repeat(np.arange(len(tokens)), tokens.shape[1])
-    places = tokens.reshape(-1).astype(np.int64)
-    is_said = places > 0
+def fitted(features: Any, targets: NDArray[Any], *, beat: Beat) -> LogisticRegression:
+    """Begun anew from where it stands after some steps, since a long fit holds its lease only
+    between them; to the end, or to WORDS_ROUNDS_MAX.
+    """
+    model = LogisticRegression(max_iter=WORDS_STEPS, warm_start=True)
+    for number in range(WORDS_ROUNDS_MAX):
+        beat(number)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # that is why it goes on
+            model.fit(features, targets)
+        if model.n_iter_.max() < WORDS_STEPS:
+            break
+    return model
+
+
+def counts_of(rows: NDArray[Any], *, tokens: int) -> Any:
+    """How often each row has each of the commonest tokens, which have the lowest numbers, without
+    padding; all others count as one, the unknown: sparse (rows, tokens).
+    """
+    numbers = np.repeat(np.arange(len(rows)), rows.shape[1])
+    places = rows.reshape(-1).astype(np.int64)
+    places[places >= tokens] = UNKNOWN_TOKEN
+    is_said = places > PADDING_TOKEN
     ones = np.ones(int(is_said.sum()))
-    return csr_array((ones, (rows[is_said], places[is_said])), shape=(len(tokens), vocabulary))
+    return csr_array((ones, (numbers[is_said], places[is_said])), shape=(len(rows), tokens))

@@ -9,6 +9,7 @@ baseline is the same repetition on the test rows. Neighbouring rows overlap, so 
 blocks as long as a season, or as what one row sees and foretells.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from training.runner.subjects import Subject
 POINTS_DRAWN = 1_000
 
 
-def score(subject: Subject, answers: NDArray[Any], rows: Rows, features: NDArray[Any]) -> float:
+def score(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
     """The mean absolute scaled error."""
     truth = rows.targets.reshape(len(rows), -1).astype(np.float64)
-    return float(np.abs(truth - answers.reshape(truth.shape)).mean() / scale(subject))
+    off = truth - subject.answers(features).reshape(truth.shape)
+    return float(np.abs(off).mean() / scale(subject))
 
 
 def measure(subject: Subject) -> Quality:
@@ -34,9 +36,10 @@ def measure(subject: Subject) -> Quality:
     again = last_season(subject, subject.test)
     season, unit = season_of(subject), scale(subject)
     block = max(season, truth.shape[1])
+    interval = partial(mean_interval, seed=subject.seed, block=block, beat=subject.beat)
     name = f"the value {season} steps before" if season > 1 else "the last value"
     off, theirs = np.abs(truth - found).mean(axis=1), np.abs(truth - again).mean(axis=1)
-    low, high = mean_interval(off, seed=subject.seed, block=block)
+    low, high = interval(off)
     share, their_share = (percentages(truth, guess).mean(axis=1) for guess in (found, again))
     figures = {
         "mase": Figure(
@@ -49,7 +52,7 @@ def measure(subject: Subject) -> Quality:
         ),
         "smape": Figure(
             float(share.mean()),
-            *mean_interval(share, seed=subject.seed, block=block),
+            *interval(share),
             float(their_share.mean()),
             name,
             lower_is_better=True,

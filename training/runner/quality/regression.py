@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from training.runner.figures import Counts, Figure, Numbers, Quality, TooFewRows, bootstrap
+from training.runner.figures import (
+    Beat,
+    Counts,
+    Figure,
+    Numbers,
+    Quality,
+    TooFewRows,
+    bootstrap,
+    unheard,
+)
 from training.runner.rows import Rows
 from training.runner.subjects import Subject
 
@@ -20,11 +29,11 @@ ROWS_LEAST = 2  # one has no variance
 SMALLEST_SHARE = 1e-12  # of a sum of squares; what is left of a difference below it is rounding
 
 
-def score(subject: Subject, answers: NDArray[Any], rows: Rows, features: NDArray[Any]) -> float:
+def score(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
     """R². Raises TooFewRows."""
     truth = rows.targets.reshape(len(rows), -1).astype(np.float64)
     check_rows(len(truth))
-    return float(r2_score(truth, answers.reshape(truth.shape)))
+    return float(r2_score(truth, subject.answers(features).reshape(truth.shape)))
 
 
 def check_rows(rows: int) -> None:
@@ -40,17 +49,28 @@ def measure(subject: Subject) -> Quality:
     mean = subject.train.targets.reshape(len(subject.train), -1).mean(axis=0, dtype=np.float64)
     return Quality(
         "r2",
-        distances(truth, found, np.broadcast_to(mean, truth.shape), seed=subject.seed),
+        distances(
+            truth,
+            found,
+            np.broadcast_to(mean, truth.shape),
+            seed=subject.seed,
+            beat=subject.beat,
+        ),
         pictures(truth[:, 0], found[:, 0], seed=subject.seed),
         len(truth),
     )
 
 
 def distances(
-    truth: NDArray[np.float64], found: NDArray[np.float64], same: NDArray[np.float64], *, seed: int
+    truth: NDArray[np.float64],
+    found: NDArray[np.float64],
+    same: NDArray[np.float64],
+    *,
+    seed: int,
+    beat: Beat = unheard,
 ) -> dict[str, Figure]:
     """Each (rows, outputs); `same` is what the baseline answers."""
-    low, high = bootstrap(len(truth), drawn(truth, found), seed=seed)
+    low, high = bootstrap(len(truth), drawn(truth, found), seed=seed, beat=beat)
     measures = {
         "r2": r2_score,
         "mean_absolute_error": mean_absolute_error,
