@@ -11,7 +11,7 @@ from django.template import Context, Template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.templatetags import scales
+from training.templatetags import charts, scales
 from training.templatetags.charts import PLOT_HEIGHT, PLOT_UNITS
 
 NASTY = '<script>alert("x")</script>'
@@ -339,3 +339,34 @@ def test_thinning_keeps_first_last_lowest_and_highest(length, seed):
     assert (kept[0], kept[-1]) == (points[0], points[-1])
     heights = [y for _, y in kept]
     assert (min(heights), max(heights)) == (min(values), max(values))
+
+
+def test_epochs_are_told_in_whole_numbers_however_few_they_are():
+    ticks = scales.exact_scale([1, 12]).ticks()
+    assert [tick.label for tick in ticks] == ["3", "6", "9", "12"]
+    assert [tick.label for tick in scales.exact_scale([1, 2]).ticks()] == ["1", "2"]
+
+
+def test_the_last_name_over_a_confusion_matrix_has_room_to_lean():
+    drawn = charts.confusion_matrix([[8, 0], [1, 6]], ["versicolor", "virginica"])
+    assert drawn["is_steep"]
+    assert drawn["width"] >= drawn["size"] + 20
+
+
+def test_a_short_time_is_told_in_a_unit_that_it_has_some_of():
+    assert charts.scaled_figure("p50", 0.0105, "ms") == {
+        "label": "p50",
+        "value": "10.5",
+        "unit": "µs",
+        "hint": "",
+    }
+    assert charts.scaled_figure("Size", 0.00838, "MB")["unit"] == "KB"
+    assert charts.scaled_figure("Took", 56.8, "s")["value"] == "56.8"
+    assert charts.scaled_figure("Took", None, "s")["value"] == "–"
+
+
+def test_alice_sees_on_the_curve_where_the_threshold_stands():
+    drawn = charts.line_chart(
+        {"model": [(0.0, 1.0), (1.0, 0.4)]}, "PR", "recall", "precision", marks={"threshold": 0.5}
+    )
+    assert drawn["mark_places"][0]["share"] == 0.5

@@ -46,7 +46,11 @@ class JobProgress:
 
     @property
     def metric_axis(self) -> str:
-        return "share of rows right" if self.metric_name.is_share else "value"
+        if self.metric_name.is_share:
+            return "share of rows right"
+        # A training sees targets and rows standardised, and so are the errors it makes.
+        is_error = self.metric_name.label == "Mean absolute error"
+        return "in standard deviations" if is_error else "value"
 
     @property
     def speed_hint(self) -> str:

@@ -28,6 +28,8 @@ BAR_PIXELS = 26
 ROWS_MAX = 200  # of the table beside a line chart
 NUMBERED_CLASSES_MAX = 24
 CELL = 36
+CLASSES_OF_A_TELEPHONE = 10  # more of them are read by moving the picture
+STEEP_FROM = 50  # pixels of the margin from which names over columns are turned
 PIXELS_MAX = 64 * 64
 
 Context = dict[str, Any]
@@ -60,6 +62,23 @@ class Axis:
 def figure(value: float | Missing, digits: int = 4) -> str:
     """Write a number for people, and a dash where there is none."""
     return "–" if value is None or value == "" else number(float(value), int(digits))
+
+
+UNITS = {
+    "s": (("s", 1.0), ("ms", 1e3), ("µs", 1e6)),
+    "ms": (("s", 1e-3), ("ms", 1.0), ("µs", 1e3)),
+    "MB": (("GB", 1e-3), ("MB", 1.0), ("KB", 1e3)),
+}
+
+
+@register.inclusion_tag("_figure.html")
+def scaled_figure(label: str, value: float | Missing, unit: str, hint: str = "") -> Context:
+    """A key figure of three digits in the largest of its units that it has one of."""
+    if value is None or value == "":
+        return {"label": label, "value": figure(None), "unit": unit, "hint": hint}
+    found = [each for each in UNITS[unit] if float(value) * each[1] >= 1]
+    name, factor = (found or UNITS[unit])[0 if found else -1]
+    return {"label": label, "value": figure(value * factor, 3), "unit": name, "hint": hint}
 
 
 @register.filter
@@ -96,8 +115,9 @@ def line_chart(
     x_unit: str = "",
     log_y: bool = False,
     chart_id: str = "",
+    marks: Mapping[str, float] | None = None,
 ) -> Context:
-    """Draw named series of (x, y) points over one pair of axes.
+    """Draw named series of (x, y) points over one pair of axes, with named places across marked.
 
     Points that are not finite (or not above 0 on a logarithmic axis) are left out and counted
     below the chart. A series longer than `scales.POINTS_MAX` keeps its extremes.
@@ -118,7 +138,7 @@ def line_chart(
     points = [point for series in drawn.values() for point in series]
     if not points:
         return context
-    across = scales.exact_scale([x for x, _ in points])
+    across = scales.exact_scale([*(x for x, _ in points), *(marks or {}).values()])
     heights = [y for _, y in points]
     upward = scales.log_scale(heights) if log_y else scales.round_scale(heights)
     context["x"] = Axis(context["x"].label, across.ticks())
@@ -126,6 +146,7 @@ def line_chart(
     context["lines"] = _lines({k: v for k, v in drawn.items() if v}, across, upward)
     context["rows"] = _rows(drawn)
     context["rows_total"] = len({x for x, _ in points})
+    context["mark_places"] = _marks(marks or {}, across)
     return context
 
 
@@ -219,10 +240,7 @@ def histogram(
         }
         for low, high, count in zip(edges, edges[1:], counts, strict=False)
     ]
-    context["mark_places"] = [
-        {"name": name, "value": value, "share": across.share(value), "y": 12 + row * LINE_PIXELS}
-        for row, (name, value) in enumerate(named.items())
-    ]
+    context["mark_places"] = _marks(named, across)
     return context
 
 
@@ -272,6 +290,10 @@ def confusion_matrix(
         "margin": margin,
         "cell": CELL,
         "size": margin + len(labels) * CELL + 2,
+        # Names over the columns lean to the right, the last of them past its column.
+        "width": margin + len(labels) * CELL + (margin // 2 if margin > STEEP_FROM else 2),
+        "is_steep": margin > STEEP_FROM,
+        "is_large": len(labels) > CLASSES_OF_A_TELEPHONE,
         "middle": margin + len(labels) * CELL / 2,
     }
 
@@ -346,6 +368,13 @@ def _lines(
             )
         )
     return lines
+
+
+def _marks(named: Mapping[str, float], across: scales.Scale) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "value": value, "share": across.share(value), "y": 12 + row * LINE_PIXELS}
+        for row, (name, value) in enumerate(named.items())
+    ]
 
 
 def _rows(drawn: Mapping[str, Sequence[Point]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.utils.text import slugify
 
+from training.runner.tokenizers import PADDING, UNKNOWN
 from training.templatetags import scales
 from training.templatetags.charts import BAR_PIXELS, PLOT_HEIGHT
 from training.templatetags.scales import number
@@ -19,6 +20,7 @@ ROWS_MAX = 24
 TABLE_ROWS = 100
 COLUMNS_SHOWN = 8
 TOKENS_SHOWN = 80
+UNKNOWN_SHOWN = "(unknown)"
 Context = dict[str, Any]
 
 
@@ -77,9 +79,9 @@ def contribution_pictures(why: Mapping[str, Any], report: Mapping[str, Any]) -> 
         sizes = [abs(value) for value in row["values"]]
         most = max(sizes, default=0.0) or 1.0
         tokens = [
-            {"text": token, "level": round(4 * size / most)}
+            {"text": UNKNOWN_SHOWN if token == UNKNOWN else token, "level": round(4 * size / most)}
             for token, size in zip(row.get("tokens", []), sizes, strict=False)
-            if token.strip()
+            if token.strip() and token != PADDING
         ]
         rows.append({**row, "sizes": sizes, "most": most, "tokens": tokens[:TOKENS_SHOWN]})
     is_picture = sides is not None and all(len(row["sizes"]) == sides[0] * sides[1] for row in rows)

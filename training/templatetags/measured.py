@@ -40,6 +40,7 @@ LABELS = {
     "mean_return": "Mean return",
     "lowest_return": "Lowest return",
 }
+OF_ANOMALIES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 SHARES = {
     "accuracy",
     "precision",
@@ -72,13 +73,17 @@ class KeyFigure:
     hint: str
 
 
+def _in_order(validation: Validation) -> list[str]:
+    order = [validation.report.get("primary", ""), *LABELS]
+    return sorted(validation.metrics, key=lambda name: order.index(name) if name in order else 99)
+
+
 @register.filter
 def key_figures(validation: Validation) -> list[KeyFigure]:
     """All figures, the first of its kind first."""
-    primary = validation.report.get("primary", "")
-    order = [primary, *LABELS]
-    names = sorted(validation.metrics, key=lambda name: order.index(name) if name in order else 99)
-    return [_key_figure(name, validation.metrics[name]) for name in names]
+    names = _in_order(validation)
+    labels = labels_of(validation)
+    return [_key_figure(name, validation.metrics[name], labels) for name in names]
 
 
 @register.filter
@@ -87,12 +92,17 @@ def primary_figure(validation: Validation | None) -> KeyFigure | None:
     return next(iter(key_figures(validation)), None) if validation else None
 
 
+def labels_of(validation: Validation) -> Mapping[str, str]:
+    """Names that mean something else here: of anomalies there is one class, and no mean of many."""
+    return OF_ANOMALIES if validation.report.get("primary") == "pr_auc" else {}
+
+
 @register.filter
 def figure_label(name: str) -> str:
     return LABELS.get(name, name.replace("_", " ").capitalize())
 
 
-def _key_figure(name: str, found: Mapping[str, Any]) -> KeyFigure:
+def _key_figure(name: str, found: Mapping[str, Any], labels: Mapping[str, str]) -> KeyFigure:
     is_share = name in SHARES
     factor, unit = (100.0, "%") if is_share else (1.0, str(found.get("unit", "")))
 
@@ -105,16 +115,22 @@ def _key_figure(name: str, found: Mapping[str, Any]) -> KeyFigure:
     if "baseline" in found:
         named = found.get("baseline_name", "baseline")
         parts.append(f"{text(found['baseline'])} for {named}")
-    return KeyFigure(figure_label(name), figure(found["value"] * factor), unit, " · ".join(parts))
+    return KeyFigure(
+        labels.get(name) or figure_label(name),
+        figure(found["value"] * factor),
+        unit,
+        " · ".join(parts),
+    )
 
 
 @register.filter
 def share_intervals(validation: Validation) -> list[dict[str, Any]]:
     """The figures between 0 and 1 that have an interval, for `interval_chart`."""
+    labels = labels_of(validation)
     return [
-        {"name": figure_label(name), **found}
-        for name, found in validation.metrics.items()
-        if name in SHARES and "low" in found
+        {"name": labels.get(name) or figure_label(name), **validation.metrics[name]}
+        for name in _in_order(validation)
+        if name in SHARES and "low" in validation.metrics[name]
     ]
 
 
@@ -201,6 +217,23 @@ def precision_recall(report: Mapping[str, Any]) -> dict[str, list[list[float]]]:
     """The curve, beside the share of anomalies, which drawing by lot would have at any recall."""
     share = report["share_of_anomalies"]
     return {"model": report["curve"], "by lot": [[0.0, share], [1.0, share]]}
+
+
+@register.filter
+def threshold_marks(report: Mapping[str, Any]) -> dict[str, float]:
+    return {"threshold": report["threshold"]}
+
+
+@register.filter
+def recall_marks(validation: Validation) -> dict[str, float]:
+    """Where on the curve of precision and recall the threshold stands."""
+    return {"threshold": validation.metrics["recall"]["value"]}
+
+
+@register.filter
+def largest_gap(rows: Iterable[Mapping[str, Any]]) -> float:
+    """The most that contributions of a row leave unexplained, of the rows that count."""
+    return max((abs(row["gap"]) for row in rows if row["counts"]), default=0.0)
 
 
 @register.filter

@@ -33,6 +33,7 @@ class Scale:
     low: float
     high: float
     is_log: bool = False
+    is_whole: bool = False  # epochs, steps and tokens have nothing between two of them
 
     def share(self, value: float) -> float:
         """Return the place of `value` as a share of the axis, 0 to 1."""
@@ -43,7 +44,10 @@ class Scale:
 
     def ticks(self, wanted: int = 5) -> list[Tick]:
         """Return about `wanted` ticks at round values inside the axis."""
-        values = _log_values(self) if self.is_log else _round_values(self.low, self.high, wanted)
+        if self.is_log:
+            values = _log_values(self)
+        else:
+            values = _round_values(self.low, self.high, wanted, least=1 if self.is_whole else 0)
         step = values[1] - values[0] if len(values) > 1 else 0.0
         return [Tick(value, self.share(value), tick_label(value, step)) for value in values]
 
@@ -59,7 +63,7 @@ def exact_scale(values: Sequence[float]) -> Scale:
     if high - low < SMALLEST:
         room = abs(low) / 2 if abs(low) > SMALLEST else 0.5
         return Scale(low - room, high + room)
-    return Scale(low, high)
+    return Scale(low, high, is_whole=all(float(value).is_integer() for value in values))
 
 
 def round_scale(values: Sequence[float]) -> Scale:
@@ -156,8 +160,11 @@ def _round_step(low: float, high: float, wanted: int) -> float:
     return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
 
 
-def _round_values(low: float, high: float, wanted: int) -> list[float]:
-    step = _round_step(low, high, wanted)
+def _round_values(low: float, high: float, wanted: int, least: float = 0) -> list[float]:
+    """Return the multiples of a round step; with `least` 1 the step is a whole number."""
+    step = max(_round_step(low, high, wanted), least)
+    if least and not float(step).is_integer():
+        step = math.ceil(step)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     # A span of a few units in the last place rounds neighbours together; keep each value once.
     values = sorted(
