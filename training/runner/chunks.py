@@ -6,7 +6,6 @@ repeats the chunk and gets the same bits; after it, the chunk is done.
 """
 
 import hashlib
-import re
 import time
 from typing import Any
 
@@ -38,7 +37,7 @@ from training.models import (
 )
 from training.runner import anomalies, blobs, families, learners, leases, queue, walls
 from training.runner.hints import hint
-from training.runner.learners import JobFault, Learner, current_module
+from training.runner.learners import Learner, current_module
 from training.runner.tiers import TIERS
 
 CHECKPOINTS_KEPT = 3
@@ -46,7 +45,7 @@ CHECKPOINTS_KEPT = 3
 
 # What makes a job impossible: the computation is deterministic, so it would end the same way again.
 FAULTS = (
-    JobFault,
+    leases.WorkFault,
     ConfigError,
     SandboxError,
     trainer.NonFinite,
@@ -88,17 +87,10 @@ def do_chunk(job: Job) -> None:
             with leases.noted(job):
                 train_chunk(job)
         except FAULTS as error:
-            give_up(job, code=fault_code(error), message=str(error))
+            give_up(job, code=leases.fault_code(error), message=str(error))
     except leases.LeaseLost as lost:
         # Cancelled, or taken over while we were stopped: what we computed counts for nothing.
         Event.objects.create(job=job, message=str(lost))
-
-
-def fault_code(error: Exception) -> str:
-    """`OutOfMemory` as `out_of_memory`; a job's own fault has a code of its own."""
-    if isinstance(error, JobFault):
-        return error.code
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 def train_chunk(job: Job) -> None:
@@ -110,7 +102,7 @@ def train_chunk(job: Job) -> None:
     seconds = job.compute_seconds + time.monotonic() - started_at
     limit = TIERS[Tier(job.tier)].compute_seconds
     if not run.is_over and seconds > limit:
-        raise JobFault("compute_limit", f"The tier {job.tier} allows {limit} s of compute.")
+        raise leases.WorkFault("compute_limit", f"The tier {job.tier} allows {limit} s of compute.")
     if not run.is_over:
         commit_chunk(job, run, points=points, seconds=seconds)
     else:

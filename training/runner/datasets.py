@@ -7,7 +7,6 @@ Imported by workers only: scikit-learn takes a second and 150 MB.
 from typing import Any
 
 import numpy as np
-import structlog
 from django.db.models.functions import Now
 from numpy.typing import NDArray
 
@@ -20,25 +19,20 @@ from training.runner.health import Evidence, report_of
 from training.runner.recipes import decode_columns
 from training.runner.rows import Part, Rows, pack
 
-log = structlog.get_logger()
-
 
 def prepare_dataset(dataset_id: str) -> None:
     """Fill the row of a dataset. Safe to repeat: the same bytes have the same name."""
-    dataset = leases.claim(Dataset, dataset_id)
-    if dataset is None:
-        return
-    try:
-        with leases.noted(dataset):
-            if dataset.upload_sha256:
-                uploads.prepare_upload(dataset)
-            else:
-                prepare(dataset)
-    except leases.LeaseLost as lost:
-        log.info("dataset_dropped", dataset=dataset_id, reason=str(lost))
+    leases.do(Dataset, dataset_id, prepare)
 
 
 def prepare(dataset: Dataset) -> None:
+    if dataset.upload_sha256:
+        uploads.prepare_upload(dataset)
+    else:
+        prepare_bundle(dataset)
+
+
+def prepare_bundle(dataset: Dataset) -> None:
     beat = leases.heartbeat(dataset)
     bundle = BUNDLES[dataset.slug]()
     beat(0)

@@ -1,6 +1,5 @@
 """Makes a model's file in the format of others, and looks through it before anybody gets it."""
 
-import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -13,23 +12,14 @@ from kernels.limits import SandboxError
 from kernels.tensors import ModelRefused
 from training.models import Export, Work
 from training.runner import blobs, leases, scans
-from training.runner.chunks import fault_code
 
-log = structlog.get_logger()
 # What a model is that has no such file: trying again would end the same way.
 FAULTS = (ExportRefused, GraphRefused, SandboxError, ModelRefused, blobs.BlobFault)
 
 
 def make_export(export_id: str) -> None:
     """Make the file, if this work is to be had."""
-    export = leases.claim(Export, export_id)
-    if export is None:
-        return
-    try:
-        with leases.noted(export):
-            write_file(export)
-    except leases.LeaseLost as lost:
-        log.info("export_dropped", export=export_id, reason=str(lost))
+    leases.do(Export, export_id, write_file)
 
 
 def write_file(export: Export) -> None:
@@ -38,7 +28,7 @@ def write_file(export: Export) -> None:
     try:
         content = converted(blobs.get(export.model.sha256), kind)
     except FAULTS as error:
-        leases.fail(export, code=fault_code(error), message=str(error))
+        leases.fail(export, code=leases.fault_code(error), message=str(error))
         return
     leases.renew(export)
     found = scans.scan(f"model.{kind.value}", content)

@@ -15,19 +15,11 @@ from kernels.limits import Limits
 from kernels.modelfile import Signature
 from kernels.trainer import EpochMetrics
 from training.models import Job, Tier
-from training.runner import blobs
+from training.runner import blobs, leases
 from training.runner.environments import is_environment
 from training.runner.players import Player
 from training.runner.rows import Part, Rows, unpack
 from training.runner.tiers import TIERS
-
-
-class JobFault(Exception):
-    """What makes this job impossible: trying again would end the same way."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Learner(Protocol):
@@ -87,7 +79,7 @@ def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
     try:
         return build.module_of(job.kernel_hash, variant)
     except build.ModuleUnknown as error:
-        raise JobFault(
+        raise leases.WorkFault(
             "kernel_changed",
             f"This job began on a kernel that is gone: {error}. Another would give other bits; "
             "start it again.",

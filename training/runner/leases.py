@@ -5,12 +5,14 @@ later write names the attempt it belongs to: a worker that was thought dead and 
 nothing.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import structlog
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -18,6 +20,7 @@ from django.db.models.functions import Coalesce, Now
 
 from training.models import Work
 
+log = structlog.get_logger()
 LOST_LEASES_MAX = 5
 RENEW_SECONDS = 1.0
 NOTE_LENGTH_MAX = 500
@@ -27,6 +30,14 @@ AnyWork = TypeVar("AnyWork", bound=Work)
 
 class LeaseLost(Exception):
     """Another worker has this work now, or a person ended it."""
+
+
+class WorkFault(Exception):
+    """What makes this work impossible: trying again would end the same way."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def lease_end() -> models.Expression:
@@ -93,6 +104,20 @@ def lose(work: AnyWork, *, on_poison: Callable[[AnyWork], None] | None = None) -
     if on_poison is not None:
         on_poison(work)
     return True
+
+
+def do(kind: type[AnyWork], work_id: str, act: Callable[[AnyWork], object]) -> None:
+    """Claim this work and do it, if it is to be had; what another took over meanwhile, or a person
+    ended, counts for nothing.
+    """
+    work = claim(kind, work_id)
+    if work is None:
+        return
+    try:
+        with noted(work):
+            act(work)
+    except LeaseLost as lost:
+        log.info("work_dropped", kind=kind.__name__, work=work_id, reason=str(lost))
 
 
 @transaction.atomic
@@ -165,6 +190,13 @@ def heartbeat(
         return True
 
     return beat
+
+
+def fault_code(error: Exception) -> str:
+    """`OutOfMemory` as `out_of_memory`; a fault of the work itself has a code of its own."""
+    if isinstance(error, WorkFault):
+        return error.code
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 def fail(work: Work, *, code: str, message: str) -> None:

@@ -7,7 +7,6 @@ was computed from them has to be equal to the last bit. Times are not compared: 
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -15,10 +14,8 @@ from governance import services as governance
 from kernels import build
 from training.models import Event, Job, Model, Reproduction, Work
 from training.runner import leases, quality, validations
-from training.runner.chunks import fault_code
 from training.runner.subjects import subject_of
 
-log = structlog.get_logger()
 CURVES = ("train_loss", "train_metric", "validation_loss", "validation_metric")
 # How a reproduction ends whose job ended so.
 WITHOUT_RESULT = (Work.Status.FAILED, Work.Status.CANCELLED, Work.Status.QUARANTINED)
@@ -29,14 +26,7 @@ def compare_reproduction(reproduction_id: str) -> None:
     waiting = Reproduction.objects.filter(pk=reproduction_id).exclude(job__status__in=Work.OPEN)
     if not waiting.exists():
         return
-    reproduction = leases.claim(Reproduction, reproduction_id)
-    if reproduction is None:
-        return
-    try:
-        with leases.noted(reproduction):
-            conclude(reproduction)
-    except leases.LeaseLost as lost:
-        log.info("reproduction_dropped", reproduction=reproduction_id, reason=str(lost))
+    leases.do(Reproduction, reproduction_id, conclude)
 
 
 def conclude(reproduction: Reproduction) -> None:
@@ -48,7 +38,7 @@ def conclude(reproduction: Reproduction) -> None:
     try:
         comparisons = compared(reproduction)
     except validations.FAULTS as error:
-        leases.fail(reproduction, code=fault_code(error), message=str(error))
+        leases.fail(reproduction, code=leases.fault_code(error), message=str(error))
         return
     is_identical = all(one["expected"] == one["found"] for one in comparisons)
     with transaction.atomic():

@@ -55,18 +55,13 @@ class Ended(Exception):
 
 def advance_search(search_id: str) -> None:
     """Do one step of this search, if it is to be had."""
-    search = leases.claim(Search, search_id)
-    if search is None:
-        return
-    try:
-        with leases.noted(search), transaction.atomic():
-            leases.renew(search)  # the fence: from here to the commit nobody else changes the row
-            step(search)
-    except leases.LeaseLost:
-        return  # cancelled, or another's by now: what was placed is rolled back
+    leases.do(Search, search_id, step)
 
 
+@transaction.atomic
 def step(search: Search) -> None:
+    """Where the search is cancelled, or another's by now, what was placed is rolled back."""
+    leases.renew(search)  # the fence: from here to the commit nobody else changes the row
     contest = trials.contest_of(search)
     for trial in contest.trials:
         trials.measure(search, trial)

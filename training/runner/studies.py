@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import structlog
 from django.db.models.functions import Now
 from numpy.typing import NDArray
 
@@ -24,12 +23,10 @@ from kernels.settings import PATTERNS
 from kernels.trainer import Progress, Trainer
 from training.models import PatternStudy, Tier, Work
 from training.runner import blobs, leases, walls
-from training.runner.chunks import FAULTS, fault_code
+from training.runner.chunks import FAULTS
 from training.runner.rows import Part, Rows, unpack
 from training.runner.subjects import answers_of
 from training.runner.tiers import TIERS
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -42,14 +39,7 @@ class Outcome:
 
 def study_patterns(study_id: str) -> None:
     """Measure, if it is to be had; what was taken over meanwhile counts for nothing."""
-    study = leases.claim(PatternStudy, study_id)
-    if study is None:
-        return
-    try:
-        with leases.noted(study):
-            measure(study)
-    except leases.LeaseLost as lost:
-        log.info("study_dropped", study=study_id, reason=str(lost))
+    leases.do(PatternStudy, study_id, measure)
 
 
 def measure(study: PatternStudy) -> None:
@@ -68,7 +58,7 @@ def measure(study: PatternStudy) -> None:
                 found = outcome(study, rows, divergent, seed=seed, on_progress=beat)
                 figures[pattern].append(pair(seed, plain, found))
     except FAULTS as error:
-        leases.fail(study, code=fault_code(error), message=str(error))
+        leases.fail(study, code=leases.fault_code(error), message=str(error))
         return
     leases.write(
         study,

@@ -52,14 +52,6 @@ FIELDS = {
 }
 
 
-class UploadFault(Exception):
-    """What makes this file impossible: reading it again would end the same way."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def prepare_upload(dataset: Dataset) -> None:
     """Fill the row, or fail it with the reason. Safe to repeat: equal bytes have one name."""
     leases.renew(dataset)
@@ -69,7 +61,7 @@ def prepare_upload(dataset: Dataset) -> None:
             fetch(dataset.upload_sha256, folder / "upload")
             fields = read(dataset, folder)
             store(dataset, (folder / "rows.safetensors").read_bytes(), fields)
-    except UploadFault as fault:
+    except leases.WorkFault as fault:
         leases.fail(dataset, code=fault.code, message=str(fault))
     except blobs.BlobFault as fault:
         log.exception("upload_unreadable", dataset=str(dataset.pk))
@@ -77,7 +69,7 @@ def prepare_upload(dataset: Dataset) -> None:
 
 
 def read(dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """The fields that the reading process found; its rows lie in the folder. Raises UploadFault."""
+    """The fields that the reading process found; its rows lie in the folder. Raises WorkFault."""
     ask = {
         "format": dataset.format,
         "recipe": dataset.recipe,
@@ -88,7 +80,7 @@ def read(dataset: Dataset, folder: Path) -> dict[str, Any]:
     run(folder, on_wait=partial(leases.renew, dataset))
     found = json.loads((folder / "answer.json").read_text())
     if "refused" in found:
-        raise UploadFault("file_refused", f"“{dataset.upload_name}” {found['refused']}")
+        raise leases.WorkFault("file_refused", f"“{dataset.upload_name}” {found['refused']}")
     return {name: found["fields"][name] for name in FIELDS}
 
 
@@ -114,7 +106,7 @@ def fetch(sha256: str, path: Path) -> None:
 def run(folder: Path, *, on_wait: Callable[[], None]) -> None:
     """The reading process, to its end. Calls `on_wait` about once a second.
 
-    Raises UploadFault where it ends without an answer.
+    Raises WorkFault where it ends without an answer.
     """
     environment = {name: os.environ[name] for name in KEPT if name in os.environ} | THREADS
     with (
@@ -135,7 +127,7 @@ def run(folder: Path, *, on_wait: Callable[[], None]) -> None:
     if process.returncode:
         words = (folder / "complaint").read_bytes()[-WORDS_BYTES:].decode(errors="replace")
         log.error("reader_died", returncode=process.returncode, words=words)
-        raise UploadFault(
+        raise leases.WorkFault(
             "reader_died",
             "The file ended the process that read it "
             f"({how_it_ended(process.returncode)}). It may be damaged, or need more memory or time "
@@ -153,7 +145,7 @@ def wait(process: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> None:
         else:
             return
         if time.monotonic() > deadline:
-            raise UploadFault(
+            raise leases.WorkFault(
                 "too_slow", f"The file was not read within {SECONDS_MAX} s; bring fewer rows."
             )
 

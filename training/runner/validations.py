@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -37,12 +36,10 @@ from training.runner import (
     robustness,
     scans,
 )
-from training.runner.chunks import fault_code
 from training.runner.figures import TooFewRows, finite
 from training.runner.quality.anomalies import OneKind
 from training.runner.subjects import Judged, Subject, subject_of
 
-log = structlog.get_logger()
 MEGABYTE = 1_000_000
 COLUMNS = ("accuracy", "precision", "recall", "f1")
 LATENCIES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
@@ -64,14 +61,7 @@ Section = Callable[[Validation, Subject], dict[str, Any]]  # fields of the row; 
 
 def validate_model(validation_id: str) -> None:
     """Measure, if it is to be had; what was taken over meanwhile counts for nothing."""
-    validation = leases.claim(Validation, validation_id)
-    if validation is None:
-        return
-    try:
-        with leases.noted(validation):
-            measure(validation)
-    except leases.LeaseLost as lost:
-        log.info("validation_dropped", validation=validation_id, reason=str(lost))
+    leases.do(Validation, validation_id, measure)
 
 
 def measure(validation: Validation) -> None:
@@ -83,7 +73,7 @@ def measure(validation: Validation) -> None:
         )
         fields = collect(validation, subject)
     except FAULTS as error:
-        leases.fail(validation, code=fault_code(error), message=str(error))
+        leases.fail(validation, code=leases.fault_code(error), message=str(error))
         return
     with transaction.atomic():
         leases.write(

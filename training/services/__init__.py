@@ -5,11 +5,10 @@ from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
 from training.runner.caps import Caps, caps_of
-from training.runner.chunks import fault_code
 from training.runner.descriptions import Description
 from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
-from training.runner.leases import LeaseLost, claim, heartbeat, noted, write
+from training.runner.leases import LeaseLost, claim, fault_code, heartbeat, noted, write
 from training.runner.placing import SEED_MAX
 from training.runner.quotes import InvalidConfig, NotReady, Quote, TierTooSmall, quote_job
 from training.runner.recipes import Form, SplitKind

@@ -190,7 +190,7 @@ def advance_job(*, job: Job, progress: Progress) -> None:
     """Record and charge a round that is not the last. Raises LeaseLost where the job is over."""
     allowed = TIERS[Tier(job.tier)].compute_seconds
     if progress.compute_seconds > allowed:
-        raise learners.JobFault(
+        raise leases.WorkFault(
             "compute_limit", f"The tier {job.tier} allows {allowed} s of compute."
         )
     leases.write(
