@@ -7,16 +7,25 @@ import os
 import random
 import signal
 import time
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from billing import services as billing
-from billing.models import Transfer
 from tests.conftest import SMALL, person
 from tests.training.test_jobs import weights_of_one_run
 from tests.training.test_searches import told
-from tests.training.test_workers import PATIENCE_SECONDS, children, is_over, wait_for
+from tests.training.test_workers import (
+    PATIENCE_SECONDS,
+    captured,
+    children,
+    is_over,
+    price,
+    wait_for,
+)
 from training import services as training
 from training.models import Model, Tier, Work
 
@@ -31,16 +40,62 @@ def wait_until_it_gets_on(job):
     wait_for(job, lambda job: job.steps_done > before or job.is_over, "the next chunk")
 
 
+@dataclass(frozen=True)
+class Kill:
+    """`is_within_chunk` is true only of a chunk that was claimed before and never committed."""
+
+    is_whole_worker: bool
+    step: int
+    is_within_chunk: bool
+
+
 def kill_something(worker, chance):
-    """The whole worker, or only the child of it that computes, at any instruction."""
-    time.sleep(chance.uniform(0, 0.6))
-    if chance.random() < 0.5:
+    """The whole worker, or only the children of it that compute, at any instruction. True where
+    the whole is gone.
+    """
+    found = children(worker.pid)
+    assert found, "the worker had no children to kill"
+    is_whole = chance.random() < 0.5
+    if is_whole:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
-        return True
-    for child in children(worker.pid):
-        os.kill(child, signal.SIGKILL)
-    return False
+    else:
+        for child in found:
+            os.kill(child, signal.SIGKILL)
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while alive := [child for child in found if is_alive(child)]:
+        assert time.monotonic() < give_up_at, f"{alive} outlived SIGKILL"
+        time.sleep(0.01)
+    return is_whole
+
+
+def is_alive(pid):
+    """Whether this process computes; one that is dead and not yet buried does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def kill_during(job, worker, chance):
+    time.sleep(chance.uniform(0, 0.6))
+    before = held(job)
+    is_whole = kill_something(worker, chance)
+    after = held(job)
+    return Kill(is_whole, job.steps_done, is_within_chunk=after == before and before.is_held)
+
+
+@dataclass(frozen=True)
+class Held:
+    attempt: int
+    step: int
+    is_held: bool
+
+
+def held(job):
+    job.refresh_from_db()
+    return Held(job.attempt, job.steps_done, job.lease_until is not None)
 
 
 @pytest.mark.campaign
@@ -53,13 +108,13 @@ def test_twenty_kills_change_no_bit_and_charge_no_chunk_twice(start_worker):
     before = billing.available_microcredits(alice)
     config = SMALL | {"training": SMALL["training"] | {"epochs": EPOCHS}}
     job = training.submit_job(owner=alice, dataset=digits, config=config, tier=Tier.NANO, seed=1)
-    kills = 0
-    while kills < KILLS:
+    kills = []
+    while len(kills) < KILLS:
         wait_until_it_gets_on(job)
-        assert not job.is_over, f"the job was over after {kills} kills: {job.error_message}"
-        if kill_something(worker, chance):
+        assert not job.is_over, f"the job was over after {len(kills)} kills: {job.error_message}"
+        kills.append(kill_during(job, worker, chance))
+        if kills[-1].is_whole_worker:
             worker = start_worker()
-        kills += 1
     give_up_at = time.monotonic() + 10 * PATIENCE_SECONDS
     while not job.is_over and time.monotonic() < give_up_at:
         wait_until_it_gets_on(job)
@@ -67,18 +122,25 @@ def test_twenty_kills_change_no_bit_and_charge_no_chunk_twice(start_worker):
     assert Model.objects.get(job=job).weights_sha256 == weights_of_one_run(job)
     assert list(job.points.values_list("epoch", flat=True)) == list(range(1, EPOCHS + 1))
 
-    captures = Transfer.objects.filter(hold=job.hold).order_by("pk")
-    steps = [int(capture.key.rpartition("/")[2]) for capture in captures]
-    assert steps == sorted(set(steps))
-    paid = [
-        sum(leg.amount_microcredits for leg in c.legs.all() if leg.amount_microcredits > 0)
-        for c in captures
-    ]
-    shares = [job.quote_microcredits * step // job.steps_total for step in [0, *steps]]
-    assert paid == [high - low for low, high in zip(shares, shares[1:], strict=False)]
-    assert sum(paid) == job.cost_microcredits == job.quote_microcredits
+    # They fell all along the job, on workers and on children, and mostly while these computed.
+    assert len({kill.step for kill in kills}) == KILLS
+    assert {kill.is_whole_worker for kill in kills} == {True, False}
+    within = sum(kill.is_within_chunk for kill in kills)
+    assert within >= KILLS // 2, kills
+
+    # An attempt ended with a chunk that is paid, or was cut off and is not.
+    assert job.attempt - check_price(job) >= within
     assert billing.available_microcredits(alice) == before - job.cost_microcredits
     assert billing.ledger_faults() == []
+
+
+def check_price(job):
+    """Each chunk was paid once, and all of them are the price; how many they were."""
+    steps, paid = captured(job)
+    assert steps == sorted(set(steps))
+    assert paid == [price(job, high) - price(job, low) for low, high in pairwise([0, *steps])]
+    assert sum(paid) == job.cost_microcredits == job.quote_microcredits
+    return len(steps)
 
 
 @pytest.mark.campaign
@@ -104,6 +166,7 @@ def test_kills_during_a_search_repeat_no_trial_and_charge_none_twice(start_worke
         begun = partial(has_trials, count=trials_before + 1)
         wait_for(search, begun, "the next trial", LONG_SECONDS)
         assert not search.is_over
+        time.sleep(chance.uniform(0, 0.6))
         if kill_something(worker, chance):
             worker = start_worker()
     wait_for(search, is_over, "the end of the search", LONG_SECONDS)

@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import time
+from itertools import pairwise
 
 from celery import current_app
 from django.conf import settings
 
 from billing import services as billing
+from billing.models import Transfer
 from tests.conftest import SMALL, person
 from tests.training.test_jobs import weights_of_one_run
 from training import services as training
@@ -16,6 +18,7 @@ from training.models import Dataset, Job, Model, Tier, Work
 
 LONG = SMALL | {"training": SMALL["training"] | {"epochs": 1_000}}
 PATIENCE_SECONDS = 60
+WELCOME = 100_000_000  # micro-credits, of which alice has spent none
 
 
 def wait_for(row, reached, what: str, seconds: float = PATIENCE_SECONDS):
@@ -76,24 +79,45 @@ def test_a_killed_child_and_an_emptied_broker_lose_nothing(start_worker):
 def test_a_cancelled_job_ends_within_two_seconds_of_compute(start_worker, settings):
     start_worker("--concurrency=1")
     job = submit_long_job()
+    assert billing.available_microcredits(job.owner) == WELCOME - job.quote_microcredits
     wait_for(job, lambda job: job.steps_done > 0 or job.is_over, "the first chunk")
-    before = billing.available_microcredits(job.owner) + job.hold.remaining_microcredits
     job = training.cancel_job(actor=job.owner, job=job)
     assert job.status == Work.Status.CANCELLED
+    steps, paid = captured(job)
+    assert 0 < steps[-1] == job.steps_done < job.steps_total
+    assert paid == [price(job, high) - price(job, low) for low, high in pairwise([0, *steps])]
+    assert sum(paid) == price(job, job.steps_done) == job.cost_microcredits > 0
     job.hold.refresh_from_db()
-    assert job.hold.state == "closed"
-    assert job.hold.captured_microcredits == job.cost_microcredits > 0
-    assert job.cost_microcredits == job.quote_microcredits * job.steps_done // job.steps_total
-    assert billing.available_microcredits(job.owner) >= before - job.cost_microcredits
+    assert job.hold.captured_microcredits == job.cost_microcredits
+    assert (job.hold.state, job.hold.remaining_microcredits) == ("closed", 0)
+    assert billing.available_microcredits(job.owner) == WELCOME - job.cost_microcredits
     # The only worker is free again: what is asked of it next ends at once.
     short = training.submit_job(
         owner=job.owner, dataset=job.dataset, config=SMALL, tier=Tier.NANO, seed=2
     )
     wait_for(short, lambda short: short.started_at is not None, "the worker coming free")
     assert (short.started_at - job.finished_at).total_seconds() < 2
+    # And the chunk that it was at when the job was cancelled has cost nothing.
     job.refresh_from_db()
-    assert (job.status, job.hold.state) == (Work.Status.CANCELLED, "closed")
+    assert (job.status, job.steps_done) == (Work.Status.CANCELLED, steps[-1])
+    assert captured(job) == (steps, paid)
+    wait_for(short, is_over, "the end of the short job")
+    rest = WELCOME - job.cost_microcredits - short.cost_microcredits
+    assert billing.available_microcredits(job.owner) == rest
     assert billing.ledger_faults() == []
+
+
+def price(job: Job, step: int) -> int:
+    """What so many steps of a job cost."""
+    return job.quote_microcredits * step // job.steps_total
+
+
+def captured(job: Job) -> tuple[list[int], list[int]]:
+    """The step at which each chunk of a job ended, and what was taken for the chunk."""
+    captures = list(Transfer.objects.filter(hold=job.hold).order_by("pk"))
+    steps = [int(capture.key.rpartition("/")[2]) for capture in captures]
+    amounts = [[leg.amount_microcredits for leg in capture.legs.all()] for capture in captures]
+    return steps, [sum(amount for amount in legs if amount > 0) for legs in amounts]
 
 
 def children(pid: int) -> list[int]:
