@@ -20,8 +20,8 @@ def test_a_worker_makes_a_file_and_looks_through_it(alice, model, kind):
     content = blobs.get(export.sha256)
     assert len(content) == export.size_bytes
     assert export.scan["state"] == "clean"
-    file, opened = training.open_file(actor=alice, model=model, kind=kind.value)
-    assert b"".join(training.parts(opened)) == content
+    file, opened = training.open_model_file(actor=alice, model=model, kind=kind.value)
+    assert b"".join(training.stream_file(opened)) == content
     assert opened.closed
     assert file.scan_state == "clean"
 
@@ -64,13 +64,13 @@ def test_mallory_gets_no_file_of_alices(model, mallory):
     with pytest.raises(training.NotOwner):
         training.export_model(actor=mallory, model=model, kind=Export.Kind.ONNX)
     with pytest.raises(training.NotOwner):
-        training.open_file(actor=mallory, model=model, kind="safetensors")
+        training.open_model_file(actor=mallory, model=model, kind="safetensors")
 
 
 def test_what_is_not_made_yet_is_said_to_be_so(alice, model):
     for kind in ("onnx", "pkl"):
         with pytest.raises(training.NotReady, match=f"no {kind} file yet"):
-            training.open_file(actor=alice, model=model, kind=kind)
+            training.open_model_file(actor=alice, model=model, kind=kind)
 
 
 def test_a_file_in_which_something_was_found_is_kept_back(alice, model):
@@ -81,7 +81,7 @@ def test_a_file_in_which_something_was_found_is_kept_back(alice, model):
         Export.objects.update(scan={"state": "flagged", "findings": []})
         cursor.execute("SET session_replication_role = origin")
     with pytest.raises(training.NotReady, match="kept back"):
-        training.open_file(actor=alice, model=model, kind="onnx")
+        training.open_model_file(actor=alice, model=model, kind="onnx")
 
 
 def test_the_models_own_file_is_not_scanned_before_anybody_looked(model):

@@ -114,7 +114,7 @@ def test_a_model_whose_file_is_lost_says_so(model, alice):
     content = blobs.get(model.sha256)
     blobs.delete(model.sha256)
     try:
-        with pytest.raises(training.ModelUnreadable, match="Nothing was charged"):
+        with pytest.raises(training.FileUnreadable, match="Nothing was charged"):
             training.predict(model=model, rows=[[0.0] * 64])
         validation = training.validate_model(actor=alice, model=model)
         validations.validate_model(str(validation.pk))
@@ -126,5 +126,5 @@ def test_a_model_whose_file_is_lost_says_so(model, alice):
 
 
 def test_a_file_that_is_no_model_says_so(model):
-    with pytest.raises(training.ModelUnreadable):
+    with pytest.raises(training.FileUnreadable):
         training.predict_with_file(sha256=blobs.put(b"no model"), rows=[[0.0] * 64])

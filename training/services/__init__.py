@@ -29,7 +29,6 @@ from training.services.croissant import CROISSANT_TYPE, describe_dataset
 from training.services.datasets import (
     PreviewRow,
     highest_value,
-    open_data,
     preview_rows,
     row_values,
 )
@@ -47,7 +46,8 @@ from training.services.distributed import (
     node_trainer,
     submit_distributed_job,
 )
-from training.services.exports import export_model, open_file, parts
+from training.services.exports import export_model, open_model_file
+from training.services.files import FileUnreadable, open_file, stream_file
 from training.services.finetuning import fine_tune
 from training.services.gates import Fault, publication_faults
 from training.services.inline import add_inline_dataset
@@ -63,7 +63,6 @@ from training.services.models import (
 from training.services.predictions import (
     COMPUTE_PRICE_MICROCREDITS,
     InvalidRows,
-    ModelUnreadable,
     predict,
     predict_with_file,
     prediction_kind,
@@ -128,6 +127,7 @@ __all__ = [
     "Effect",
     "FAULTS",
     "FOLDS_MAX",
+    "FileUnreadable",
     "Fault",
     "Floor",
     "Form",
@@ -144,7 +144,6 @@ __all__ = [
     "LeaseLost",
     "Lineage",
     "ModelFile",
-    "ModelUnreadable",
     "NotOwner",
     "NotReady",
     "NotReproducible",
@@ -215,9 +214,8 @@ __all__ = [
     "network_layers",
     "node_trainer",
     "noted",
-    "open_data",
     "open_file",
-    "parts",
+    "open_model_file",
     "patterns",
     "predict",
     "predict_with_file",
@@ -240,6 +238,7 @@ __all__ = [
     "start_search",
     "starting_points",
     "store_blob",
+    "stream_file",
     "study_patterns",
     "submit_distributed_job",
     "submit_job",

@@ -5,14 +5,12 @@ from typing import Any
 
 import structlog
 from django.core.cache import cache
-from django.core.files.base import File
 from numpy.typing import NDArray
 
 from governance.models import User
 from governance.services import Refusal
 from training.models import Dataset, Work
 from training.runner import blobs
-from training.runner.blobs import BlobFault
 from training.runner.quotes import NotReady
 from training.runner.rows import Part, Rows, unpack
 
@@ -31,23 +29,6 @@ class PreviewRow:
     @property
     def alt(self) -> str:
         return f"Row {self.number}, labelled {self.label}"
-
-
-class DataUnreadable(Refusal):
-    """The stored bytes of a dataset are missing on our side."""
-
-    status = 503
-
-
-def open_data(*, sha256: str) -> File[bytes]:
-    """Stored bytes of a dataset, to be read in parts and closed by the caller."""
-    try:
-        return blobs.open_blob(sha256)
-    except BlobFault as error:
-        log.exception("data_unreadable", sha256=sha256)
-        raise DataUnreadable(
-            "This file cannot be read at present; it was logged for those who run the site."
-        ) from error
 
 
 def load_rows(dataset: Dataset) -> Rows:

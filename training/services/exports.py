@@ -1,7 +1,5 @@
 """A model's files: those that are there, and those that a worker makes of it."""
 
-from collections.abc import Iterator
-
 import structlog
 from django.core.files.base import File
 from django.db import transaction
@@ -9,15 +7,11 @@ from django.db import transaction
 from governance import services as governance
 from governance.models import User
 from training.models import Export, Model, Work
-from training.runner import blobs
-from training.runner.blobs import BlobFault
 from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
 from training.runner.quotes import NotReady
-from training.services.predictions import ModelUnreadable
+from training.services.files import open_file
 from training.services.validations import NotOwner
-
-log = structlog.get_logger()
 
 
 @transaction.atomic
@@ -43,8 +37,8 @@ def export_model(*, actor: User, model: Model, kind: Export.Kind) -> Export:
     return export
 
 
-def open_file(*, actor: User, model: Model, kind: str) -> tuple[ModelFile, File[bytes]]:
-    """The bytes of one of a model's files, to be read in parts and closed by the caller."""
+def open_model_file(*, actor: User, model: Model, kind: str) -> tuple[ModelFile, File[bytes]]:
+    """One of a model's files, to be streamed, or closed by the caller. Raises FileUnreadable."""
     if model.owner_id != actor.pk:
         raise NotOwner("Only the owner of a model may have its files.")
     found = next((one for one in files_of(model) if one.kind == kind), None)
@@ -52,17 +46,4 @@ def open_file(*, actor: User, model: Model, kind: str) -> tuple[ModelFile, File[
         raise NotReady(f"This model has no {kind} file yet; ask for it on the model's page first.")
     if found.scan_state in ("flagged", "error"):
         raise NotReady(f"The {kind} file of this model is kept back: its scan found something.")
-    try:
-        return found, blobs.open_blob(found.sha256)
-    except BlobFault as error:
-        log.exception("model_unreadable", sha256=found.sha256)
-        raise ModelUnreadable(
-            "This file cannot be read at present; it was logged for those who run the site."
-        ) from error
-
-
-def parts(file: File[bytes], *, size_bytes: int = 2**16) -> Iterator[bytes]:
-    """A file in parts; closed after the last."""
-    with file:
-        while part := file.read(size_bytes):
-            yield part
+    return found, open_file(sha256=found.sha256)

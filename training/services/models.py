@@ -3,22 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
-from kernels.graphfields import GraphRefused
 from kernels.outline import LayerEstimate
-from kernels.tensors import ModelRefused
 from training.models import Job, Model
 from training.runner import bills, cards, descriptions, dossiers
-from training.runner.blobs import BlobFault
 from training.runner.descriptions import Description
 from training.runner.quotes import InvalidConfig
-from training.runner.recipes import RecipeRefused
 from training.services.compositions import network_layers
-from training.services.predictions import ModelUnreadable
-
-log = structlog.get_logger()
-UNREADABLE = (BlobFault, ModelRefused, GraphRefused, RecipeRefused)
+from training.services.files import reading
 
 
 @dataclass(frozen=True)
@@ -47,15 +38,9 @@ def lineage_of(*, model: Model) -> Lineage:
 
 
 def describe_model(*, model: Model) -> Description:
-    """What the model's file says of itself. Raises ModelUnreadable."""
-    try:
+    """What the model's file says of itself. Raises FileUnreadable."""
+    with reading(model.sha256):
         return descriptions.describe(model.sha256)
-    except UNREADABLE as error:
-        log.exception("model_unreadable", sha256=model.sha256)
-        raise ModelUnreadable(
-            "The file of this model cannot be read at present; it was logged for those who run "
-            "the site."
-        ) from error
 
 
 def model_layers(*, model: Model) -> list[LayerEstimate]:
@@ -67,10 +52,10 @@ def model_layers(*, model: Model) -> list[LayerEstimate]:
 
 
 def write_card(*, model: Model) -> str:
-    """The model's card: YAML for machines, then Markdown for people. Raises ModelUnreadable."""
+    """The model's card: YAML for machines, then Markdown for people. Raises FileUnreadable."""
     return cards.card(dossiers.dossier_of(model, describe_model(model=model)))
 
 
 def write_bill(*, model: Model) -> str:
-    """The model's bill of materials, CycloneDX 1.6 in JSON. Raises ModelUnreadable."""
+    """The model's bill of materials, CycloneDX 1.6 in JSON. Raises FileUnreadable."""
     return bills.bill(dossiers.dossier_of(model, describe_model(model=model)))

@@ -1,18 +1,13 @@
 """Predictions: rows in, answers out, computed in the sandbox."""
 
-import structlog
-
 from governance.services import Refusal
 from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
 from kernels.sampling import SamplingRefused
-from kernels.tensors import ModelRefused
 from training.models import Model
 from training.runner import answers, networks
 from training.runner.answers import Kind, Prediction, QuestionRefused
-from training.runner.blobs import BlobFault
-
-log = structlog.get_logger()
+from training.services.files import reading
 
 # What a row costs where no author asks for more: the sandbox's time.
 COMPUTE_PRICE_MICROCREDITS = 100
@@ -24,21 +19,10 @@ class InvalidRows(Refusal):
     status = 422
 
 
-class ModelUnreadable(Refusal):
-    """The model's file is missing or damaged on our side; nothing is charged."""
-
-    status = 503
-
-
 def ready(sha256: str) -> networks.ReadyModel:
     try:
-        return networks.READY.take(sha256)
-    except (BlobFault, ModelRefused) as error:
-        log.exception("model_unreadable", sha256=sha256)
-        raise ModelUnreadable(
-            "The file of this model cannot be read at present. Nothing was charged; it was logged "
-            "for those who run the site."
-        ) from error
+        with reading(sha256):
+            return networks.READY.take(sha256)
     except SandboxError as error:
         raise Refusal(f"The model could not be loaded: {error}") from error
 

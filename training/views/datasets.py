@@ -197,7 +197,7 @@ def prepared_rows(request: PageRequest, slug: str) -> HttpResponseBase:
 def stored(request: PageRequest, sha256: str, name: str) -> HttpResponseBase:
     if not sha256:
         raise Http404
-    return attachment(request, training.open_data(sha256=sha256), sha256=sha256, name=name)
+    return attachment(request, training.open_file(sha256=sha256), sha256=sha256, name=name)
 
 
 @require_GET

@@ -16,7 +16,7 @@ def attachment(
     request: HttpRequest, opened: File[bytes], *, sha256: str, name: str
 ) -> HttpResponseBase:
     """The file, which is closed after its last part."""
-    parts = training.parts(opened)
+    parts = training.stream_file(opened)
     size_bytes = opened.size
     response = StreamingHttpResponse(
         asynchronous(parts) if isinstance(request, ASGIRequest) else parts,

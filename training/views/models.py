@@ -69,7 +69,7 @@ def about(found: Model) -> dict[str, Any]:
     }
     try:
         described = training.describe_model(model=found)
-    except training.ModelUnreadable as refusal:
+    except training.FileUnreadable as refusal:
         return context | {"unreadable": str(refusal)}
     signature = [("What goes in", described.inputs), ("What comes out", described.outputs)]
     return context | {"described": described, "signature": signature}
@@ -146,7 +146,7 @@ def export_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
 def model_file(request: MemberRequest, model_id: uuid.UUID, kind: str) -> HttpResponseBase:
     """One of the model's files."""
     found = own_model(request, model_id)
-    file, opened = training.open_file(actor=request.user, model=found, kind=kind)
+    file, opened = training.open_model_file(actor=request.user, model=found, kind=kind)
     name = f"{slugify(found.name)[:80] or 'model'}.{file.kind}"
     return attachment(request, opened, sha256=file.sha256, name=name)
 
