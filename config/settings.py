@@ -192,6 +192,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
 TRAINING_CHUNK_SECONDS = env.float("TRAINING_CHUNK_SECONDS", 2.0)
 TRAINING_LEASE_SECONDS = env.float("TRAINING_LEASE_SECONDS", 30.0)
+TRAINING_STALL_SECONDS = env.float("TRAINING_STALL_SECONDS", 900.0)  # more than a reader may take
 # How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
 # rounds, answers to idempotency keys. Models, measurements and money are kept for ever.
 RETENTION_DAYS = env.float("RETENTION_DAYS", 7.0)

@@ -104,7 +104,7 @@ def test_a_job_that_kills_its_workers_is_quarantined(job):
     chunks.run_job(str(job.pk))
     job.refresh_from_db()
     assert (job.status, job.error_code) == (Work.Status.QUARANTINED, "poison")
-    assert "the worker died without a word" in job.error_message
+    assert "the worker died or stood still without a word" in job.error_message
     assert job.hold.state == "closed"
 
 

@@ -5,7 +5,8 @@ The states of work that a worker does (`Work`):
     queued ──claim──▶ leased ──first step──▶ running ──▶ done
                          │                     │ ▲  └──▶ failed       (its own fault: never again)
                          │                     └─┘       cancelled    (a person's wish)
-                         └── lease ran out: claimed again, `attempt` + 1; the fifth: quarantined
+                         └── lease ran out, or its holder got no further for long: claimed again,
+                             `attempt` + 1; the fifth: quarantined
 
 `attempt` is the fence: every write of a worker says which attempt it belongs to, and the database
 ignores a worker whose lease went to another. Between two chunks a job is `running` without a lease.
@@ -47,6 +48,7 @@ class Work(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     lost_leases = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, editable=False)
+    progressed_at = models.DateTimeField(null=True, editable=False)  # when its holder last got on
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)

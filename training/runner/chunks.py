@@ -343,7 +343,7 @@ def bury(job: Job) -> None:
 
 
 def note_stall(job: Job) -> None:
-    message = "The worker fell silent; the job goes on from its last checkpoint elsewhere."
+    message = "The worker fell silent or got no further; the job goes on from its last checkpoint."
     Event.objects.create(job=job, message=message)
 
 

@@ -3,8 +3,12 @@
 A claim takes a free row under its lock, by the database's clock. It raises `attempt`, and every
 later write names the attempt it belongs to: a worker that was thought dead and wakes up changes
 nothing.
+
+To be alive is not enough. A worker that renews its lease and gets no further for
+`TRAINING_STALL_SECONDS` is taken for stalled as if it had fallen silent, and its next beat ends it.
 """
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -46,13 +50,16 @@ def lease_end() -> models.Expression:
 
 
 def claimable() -> Q:
-    """Open work that nobody holds, or whose holder has not been heard of in time."""
-    return Q(status__in=Work.OPEN) & (Q(lease_until=None) | Q(lease_until__lt=Now()))
+    """Open work that nobody holds, or whose holder is stalled."""
+    return Q(status__in=Work.OPEN) & (Q(lease_until=None) | stalled())
 
 
-def silent() -> Q:
-    """Open work whose holder has not been heard of in time."""
-    return Q(status__in=Work.OPEN, lease_until__lt=Now())
+def stalled() -> Q:
+    """Open work whose holder has not been heard of in time, or got no further for long."""
+    limit = timedelta(seconds=settings.TRAINING_STALL_SECONDS)
+    long_ago = Now() - models.Value(limit, output_field=models.DurationField())
+    is_still = Q(lease_until__isnull=False, progressed_at__lt=long_ago)
+    return Q(status__in=Work.OPEN) & (Q(lease_until__lt=Now()) | is_still)
 
 
 @transaction.atomic
@@ -72,6 +79,7 @@ def claim(
         attempt=F("attempt") + 1,
         error_message="",
         lease_until=lease_end(),
+        progressed_at=Now(),
         started_at=Coalesce("started_at", Now()),
     )
     work.refresh_from_db()
@@ -85,7 +93,7 @@ def locked(kind: type[AnyWork], which: Q, work_id: str) -> AnyWork | None:
 
 
 def lose(work: AnyWork, *, on_poison: Callable[[AnyWork], None] | None = None) -> bool:
-    """Count a lease whose holder fell silent, and free the row, which the caller has locked.
+    """Count a lease whose holder is stalled, and free the row, which the caller has locked.
 
     True where it was the last that was to be had: the work is then over.
     """
@@ -128,15 +136,21 @@ def release(
     on_poison: Callable[[AnyWork], None] | None = None,
     on_release: Callable[[AnyWork], None] | None = None,
 ) -> None:
-    """Free work whose holder fell silent, before anybody asks for it; see `lose`."""
-    work = locked(kind, silent(), work_id)
-    if work is not None and not lose(work, on_poison=on_poison) and on_release is not None:
+    """Free work whose holder is stalled, before anybody asks for it; see `lose`. Should that holder
+    still beat, it learns that the attempt is over.
+    """
+    work = locked(kind, stalled(), work_id)
+    if work is None:
+        return
+    rows = kind._default_manager.filter(pk=work_id)
+    rows.filter(lease_until__gt=Now()).update(attempt=F("attempt") + 1)
+    if not lose(work, on_poison=on_poison) and on_release is not None:
         on_release(work)
 
 
 def last_words(work: Work) -> str:
     """Why work is taken out of the queue, from what its last attempt left behind."""
-    how = work.error_message or "the worker died without a word"
+    how = work.error_message or "the worker died or stood still without a word"
     return (
         f"{LOST_LEASES_MAX} attempts came to no end, the last one so: {how}. "
         "It was taken out of the queue."
@@ -167,29 +181,42 @@ def write(work: Work, **fields: Any) -> None:
 
 
 def renew(work: Work) -> None:
-    """Say that this attempt is alive."""
+    """Say that this attempt got on."""
+    write(work, status=Work.Status.RUNNING, lease_until=lease_end(), progressed_at=Now())
+
+
+def wait(work: Work) -> None:
+    """Say that this attempt is alive and waits; for the stall limit at most."""
     write(work, status=Work.Status.RUNNING, lease_until=lease_end())
 
 
 def heartbeat(
     work: Work, *, on_renewal: Callable[[], object] | None = None
 ) -> Callable[[int], bool]:
-    """To be called often: renews the lease about once a second, and says yes, go on.
+    """To be called often, with the step it is at: renews the lease about once a second, and says
+    yes, go on. Only a step that differs from the last one is progress.
 
     Raises `LeaseLost` when the work is no longer ours.
     """
-    renewed_at = time.monotonic()
+    renewed_at, last, got_on = time.monotonic(), -1, False
 
     def beat(step: int) -> bool:
-        nonlocal renewed_at
+        nonlocal renewed_at, last, got_on
+        got_on, last = got_on or step != last, step
         if time.monotonic() - renewed_at >= RENEW_SECONDS:
-            renew(work)
+            (renew if got_on else wait)(work)
             if on_renewal is not None:
                 on_renewal()
-            renewed_at = time.monotonic()
+            renewed_at, got_on = time.monotonic(), False
         return True
 
     return beat
+
+
+def heartbeat_of_parts(work: Work) -> Callable[[int], bool]:
+    """The same for work in parts, each of which is progress whatever number it has."""
+    beat, parts = heartbeat(work), itertools.count()
+    return lambda part: beat(next(parts))
 
 
 def fault_code(error: Exception) -> str:

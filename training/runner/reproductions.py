@@ -113,6 +113,6 @@ def measured_again(reproduction: Reproduction) -> Mapping[str, float]:
         reproduction.model.job,
         reproduction.sha256,
         module=build.module_of(reproduction.job.kernel_hash),
-        beat=leases.heartbeat(reproduction),
+        beat=leases.heartbeat_of_parts(reproduction),
     )
     return {name: figure.value for name, figure in quality.measure(subject).figures.items()}

@@ -48,13 +48,13 @@ def hint_again(works: models.QuerySet[Any], task: str, argument: str) -> None:
 
 
 def release_stalled() -> None:
-    """Free what a silent worker holds. A job that is lost again and again without getting on is
+    """Free what a stalled worker holds. A job that is lost again and again without getting on is
     quarantined here and gives back what it holds, even when nobody comes to claim it any more.
     """
-    for job_id in list(queue.undivided().filter(leases.silent()).values_list("pk", flat=True)):
+    for job_id in list(queue.undivided().filter(leases.stalled()).values_list("pk", flat=True)):
         leases.release(Job, str(job_id), on_poison=chunks.bury, on_release=chunks.note_stall)
-    for kind in (Dataset, Validation, Search, Export, Reproduction):
-        rows = kind._default_manager.filter(leases.silent())
+    for kind in (Dataset, Validation, Search, Export, Reproduction, PatternStudy):
+        rows = kind._default_manager.filter(leases.stalled())
         for work_id in list(rows.values_list("pk", flat=True)):
             leases.release(kind, str(work_id))
 

@@ -77,7 +77,7 @@ def read(dataset: Dataset, folder: Path) -> dict[str, Any]:
         "bounds": bounds_of(dataset),
     }
     (folder / "ask.json").write_text(json.dumps(ask))
-    run(folder, on_wait=partial(leases.renew, dataset))
+    run(folder, on_wait=partial(leases.wait, dataset))
     found = json.loads((folder / "answer.json").read_text())
     if "refused" in found:
         raise leases.WorkFault("file_refused", f"“{dataset.upload_name}” {found['refused']}")

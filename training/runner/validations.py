@@ -67,10 +67,8 @@ def validate_model(validation_id: str) -> None:
 def measure(validation: Validation) -> None:
     leases.write(validation, status=Work.Status.RUNNING, progress=0.0)
     try:
-        model = validation.model
-        subject = subject_of(
-            model.job, model.sha256, module=build.module(), beat=leases.heartbeat(validation)
-        )
+        model, beat = validation.model, leases.heartbeat_of_parts(validation)
+        subject = subject_of(model.job, model.sha256, module=build.module(), beat=beat)
         fields = collect(validation, subject)
     except FAULTS as error:
         leases.fail(validation, code=leases.fault_code(error), message=str(error))
@@ -150,7 +148,7 @@ def descent(validation: Validation, subject: Subject) -> dict[str, Any]:
 
 
 def time_it(validation: Validation, subject: Subject) -> dict[str, Any]:
-    measured = benchmarks.measure(subject, on_wait=partial(leases.renew, validation))
+    measured = benchmarks.measure(subject, on_wait=partial(leases.wait, validation))
     columns = (*LATENCIES, "samples_per_second", "peak_memory_mb")
     return {
         "model_size_mb": len(subject.content) / MEGABYTE,
