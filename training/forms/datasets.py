@@ -83,6 +83,7 @@ class SchemaForm(forms.Form):
         self.add_form_fields()
         for at in self.shown:
             self.add_column_fields(at)
+        self.add_usual_field()
         self.add_split_fields()
 
     def known(self) -> dict[str, Any]:
@@ -93,6 +94,7 @@ class SchemaForm(forms.Form):
             found[f"split_{part}"] = f"{100 * split[part]:g}"
         found |= {key: self.recipe[key] for key in ("kind", *NUMBERS) if key in self.recipe}
         found["tokenizer"] = self.recipe.get("tokenizer", "words")
+        found["usual"] = self.recipe.get("usual", "")
         for at in self.shown:
             column = self.columns[at]
             found |= {f"{key}_{at}": column[key] for key in ("kind", "role", "sensitive")}
@@ -145,6 +147,24 @@ class SchemaForm(forms.Form):
             field.label = f"{key.capitalize()} of {name}"
             self.fields[f"{key}_{at}"] = field
 
+    @property
+    def target(self) -> dict[str, Any] | None:
+        """The column whose values are the classes, where there is one."""
+        found = (each for each in self.columns if each["role"] == "target" and each["values"])
+        return next(found, None)
+
+    def add_usual_field(self) -> None:
+        if self.target is None:
+            return
+        classes = [(name, name) for name in self.target["values"]]
+        self.fields["usual"] = forms.ChoiceField(
+            label="Usual class",
+            choices=[("", "None: it learns from all rows"), *classes],
+            required=False,
+            help_text="An autoencoder learns from rows of this class alone, and takes for an "
+            "anomaly what it cannot give back.",
+        )
+
     def add_split_fields(self) -> None:
         self.fields["split_kind"] = forms.ChoiceField(
             label="How", choices=list(SPLITS.items()), widget=forms.RadioSelect
@@ -181,6 +201,9 @@ class SchemaForm(forms.Form):
     def text_fields(self) -> list[forms.BoundField]:
         return self.named(EXTRAS["text"])
 
+    def usual_field(self) -> forms.BoundField:
+        return self["usual"]
+
     def share_fields(self) -> list[forms.BoundField]:
         return self.named(("split_train", "split_validation", "split_test"))
 
@@ -201,7 +224,15 @@ class SchemaForm(forms.Form):
                 if key not in (*NUMBERS, "tokenizer", "vocabulary")
             }
             recipe |= {"kind": data["kind"]} | {key: data[key] for key in extras if data[key]}
-        return recipe, split
+        return recipe | self.usual(recipe["columns"]), split
+
+    def usual(self, columns: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+        """The usual class; of a target that is not the one shown, what the worker finds."""
+        targets = [column for column in columns if column["role"] == "target"]
+        is_same = self.target is not None and [
+            (each["name"], each["values"]) for each in targets
+        ] == [(self.target["name"], self.target["values"])]
+        return {"usual": self.cleaned_data["usual"] if is_same else None}
 
     def column(self, at: int) -> dict[str, Any]:
         """A column as it was corrected; the values of a category are kept while it is one."""

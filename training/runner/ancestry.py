@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from training.models import Dataset, Model
 from training.runner import blobs
 from training.runner.quotes import InvalidConfig
-from training.runner.rows import Part, Rows, read_parts, unpack
+from training.runner.rows import Part, Rows, read_arrays, unpack
 
 DIGEST_BYTES = 16
 ROWS_AT_ONCE = 4_096
@@ -103,9 +103,14 @@ def order_of(dataset: Dataset) -> tuple[Any, ...]:
 
 def shown_mask(before: Dataset, now: Dataset) -> NDArray[np.bool_]:
     """Which rows test in `now` and did other things in `before`, of aligned rows [rows]."""
-    with blobs.open_blob(before.sha256) as one, blobs.open_blob(now.sha256) as other:
-        mask: NDArray[np.bool_] = (read_parts(other) == Part.TEST) & (read_parts(one) != Part.TEST)
-        return mask
+    was, tests = (stored_parts(each) for each in (before, now))
+    mask: NDArray[np.bool_] = (tests == Part.TEST) & (was != Part.TEST)
+    return mask
+
+
+def stored_parts(dataset: Dataset) -> NDArray[np.int8]:
+    with blobs.open_blob(dataset.sha256) as file:
+        return read_arrays(file, "parts")["parts"]
 
 
 # What a validation says of it

@@ -2,8 +2,9 @@
 
 The score of a row is the mean over its numbers of ((x - x̂) / s)², where s is the deviation of the
 column in the training rows: how far off the network is, as a share of the variance. The threshold
-is the 0.95 quantile of the scores of the validation rows: of what is usual, one row in twenty is
-taken for unusual. No row of the test part and no label takes part in it.
+is the 0.95 quantile of the scores of the usual validation rows (`usual`; of all, where no class is
+usual): of what is usual, one row in twenty is taken for unusual. No row of the test part takes part
+in it.
 """
 
 import dataclasses
@@ -44,12 +45,12 @@ def scores_of(
 
 
 def with_threshold(predictor: Predictor, rows: Rows, *, beat: Beat) -> bytes:
-    """The file of an autoencoder with the threshold of its validation rows in its recipe; of its
-    training rows where there are no others.
+    """The file of an autoencoder with the threshold of the validation rows in its recipe; of those
+    that trained where there are no others. `rows` are those that it had to do with.
     """
     model = predictor.model
-    usual = rows.only(Part.VALIDATION if (rows.parts == Part.VALIDATION).any() else Part.TRAIN)
-    found = scores_of(predictor, usual.features, beat=beat)
+    known = rows.only(Part.VALIDATION if (rows.parts == Part.VALIDATION).any() else Part.TRAIN)
+    found = scores_of(predictor, known.features, beat=beat)
     recipe = {**model.signature.recipe, THRESHOLD: float(np.quantile(found, QUANTILE))}
     signature = dataclasses.replace(model.signature, recipe=recipe)
     return modelfile.dump(dataclasses.replace(model, signature=signature))

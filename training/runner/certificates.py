@@ -55,7 +55,9 @@ def floor_of(primary: str, figure: dict[str, Any]) -> Floor:
     """For what has no scale of its own, its baseline is asked: half of a distance, or counting."""
     if primary in FLOORS:
         return FLOORS[primary]
-    base = float(figure.get("baseline") or 1.0)
+    base = float(figure.get("baseline", 1.0))
+    if primary == "reconstruction_error":
+        return Floor(base, "what is had without a network", True)
     if primary == "perplexity":
         return Floor(base, "what counting tokens reaches", True)
     return Floor(base / 2, "half the distance of numbers drawn each for itself", True)

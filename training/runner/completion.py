@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from training.runner import tokenizers
 from training.runner.readers.content import FileRefused
-from training.runner.recipes import Column, Form, Kind, Recipe, Role
+from training.runner.recipes import Column, Form, Kind, Recipe, Role, majority
 from training.runner.recipes.columns import (
     DECIMAL,
     NAME_LENGTH_MAX,
@@ -38,6 +38,14 @@ def with_classes(recipe: Recipe, columns: Columns) -> Recipe:
             for column in recipe.columns
         ]
     )
+
+
+def with_usual(recipe: Recipe, targets: NDArray[Any]) -> Recipe:
+    """The same with the class of most rows as the usual one, unless somebody said which it is."""
+    if recipe.usual is not None or not recipe.classes:
+        return recipe
+    counts = np.bincount(targets, minlength=len(recipe.classes)).tolist()
+    return replace(recipe, usual=majority(recipe.classes, counts) or None)
 
 
 def completed(recipe: Recipe, columns: Columns, parts: NDArray[np.int8]) -> Recipe:

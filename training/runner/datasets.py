@@ -15,6 +15,7 @@ from training.models import Dataset, Work
 from training.runner import blobs, leases, uploads
 from training.runner.bundles import BUNDLES, Bundle
 from training.runner.bundles.parts import stratified
+from training.runner.completion import with_usual
 from training.runner.health import Evidence, report_of
 from training.runner.recipes import decode_columns
 from training.runner.rows import Part, Rows, pack
@@ -53,7 +54,7 @@ def prepare_bundle(dataset: Dataset) -> None:
         class_balance=class_balance(bundle),
         image_shape=bundle.image_shape,
         shape=bundle.shape.to_json(),
-        recipe=bundle.recipe.to_json(),
+        recipe=with_usual(bundle.recipe, bundle.targets).to_json(),
         split=bundle.split,
         report=report_of_bundle(bundle, parts),
         train_rows=int((parts == Part.TRAIN).sum()),

@@ -20,6 +20,7 @@ from training.runner.environments import is_environment
 from training.runner.players import Player
 from training.runner.rows import Part, Rows, unpack
 from training.runner.tiers import TIERS
+from training.runner.usual import learns_of, usual_rows
 
 
 class Learner(Protocol):
@@ -87,7 +88,8 @@ def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
 
 
 def rows_of(job: Job) -> Rows:
-    return unpack(blobs.get(job.dataset.sha256))
+    """What the job has to do with: all rows, or where a class of them is usual an autoencoder's."""
+    return usual_rows(unpack(blobs.get(job.dataset.sha256)), learns_of(job))
 
 
 def make_player(job: Job, *, module: build.Module) -> Player:

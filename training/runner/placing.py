@@ -8,6 +8,7 @@ from governance.models import User
 from training.models import NAME_LENGTH_MAX, Dataset, Event, Job, Model
 from training.runner.plans import plan_of
 from training.runner.quotes import InvalidConfig, NotReady, Quote
+from training.runner.usual import learns_of
 
 SEED_MAX = 2**63 - 1
 
@@ -64,6 +65,10 @@ def place_job(
     governance.record(
         actor=owner, verb="submit_job", subject=job, details={"quote": quote.microcredits}
     )
+    usual = learns_of(job)
+    if usual is not None:
+        said = f"Learns only from rows of “{dataset.classes[usual]}”, the usual class."
+        Event.objects.create(job=job, message=said)
     Event.objects.create(job=job, message=f"Queued; at most {quote.credits} credits are held.")
     return job
 

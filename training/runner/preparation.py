@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kernels.data import DataShape, Target
 from training.runner import tokenizers
-from training.runner.completion import Columns, completed, with_classes
+from training.runner.completion import Columns, completed, with_classes, with_usual
 from training.runner.health import Evidence, report_of
 from training.runner.inference import category_of, infer, is_numbers
 from training.runner.readers.content import (
@@ -112,7 +112,7 @@ def prepare(
     found = with_classes(found, raw)
     targets = encode_targets(found, raw, rows)
     chosen, parts = parts_of(found, raw, chosen, targets)
-    found = checked(completed(found, raw, parts))
+    found = checked(with_usual(completed(found, raw, parts), targets))
     bounds.check_size(rows, shape_of(found).features, "features")
     features = features_of(content, found, raw)
     groups, group_names = sensitive_of(found, raw, parts)

@@ -17,6 +17,8 @@ from kernels.limits import OutOfMemory
 from kernels.objectives import objective_of
 from training.models import Category, Dataset, Tier, Work
 from training.runner import environments, tiers
+from training.runner.rows import Part
+from training.runner.usual import count_usual, usual_class
 
 # What data without a kind of network of their own are for, by what is asked of each row.
 BY_TARGET = {
@@ -109,7 +111,7 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
         raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
     network = parse_config(config, dataset)
     with faults_named():
-        estimate = kernel_estimate.estimate(network, **rows_of(dataset))
+        estimate = kernel_estimate.estimate(network, **rows_of(dataset, network))
     is_played = environments.is_environment(dataset)
     flops = estimate.flops + (environments.playing_flops(network) if is_played else 0)
     needs = {
@@ -145,17 +147,33 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
     )
 
 
-def rows_of(dataset: Dataset) -> dict[str, int]:
+def rows_of(dataset: Dataset, network: kernel_config.NetworkConfig) -> dict[str, int]:
     """How many rows an epoch trains on and measures; those of an environment are played."""
+    usual = usual_class(dataset) if category_of(network, dataset) is Category.ANOMALY else None
+    if usual is not None:
+        found = count_usual(dataset, usual)
+        if not found[Part.TRAIN]:
+            raise usual_untrained(dataset, dataset.classes[usual])
+        return {"rows": found[Part.TRAIN], "validation_rows": found[Part.VALIDATION]}
     if environments.is_environment(dataset):
         return {"rows": environments.ROWS, "validation_rows": environments.ROWS_ASKED}
     return {"rows": dataset.train_rows, "validation_rows": dataset.validation_rows}
 
 
+def usual_untrained(dataset: Dataset, name: str) -> InvalidConfig:
+    reason = (
+        f"no training row of “{dataset.name}” is of its usual class “{name}”, which an autoencoder "
+        "learns from; correct recipe.usual on its schema page, or split the rows otherwise"
+    )
+    return InvalidConfig(
+        f"dataset: {reason}.", invalid_parameters=[{"field": "dataset", "reason": reason}]
+    )
+
+
 def smaller_batch(network: kernel_config.NetworkConfig, dataset: Dataset, memory: int) -> str:
     """The batch that would fit, where any does."""
     try:
-        fitted = kernel_estimate.fitted(network, **rows_of(dataset), memory_bytes=memory)
+        fitted = kernel_estimate.fitted(network, **rows_of(dataset, network), memory_bytes=memory)
     except OutOfMemory:
         return ""
     return f", or take training.batch_size {fitted.training.batch_size}"

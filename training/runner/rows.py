@@ -16,6 +16,10 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+# Rows that were stored when all targets were classes called them labels.
+OLD_NAMES = {"targets": "labels"}
+DTYPES = {"F32": "<f4", "U32": "<u4", "I32": "<i4", "I64": "<i8", "U8": "u1", "I8": "i1"}
+
 
 class Part(IntEnum):
     """What a row is for."""
@@ -59,14 +63,19 @@ def pack(rows: Rows) -> bytes:
 
 def unpack(content: bytes) -> Rows:
     tensors = safetensors.numpy.load(content)
-    # Rows that were stored when all targets were classes called them labels.
-    targets = tensors["targets"] if "targets" in tensors else tensors["labels"]
+    targets = tensors["targets" if "targets" in tensors else OLD_NAMES["targets"]]
     return Rows(tensors["features"], targets, tensors["parts"], tensors.get("groups"))
 
 
-def read_parts(file: IO[bytes]) -> NDArray[np.int8]:
-    """The parts alone, int8 [rows], of a stored file that may be too long to be read as a whole."""
+def read_arrays(file: IO[bytes], *names: str) -> dict[str, NDArray[Any]]:
+    """Some arrays of a stored file, where the features may be too long to be read with them."""
     header_bytes = int.from_bytes(file.read(8), "little")
-    begin, end = json.loads(file.read(header_bytes))["parts"]["data_offsets"]
-    file.seek(8 + header_bytes + begin)
-    return np.frombuffer(file.read(end - begin), np.int8)
+    header = json.loads(file.read(header_bytes))
+    found = {}
+    for name in names:
+        told = header[OLD_NAMES[name] if name not in header else name]
+        begin, end = told["data_offsets"]
+        file.seek(8 + header_bytes + begin)
+        numbers = np.frombuffer(file.read(end - begin), DTYPES[told["dtype"]])
+        found[name] = numbers.reshape(told["shape"])
+    return found

@@ -19,6 +19,7 @@ from training.models import Category, Job
 from training.runner import blobs, walls
 from training.runner.figures import Beat
 from training.runner.rows import Part, Rows, unpack
+from training.runner.usual import learns_of
 
 
 def answers_in_parts(
@@ -53,6 +54,7 @@ class Judged(StrEnum):
     VALUES = "values"
     FORECASTS = "forecasts"
     ANOMALIES = "anomalies"
+    RECONSTRUCTIONS = "reconstructions"
     SAMPLES = "samples"
     TOKENS = "tokens"
     EPISODES = "episodes"
@@ -66,7 +68,7 @@ def judged_as(job: Job) -> Judged:
     if job.category == Category.GENERATIVE:
         return Judged.SAMPLES
     if job.category == Category.ANOMALY:
-        return Judged.ANOMALIES
+        return Judged.RECONSTRUCTIONS if learns_of(job) is None else Judged.ANOMALIES
     if shape.target is Target.NEXT:
         return Judged.TOKENS
     if shape.target is Target.VALUES:
@@ -77,7 +79,9 @@ def judged_as(job: Job) -> Judged:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """`seed` is that of every draw that a measurement makes."""
+    """`seed` is that of every draw that a measurement makes; `usual` is the class that anomalies
+    are told from.
+    """
 
     judged: Judged
     content: bytes
@@ -91,6 +95,7 @@ class Subject:
     image_shape: tuple[int, ...] | None
     beat: Beat
     seed: int = 0
+    usual: int | None = None
 
     @cached_property
     def train(self) -> Rows:
@@ -156,4 +161,5 @@ def subject_of(job: Job, sha256: str, *, module: build.Module, beat: Beat) -> Su
         image_shape=tuple(dataset.image_shape) if dataset.image_shape else None,
         beat=beat,
         seed=dataset.split_seed,
+        usual=learns_of(job),
     )

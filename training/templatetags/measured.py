@@ -37,6 +37,7 @@ LABELS = {
     "sample_confidence": "Confidence in samples",
     "sample_classes": "Classes among samples",
     "perplexity": "Perplexity",
+    "reconstruction_error": "Reconstruction error",
     "mean_return": "Mean return",
     "lowest_return": "Lowest return",
 }

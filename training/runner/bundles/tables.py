@@ -75,7 +75,7 @@ def breast_cancer_anomalies() -> Bundle:
     return Bundle(
         features=np.ascontiguousarray(whole.features[kept]),
         targets=(whole.targets[kept] != benign).astype(np.uint32),
-        recipe=Recipe(Form.TABLE, columns),
+        recipe=Recipe(Form.TABLE, columns, usual="benign"),
         split=split_of("stratified", "diagnosis"),
         parts=parts[kept],
     )

@@ -12,6 +12,7 @@ from training.runner.quality import (
     forecasting,
     generation,
     language,
+    reconstruction,
     regression,
 )
 from training.runner.rows import Rows
@@ -22,6 +23,7 @@ MEASURES = {
     Judged.VALUES: regression.measure,
     Judged.FORECASTS: forecasting.measure,
     Judged.ANOMALIES: anomalies.measure,
+    Judged.RECONSTRUCTIONS: reconstruction.measure,
     Judged.SAMPLES: generation.measure,
     Judged.TOKENS: language.measure,
     Judged.EPISODES: episodic.measure,
@@ -31,6 +33,7 @@ SCORES = {
     Judged.VALUES: regression.score,
     Judged.FORECASTS: forecasting.score,
     Judged.ANOMALIES: anomalies.score,
+    Judged.RECONSTRUCTIONS: reconstruction.score,
     Judged.TOKENS: language.score,
 }
 PRIMARIES = {
@@ -38,9 +41,10 @@ PRIMARIES = {
     Judged.VALUES: "r2",
     Judged.FORECASTS: "mase",
     Judged.ANOMALIES: "pr_auc",
+    Judged.RECONSTRUCTIONS: "reconstruction_error",
     Judged.TOKENS: "perplexity",
 }
-LOWER_IS_BETTER = {Judged.FORECASTS, Judged.TOKENS}
+LOWER_IS_BETTER = {Judged.FORECASTS, Judged.TOKENS, Judged.RECONSTRUCTIONS}
 
 
 def measure(subject: Subject) -> Quality:

@@ -1,8 +1,9 @@
 """Anomalies: rows that an autoencoder, which has learned usual rows, cannot reproduce.
 
-Scores are those of `training.runner.anomalies`. Usual rows are class 0, others are anomalies. The
-threshold is the one in the model's file, or else the 95th percentile of the scores of the
-validation rows that are usual: it is never chosen on the test rows.
+Scores are those of `training.runner.anomalies`. Usual rows are those of the class that the dataset
+says (`training.runner.usual`), all others are anomalies. The threshold is the one in the model's
+file, or else the 95th percentile of the scores of the validation rows that are usual: it is never
+chosen on the test rows.
 
 The baseline of the area under precision and recall is the share of anomalies, which is what drawing
 by lot would have.
@@ -32,6 +33,7 @@ from training.runner.figures import (
 from training.runner.quality import ranks
 from training.runner.rows import Part, Rows
 from training.runner.subjects import Subject
+from training.runner.usual import is_usual
 
 PERCENTILE = 95.0
 BINS = 24
@@ -48,22 +50,38 @@ def scores_of(subject: Subject, features: NDArray[Any]) -> NDArray[np.float64]:
 
 def score(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
     """The average precision; `features` are the rows as the network was given them."""
-    is_odd = rows.targets.reshape(-1) > 0
+    is_odd = odd(subject, rows)
+    if is_odd.all() or not is_odd.any():
+        return float("nan")  # there is nothing to tell apart; whoever asked says so
     return float(average_precision_score(is_odd, scores_of(subject, features)))
 
 
 def measure(subject: Subject) -> Quality:
     test = subject.test
-    is_odd = test.targets.reshape(-1) > 0
+    is_odd = odd(subject, test)
     if is_odd.all() or not is_odd.any():
+        only = "an anomaly" if is_odd.all() else "usual"
         raise OneKind(
-            "targets: all test rows are of one kind; a validation needs usual rows (class 0) and "
-            "anomalies (any other class) among them."
+            f"targets: every test row is {only}, so nothing shows whether one is told from the "
+            f"other. The usual class is “{usual_name(subject)}” (recipe.usual); correct it, or "
+            "split the rows so that the test part has both."
         )
     scores = scores_of(subject, test.features)
     threshold = threshold_of(subject)
     figures = measured(scores, is_odd, threshold, seed=subject.seed, beat=subject.beat)
-    return Quality("pr_auc", figures, pictures(scores, is_odd, threshold), len(test))
+    report = {"usual": usual_name(subject), **pictures(scores, is_odd, threshold)}
+    return Quality("pr_auc", figures, report, len(test))
+
+
+def odd(subject: Subject, rows: Rows) -> NDArray[np.bool_]:
+    """Which rows are anomalies [rows]."""
+    assert subject.usual is not None, "without a usual class reconstruction is measured"
+    return ~is_usual(rows, subject.usual)
+
+
+def usual_name(subject: Subject) -> str:
+    assert subject.usual is not None
+    return subject.classes[subject.usual]
 
 
 def threshold_of(subject: Subject) -> float:
@@ -71,8 +89,8 @@ def threshold_of(subject: Subject) -> float:
     if isinstance(known, int | float):
         return float(known)
     validation = subject.rows.only(Part.VALIDATION)
-    usual = validation.features[validation.targets.reshape(-1) == 0]
-    given = usual if len(usual) else subject.train.features
+    usual = validation.features[~odd(subject, validation)]
+    given = usual if len(usual) else subject.train.features[~odd(subject, subject.train)]
     return float(np.percentile(scores_of(subject, given), PERCENTILE))
 
 

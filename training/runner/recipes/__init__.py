@@ -6,7 +6,7 @@ Plain NumPy, so that the web process may read recipes and turn rows into numbers
 from training.runner.recipes.columns import Column, Kind, Role, RowRefused
 from training.runner.recipes.decoding import decode_columns
 from training.runner.recipes.encoding import encode_columns, encode_rows, encode_targets
-from training.runner.recipes.recipe import Form, Recipe, RecipeRefused
+from training.runner.recipes.recipe import Form, Recipe, RecipeRefused, majority
 from training.runner.recipes.shapes import feature_names, input_of, shape_of
 from training.runner.recipes.split import Split, SplitKind, SplitRefused
 
@@ -27,5 +27,6 @@ __all__ = [
     "encode_targets",
     "feature_names",
     "input_of",
+    "majority",
     "shape_of",
 ]

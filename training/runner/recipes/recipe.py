@@ -10,6 +10,7 @@ a prediction takes what the table held: words, dates, "red". As JSON:
     images      height, width, channels (1 grey, 3 red green blue), white: full brightness, 1 or 255
     arrays      sides: the shape of an example
     environment environment: its name, sides: what is observed; the target's values are the actions
+    usual       the class of usual rows, which an autoencoder learns from; "" where none is
     unknown     what is answered where no class fits; threshold: the score from which a row is odd
 
 What a network is given and asked follows from it (`shapes`).
@@ -28,6 +29,7 @@ COLUMNS_MAX = 2_048
 FEATURES_MAX = 4_096  # of a table, once categories are many
 SIDE_MAX = 256
 STEPS_MAX = 1_024
+NAMED_MAX = 20  # classes
 
 
 class RecipeRefused(ValueError):
@@ -67,6 +69,7 @@ class Recipe:
     white: float = 0.0
     sides: tuple[int, ...] = ()
     environment: str = ""
+    usual: str | None = None
     unknown: str | None = None
     threshold: float | None = None
 
@@ -140,7 +143,7 @@ FIELDS: Mapping[Form, Mapping[str, Field]] = {
 }
 LISTS = {Form.TEXT: ("vocabulary",), Form.ENVIRONMENT: ("environment",)}
 OPTIONAL: Mapping[str, Any] = {"season": 1, "white": 1.0}
-EVERYWHERE = ("unknown", "threshold")
+EVERYWHERE = ("usual", "unknown", "threshold")
 
 
 def read_recipe(raw: object, reader: Reader) -> Recipe | None:
@@ -193,6 +196,10 @@ def read_extras(given: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
         if wrong := name_refusal(given[key]):
             reader.refuse(join("recipe", key), wrong)
         found[key] = given[key]
+    if given.get("usual") is not None:
+        if given["usual"] != "" and (wrong := name_refusal(given["usual"])):
+            reader.refuse("recipe.usual", wrong)
+        found["usual"] = given["usual"]
     if given.get("threshold") is not None:
         found |= reader.fields(given, "recipe", {"threshold": Real(-1e30, 1e30)})
     if "vocabulary" in given:
@@ -251,7 +258,29 @@ def misfits_of_targets(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(path, "a target must be a number or a category")
     elif Kind.CATEGORY in kinds and len(recipe.targets) > 1:
         yield Problem(path, "a category can only be the one target; make the others ignored")
+    if wrong := usual_refusal(recipe):
+        yield Problem("recipe.usual", wrong)
     if recipe.kind is Form.SERIES and kinds != {Kind.NUMBER}:
         yield Problem(path, "a series needs a target that is a number")
     if recipe.kind is Form.ENVIRONMENT and kinds != {Kind.CATEGORY}:
         yield Problem(path, "an environment needs a target whose values are the actions")
+
+
+def usual_refusal(recipe: Recipe) -> str | None:
+    """Why no rows are usual by this name; classes that nobody saw yet may have any."""
+    if not recipe.usual:
+        return None
+    if not any(column.kind is Kind.CATEGORY for column in recipe.targets):
+        return "rows have no classes, so none is usual; leave it out"
+    if recipe.classes and recipe.usual not in recipe.classes:
+        known = ", ".join(recipe.classes[:NAMED_MAX])
+        return f"{shown(recipe.usual)} is none of the classes; they are: {known}"
+    return None
+
+
+def majority(classes: Sequence[str], counts: Sequence[int]) -> str:
+    """The class of more than half of the rows, or "" where there is none."""
+    if len(classes) < 2 or len(classes) != len(counts):
+        return ""
+    most = max(range(len(counts)), key=lambda number: counts[number])
+    return classes[most] if 2 * counts[most] > sum(counts) else ""
