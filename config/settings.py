@@ -6,6 +6,7 @@ Valkey whose sockets live in `DATA_DIR`.
 
 import os
 import secrets
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -193,6 +194,10 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 TRAINING_CHUNK_SECONDS = env.float("TRAINING_CHUNK_SECONDS", 2.0)
 TRAINING_LEASE_SECONDS = env.float("TRAINING_LEASE_SECONDS", 30.0)
 TRAINING_STALL_SECONDS = env.float("TRAINING_STALL_SECONDS", 900.0)  # more than a reader may take
+# What reads a file that people bring; where it is empty, the worker itself does, which is at once
+# there and would die with a file that kills its parser.
+TRAINING_READER = [sys.executable, "-m", "training.runner.reading"]
+TRAINING_READER_SECONDS = env.float("TRAINING_READER_SECONDS", 600.0)
 # How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
 # rounds, answers to idempotency keys. Models, measurements and money are kept for ever.
 RETENTION_DAYS = env.float("RETENTION_DAYS", 7.0)

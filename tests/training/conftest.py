@@ -4,15 +4,14 @@ import pytest
 
 from tests.training.searches import SHORT, SPACE
 from training.models import Search, Tier
-from training.runner import reading, uploads
 
 
 @pytest.fixture
-def in_this_process(monkeypatch) -> None:
+def in_this_process(settings) -> None:
     """Files are read without a process of their own, which would take two seconds a file; that
     process has tests of its own.
     """
-    monkeypatch.setattr(uploads, "run", lambda folder, *, on_wait: reading.work(folder))
+    settings.TRAINING_READER = []
 
 
 @pytest.fixture

@@ -76,16 +76,12 @@ def test_a_preview_shows_rows_of_one_part(digits):
     assert preview[0].values == rows.features[preview[0].number].tolist()
 
 
-def test_a_dataset_that_another_worker_took_meanwhile_is_left_to_it(db, monkeypatch):
+def test_a_dataset_that_another_worker_took_meanwhile_is_left_to_it(db):
     digits = training.add_bundled_dataset(slug="digits")
-    bundle = datasets.BUNDLES["digits"]()
-
-    def taken_meanwhile():
-        Dataset.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-        assert leases.claim(Dataset, str(digits.pk)).attempt == 2
-        return bundle
-
-    monkeypatch.setitem(datasets.BUNDLES, "digits", taken_meanwhile)
-    datasets.prepare_dataset(str(digits.pk))
+    claimed = leases.claim(Dataset, str(digits.pk))
+    Dataset.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert leases.claim(Dataset, str(digits.pk)).attempt == 2
+    with pytest.raises(leases.LeaseLost):
+        datasets.prepare(claimed)
     digits.refresh_from_db()
     assert (digits.status, digits.sha256) == ("leased", "")

@@ -16,23 +16,14 @@ from PIL import Image
 from kernels.data import DataShape, Target, check_rows, check_targets
 from tests.training.uploads import damaged_files, schemas, tables
 from training.models import Dataset, Work
-from training.runner import blobs, datasets, leases, reading, uploads
+from training.runner import blobs, datasets, leases, uploads
 from training.runner.recipes import Recipe, encode_rows, feature_names, shape_of
 from training.runner.rows import Part, Rows, unpack
 
 
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Reads here what a process of its own reads else, which takes seconds to import its parsers.
-
-    What that process is for is tested below, with it.
-    """
-    monkeypatch.setattr(uploads, "run", lambda folder, *, on_wait: reading.work(folder))
-
-
-def bring(owner, content: bytes, kind: str, **fields) -> Dataset:
-    """A dataset as an upload leaves it, and then prepared."""
-    dataset = Dataset.objects.create(
+def brought(owner, content: bytes, kind: str, **fields) -> Dataset:
+    """A dataset as an upload leaves it."""
+    return Dataset.objects.create(
         owner=owner,
         slug=f"brought-{secrets.token_hex(8)}",
         name="Brought",
@@ -41,6 +32,11 @@ def bring(owner, content: bytes, kind: str, **fields) -> Dataset:
         upload_name=f"mine.{kind}",
         **fields,
     )
+
+
+def bring(owner, content: bytes, kind: str, **fields) -> Dataset:
+    """The same, prepared."""
+    dataset = brought(owner, content, kind, **fields)
     datasets.prepare_dataset(str(dataset.pk))
     dataset.refresh_from_db()
     return dataset
@@ -220,22 +216,22 @@ def test_a_schema_that_does_not_fit_the_file_fails_with_the_column(alice, in_thi
     assert "has no column 'height'; it has: id, width" in dataset.error_message
 
 
-def test_a_file_that_kills_its_reader_kills_only_that(alice, monkeypatch):
-    monkeypatch.setattr(uploads, "READER", [sys.executable, "-c", "import os; os.abort()"])
+def test_a_file_that_kills_its_reader_kills_only_that(alice, settings):
+    settings.TRAINING_READER = [sys.executable, "-c", "import os; os.abort()"]
     dataset = bring(alice, flowers(), "csv")
     assert (dataset.status, dataset.error_code) == (Work.Status.FAILED, "reader_died")
     assert "signal 6" in dataset.error_message
 
 
-def test_a_file_that_takes_for_ever_is_given_up_and_keeps_its_lease_meanwhile(alice, monkeypatch):
+def test_a_file_that_takes_for_ever_is_given_up_and_its_lease_is_kept_meanwhile(tmp_path, settings):
     """Waits for two seconds of a reader that would sleep for ever."""
-    renewed = []
-    monkeypatch.setattr(uploads, "READER", [sys.executable, "-c", "import time; time.sleep(99)"])
-    monkeypatch.setattr(uploads, "SECONDS_MAX", 1)
-    monkeypatch.setattr(leases, "renew", renewed.append)
-    dataset = bring(alice, flowers(), "csv")
-    assert (dataset.status, dataset.error_code) == (Work.Status.FAILED, "too_slow")
-    assert len(renewed) >= 2
+    settings.TRAINING_READER = [sys.executable, "-c", "import time; time.sleep(99)"]
+    settings.TRAINING_READER_SECONDS = 1
+    waits = []
+    with pytest.raises(leases.WorkFault, match="within 1 s") as fault:
+        uploads.run(tmp_path, on_wait=lambda: waits.append(1))
+    assert fault.value.code == "too_slow"
+    assert len(waits) >= 1
 
 
 def test_a_file_that_was_altered_on_our_side_is_not_read(alice, settings):
@@ -248,19 +244,16 @@ def test_a_file_that_was_altered_on_our_side_is_not_read(alice, settings):
     assert "Bring the file again" in dataset.error_message
 
 
-def test_a_file_that_another_worker_took_meanwhile_is_left_to_it(
-    alice, in_this_process, monkeypatch
-):
-    run = uploads.run
-
-    def taken_meanwhile(folder, *, on_wait):
-        run(folder, on_wait=on_wait)
-        Dataset.objects.update(attempt=7)
-
-    monkeypatch.setattr(uploads, "run", taken_meanwhile)
-    dataset = bring(alice, flowers(), "csv")
-    assert (dataset.status, dataset.sha256) == (Work.Status.RUNNING, "")
-    assert leases.claim(Dataset, str(dataset.pk)) is None
+def test_a_file_that_another_worker_took_meanwhile_is_left_to_it(alice, in_this_process, tmp_path):
+    dataset = brought(alice, flowers(), "csv")
+    claimed = leases.claim(Dataset, str(dataset.pk))
+    uploads.fetch(claimed.upload_sha256, tmp_path / "upload")
+    fields = uploads.read(claimed, tmp_path)
+    Dataset.objects.update(attempt=7)
+    with pytest.raises(leases.LeaseLost):
+        uploads.store(claimed, (tmp_path / "rows.safetensors").read_bytes(), fields)
+    dataset.refresh_from_db()
+    assert (dataset.attempt, dataset.sha256) == (7, "")
 
 
 # Files and schemas from anywhere

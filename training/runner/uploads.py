@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,12 +21,10 @@ from django.db.models.functions import Now
 
 from governance import services as governance
 from training.models import Dataset, Work
-from training.runner import blobs, leases
+from training.runner import blobs, leases, reading
 from training.runner.caps import caps_of
 
 log = structlog.get_logger()
-READER = [sys.executable, "-m", "training.runner.reading"]
-SECONDS_MAX = 600
 PIECE_BYTES = 2**20
 WORDS_BYTES = 2_000  # of what a reader says as it dies
 # What a reader needs of our environment. Threads are one each: workers share the machine.
@@ -108,11 +105,14 @@ def run(folder: Path, *, on_wait: Callable[[], None]) -> None:
 
     Raises WorkFault where it ends without an answer.
     """
+    if not settings.TRAINING_READER:
+        reading.work(folder)
+        return
     environment = {name: os.environ[name] for name in KEPT if name in os.environ} | THREADS
     with (
         (folder / "complaint").open("wb") as complaint,
         subprocess.Popen(  # noqa: S603  # our own module, our own folder
-            [*READER, str(folder)],
+            [*settings.TRAINING_READER, str(folder)],
             cwd=settings.BASE_DIR,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -136,7 +136,8 @@ def run(folder: Path, *, on_wait: Callable[[], None]) -> None:
 
 
 def wait(process: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
+    seconds_max = settings.TRAINING_READER_SECONDS
+    deadline = time.monotonic() + seconds_max
     while True:
         try:
             process.wait(timeout=1)
@@ -146,7 +147,7 @@ def wait(process: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> None:
             return
         if time.monotonic() > deadline:
             raise leases.WorkFault(
-                "too_slow", f"The file was not read within {SECONDS_MAX} s; bring fewer rows."
+                "too_slow", f"The file was not read within {seconds_max:g} s; bring fewer rows."
             )
 
 
