@@ -11,7 +11,7 @@ from kernels import build
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Job, Model, Reproduction, Tier, Work
-from training.runner import chunks, leases, reproductions, sweeps, validations
+from training.runner import blobs, chunks, leases, reproductions, sweeps, validations
 
 
 def finish(reproduction: Reproduction) -> Reproduction:
@@ -258,3 +258,14 @@ def test_an_old_kernel_of_another_table_is_refused(old_kernel):
     (old / "dispatch.h").write_text("// other numbers\n")
     with pytest.raises(build.ModuleUnknown, match="another table of instructions"):
         build.module_of(kernel_hash)
+
+
+def test_the_file_of_a_reproduction_is_not_swept_away(again):
+    chunks.run_job(str(again.job_id))
+    other = blobs.put(b"what came out when it did not come out the same")
+    Reproduction.objects.filter(pk=again.pk).update(sha256=other)
+    sweeps.forget_blob(other, is_named=lambda _: False)
+    assert blobs.is_whole(other)
+    Reproduction.objects.filter(pk=again.pk).update(sha256="")
+    sweeps.forget_blob(other, is_named=lambda _: False)
+    assert not blobs.is_whole(other)

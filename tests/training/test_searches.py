@@ -198,6 +198,28 @@ def test_alice_cancels_and_the_running_trial_ends_with_its_money(asked, alice):
         training.cancel_search(actor=alice, search=search)
 
 
+def test_nothing_is_written_of_a_trial_once_its_search_is_cancelled(asked, alice):
+    search = training.start_search(**asked)
+    searches.advance_search(str(search.pk))
+    chunks.run_job(str(search.trials.get().job_id))
+    (trial,) = trials.contest_of(search).trials  # as a worker saw it just before
+    Search.objects.filter(pk=search.pk).update(status=Work.Status.CANCELLED)
+    trials.measure(search, trial)
+    trial.refresh_from_db()
+    assert (trial.state, trial.value) == (Trial.State.ASKED, None)
+
+
+def test_a_trial_that_was_done_when_alice_cancelled_keeps_its_value(asked, alice):
+    search = training.start_search(**asked)
+    searches.advance_search(str(search.pk))
+    chunks.run_job(str(search.trials.get().job_id))
+    training.cancel_search(actor=alice, search=search)
+    trial = search.trials.get()
+    assert trial.job.status == Work.Status.DONE
+    assert trial.state == Trial.State.TOLD
+    assert trial.value == trial.job.points.last().validation_loss
+
+
 def test_the_end_of_a_trial_wakes_its_search(
     asked, monkeypatch, django_capture_on_commit_callbacks
 ):

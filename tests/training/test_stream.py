@@ -89,7 +89,12 @@ def test_a_stream_is_never_kept_by_anything_between(ask, alice):
 
 def test_a_person_with_too_many_tabs_goes_on_polling(ask, alice, monkeypatch):
     monkeypatch.setitem(streams.OPEN, alice.pk, streams.STREAMS_OF_ONE_MAX)
-    assert ask(alice).content.decode() == streams.OVER
+    answer = ask(alice)
+
+    async def told():
+        return b"".join([part async for part in answer.streaming_content]).decode()
+
+    assert async_to_sync(told)() == streams.OVER
 
 
 def test_without_an_asgi_server_pages_go_on_polling(client, alice, job):
@@ -103,3 +108,20 @@ def test_a_stranger_hears_nothing(client, job, mallory):
     assert client.get(where).status_code == 302
     client.force_login(mallory)
     assert client.get(where).status_code == 404
+
+
+def test_two_tabs_that_come_at_once_do_not_share_the_last_place(ask, alice, job, monkeypatch):
+    monkeypatch.setattr(streams, "STREAMS_OF_ONE_MAX", 1)
+    first, second = ask(alice), ask(alice)  # both have been let in, and neither has begun
+
+    async def begin_both():
+        told = [aiter(each.streaming_content) for each in (first, second)]
+        found = [await anext(each) for each in told]
+        for each in (first, second):
+            await each._iterator.aclose()  # as the server does where a browser goes away
+        return [part.decode() for part in found]
+
+    told = async_to_sync(begin_both)()
+    assert told[0].startswith("event: change")
+    assert told[1] == streams.OVER
+    assert not +streams.OPEN

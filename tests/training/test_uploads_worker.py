@@ -16,7 +16,7 @@ from PIL import Image
 from kernels.data import DataShape, Target, check_rows, check_targets
 from tests.training.uploads import damaged_files, schemas, tables
 from training.models import Dataset, Work
-from training.runner import blobs, datasets, leases, uploads
+from training.runner import blobs, caps, datasets, leases, uploads
 from training.runner.recipes import Recipe, encode_rows, feature_names, shape_of
 from training.runner.rows import Part, Rows, unpack
 
@@ -312,3 +312,18 @@ def test_mallory_brings_anything_and_it_is_stored_whole_or_refused(alice, in_thi
 def test_mallory_brings_ten_thousand_files_and_schemas(alice, in_this_process, data):
     """7,000 files, and a schema for each that is taken."""
     bring_anything(alice, data)
+
+
+def test_rows_take_room_as_files_do(alice, in_this_process, monkeypatch):
+    whole = bring(alice, flowers(), "csv", upload_bytes=len(flowers()))
+    assert whole.size_bytes > 1_000
+    room = 2 * (len(flowers()) + whole.size_bytes)
+    for total_bytes, status in ((room, Work.Status.DONE), (room - 1, Work.Status.FAILED)):
+        for plan, wide in caps.CAPS.items():
+            limits = vars(wide) | {"total_bytes": total_bytes}
+            monkeypatch.setitem(caps.CAPS, plan, caps.Caps(**limits))
+        found = bring(alice, flowers(), "csv", upload_bytes=len(flowers()))
+        assert found.status == status
+        found.delete() if status == Work.Status.DONE else None
+    assert (found.error_code, found.sha256, found.size_bytes) == ("cap_reached", "", 0)
+    assert f"{whole.size_bytes - 1:,} left. Delete a dataset" in found.error_message

@@ -4,9 +4,11 @@ split, stored and counted.
 Imported by workers only: scikit-learn takes a second and 150 MB.
 """
 
+import hashlib
 from typing import Any
 
 import numpy as np
+from django.db import transaction
 from django.db.models.functions import Now
 from numpy.typing import NDArray
 
@@ -40,27 +42,40 @@ def prepare_bundle(dataset: Dataset) -> None:
     parts = parts_of(bundle, seed=dataset.split_seed)
     beat(1)
     content = pack(Rows(bundle.features, bundle.targets, parts))
-    leases.write(
-        dataset,
-        status=Work.Status.DONE,
-        lease_until=None,
-        finished_at=Now(),
-        sha256=blobs.put(content),
-        size_bytes=len(content),
-        rows=len(parts),
-        columns=len(bundle.feature_names) or bundle.shape.features,
-        features=bundle.feature_names,
-        classes=bundle.classes,
-        class_balance=class_balance(bundle),
-        image_shape=bundle.image_shape,
-        shape=bundle.shape.to_json(),
-        recipe=with_usual(bundle.recipe, bundle.targets).to_json(),
-        split=bundle.split,
-        report=report_of_bundle(bundle, parts),
-        train_rows=int((parts == Part.TRAIN).sum()),
-        validation_rows=int((parts == Part.VALIDATION).sum()),
-        test_rows=int((parts == Part.TEST).sum()),
-    )
+    fields = fields_of(bundle, parts)
+    beat(2)
+    sha256 = hashlib.sha256(content).hexdigest()
+    with transaction.atomic():
+        blobs.lock(sha256)
+        blobs.put(content)
+        leases.write(
+            dataset,
+            status=Work.Status.DONE,
+            lease_until=None,
+            finished_at=Now(),
+            sha256=sha256,
+            size_bytes=len(content),
+            **fields,
+        )
+
+
+def fields_of(bundle: Bundle, parts: NDArray[np.int8]) -> dict[str, Any]:
+    """Of the row, what its rows say."""
+    return {
+        "rows": len(parts),
+        "columns": len(bundle.feature_names) or bundle.shape.features,
+        "features": bundle.feature_names,
+        "classes": bundle.classes,
+        "class_balance": class_balance(bundle),
+        "image_shape": bundle.image_shape,
+        "shape": bundle.shape.to_json(),
+        "recipe": with_usual(bundle.recipe, bundle.targets).to_json(),
+        "split": bundle.split,
+        "report": report_of_bundle(bundle, parts),
+        "train_rows": int((parts == Part.TRAIN).sum()),
+        "validation_rows": int((parts == Part.VALIDATION).sum()),
+        "test_rows": int((parts == Part.TEST).sum()),
+    }
 
 
 def parts_of(bundle: Bundle, *, seed: int) -> NDArray[np.int8]:

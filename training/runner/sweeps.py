@@ -88,7 +88,7 @@ def forget_checkpoints() -> None:
 def forget_blob(sha256: str, *, is_named: Callable[[str], bool]) -> None:
     """Delete the bytes unless a row of training names them, or one that the caller knows."""
     blobs.lock(sha256)
-    kinds = (Dataset, Model, Checkpoint, Export)
+    kinds = (Dataset, Model, Checkpoint, Export, Reproduction)
     rows = [kind._default_manager.filter(sha256=sha256) for kind in kinds]
     rows.append(Dataset.objects.filter(upload_sha256=sha256))
     if not is_named(sha256) and not any(found.exists() for found in rows):

@@ -86,14 +86,21 @@ def contest_of(search: Search) -> Contest:
 
 
 def measure(search: Search, trial: Trial) -> None:
-    """Write down what a trial's job came to, when it is over; in the caller's transaction."""
+    """Write down what a trial's job came to, when it is over; in the caller's transaction.
+
+    The row itself is asked whether it is still wanted: a cancelled search writes nothing more.
+    """
     job = trial.job
     if trial.state != Trial.State.ASKED or job is None or not job.is_over:
         return
     last = job.points.last() if job.status == Work.Status.DONE else None
-    trial.value = getattr(last, search.objective, None)
-    trial.state = Trial.State.FAILED if trial.value is None else Trial.State.TOLD
-    trial.save(update_fields=["value", "state"])
+    value = getattr(last, search.objective, None)
+    state = Trial.State.FAILED if value is None else Trial.State.TOLD
+    wanted = Trial.objects.filter(
+        pk=trial.pk, state=Trial.State.ASKED, search__status__in=Work.OPEN
+    )
+    if wanted.update(value=value, state=state):
+        trial.value, trial.state = value, state
 
 
 @dataclass(frozen=True, kw_only=True)

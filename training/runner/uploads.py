@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Sum
 from django.db.models.functions import Now
 
 from governance import services as governance
@@ -151,13 +152,33 @@ def wait(process: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> None:
             )
 
 
+def require_room(dataset: Dataset, size_bytes: int) -> None:
+    """As a file takes room, so do the rows that are made of it: a small file may become many."""
+    if dataset.owner_id is None:
+        return
+    governance.take_turn(f"datasets/{dataset.owner_id}")  # as who brings another file waits for it
+    caps = caps_of(dataset.owner_id)
+    others = Dataset.objects.filter(owner=dataset.owner_id).exclude(pk=dataset.pk)
+    used = others.aggregate(sum=Sum(F("upload_bytes") + F("size_bytes")))["sum"] or 0
+    left = caps.total_bytes - used - dataset.upload_bytes
+    if size_bytes > left:
+        raise leases.WorkFault(
+            "cap_reached",
+            f"file: its rows take {size_bytes:,} bytes as they are stored; your plan keeps "
+            f"{caps.total_bytes:,} bytes of data and you have {max(left, 0):,} left. Delete a "
+            "dataset, or bring fewer rows or columns.",
+        )
+
+
 def how_it_ended(returncode: int) -> str:
     return f"signal {-returncode}" if returncode < 0 else f"code {returncode}"
 
 
 def store(dataset: Dataset, content: bytes, fields: dict[str, Any]) -> None:
+    """Raises WorkFault where the rows are more than the plan of their owner keeps."""
     sha256 = hashlib.sha256(content).hexdigest()
     with transaction.atomic():
+        require_room(dataset, len(content))
         blobs.lock(sha256)
         blobs.put(content)
         leases.write(

@@ -152,21 +152,17 @@ def require_space(
 @transaction.atomic
 def cancel_search(*, actor: User, search: Search) -> Search:
     """Stop a search and the trial that runs; measured trials, and their models, stay."""
-    cancelled = (
-        Search.objects.of(actor)
-        .filter(pk=search.pk, status__in=Work.OPEN)
-        .update(status=Work.Status.CANCELLED, lease_until=None, finished_at=Now())
-    )
-    if not cancelled:
+    held = Search.objects.of(actor).filter(pk=search.pk, status__in=Work.OPEN).select_for_update()
+    if held.first() is None:
         raise SearchIsOver("This search is already over; there is nothing to cancel.")
-    search.refresh_from_db()
-    asked = search.trials.filter(state=Trial.State.ASKED).select_related("job")
-    for trial in asked:
-        if trial.job is not None:
-            with suppress(JobIsOver):  # it ended a moment ago, by itself
+    for trial in search.trials.filter(state=Trial.State.ASKED).select_related("job"):
+        trials.measure(search, trial)  # if it ended a moment ago, by itself
+        if trial.job is not None and trial.state == Trial.State.ASKED:
+            with suppress(JobIsOver):
                 cancel_job(actor=actor, job=trial.job)
-        trial.state = Trial.State.FAILED
-        trial.save(update_fields=["state"])
+    search.trials.filter(state=Trial.State.ASKED).update(state=Trial.State.FAILED)
+    held.update(status=Work.Status.CANCELLED, lease_until=None, finished_at=Now())
+    search.refresh_from_db()
     governance.record(actor=actor, verb="cancel_search", subject=search)
     return search
 

@@ -42,15 +42,19 @@ OPEN: Counter[uuid.UUID] = Counter()  # by person; one event loop, so nobody cou
 async def job_stream(request: HttpRequest, job_id: uuid.UUID) -> HttpResponseBase:
     user = await request.auser()
     found = await aget_object_or_404(Job, owner=user.pk, pk=job_id)
-    is_full = OPEN.total() >= STREAMS_MAX or OPEN[found.owner_id] >= STREAMS_OF_ONE_MAX
     # A thread of another server would do nothing else.
-    if is_full or not isinstance(request, ASGIRequest):
+    if not isinstance(request, ASGIRequest):
         return HttpResponse(OVER, content_type=CONTENT_TYPE, headers=UNKEPT)
     return StreamingHttpResponse(follow(found), content_type=CONTENT_TYPE, headers=UNKEPT)
 
 
 async def follow(job: Job) -> AsyncIterator[str]:
-    """A `change` with each new version, and `over` at the end of the job."""
+    """A `change` with each new version, and `over` at the end of the job, or at once where there is
+    no room: it is looked for and taken without waiting in between, so that nobody comes between.
+    """
+    if OPEN.total() >= STREAMS_MAX or OPEN[job.owner_id] >= STREAMS_OF_ONE_MAX:
+        yield OVER
+        return
     OPEN[job.owner_id] += 1
     try:
         ends_at = time.monotonic() + STREAM_SECONDS
