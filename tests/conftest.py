@@ -174,12 +174,25 @@ def job(alice: User, digits: Dataset) -> Job:
 
 
 @pytest.fixture
-def model(job: Job) -> Model:
-    """alice's model, trained and measured."""
+def trained(job: Job) -> Model:
+    """alice's model as its training left it; its validation waits.
+
+    For tests that read no figure of it: to measure everything takes most of a second.
+    """
     chunks.run_job(str(job.pk))
-    model = Model.objects.get(job=job)
-    validations.validate_model(str(model.validations.get().pk))
-    return model
+    return Model.objects.get(job=job)
+
+
+@pytest.fixture
+def measured(trained: Model) -> None:
+    """Gives it every figure."""
+    validations.validate_model(str(trained.validations.get().pk))
+
+
+@pytest.fixture
+def model(trained: Model, measured: None) -> Model:
+    """alice's model, trained and measured."""
+    return trained
 
 
 @pytest.fixture

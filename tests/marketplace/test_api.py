@@ -255,14 +255,12 @@ def test_hostile_json_is_a_problem_and_never_a_fault_of_ours(
     assert len(answer.content) < 50_000
 
 
-@pytest.mark.parametrize(
-    "config",
-    [{"name": "a\0"}, {"name": "\ud800"}, {"\ud800": "x"}, {"name": 1}, {"name": "x" * 81}],
-)
-def test_a_deployment_is_named_by_text_that_can_be_kept(api, bob, template, config):
+def test_a_deployment_is_named_by_text_that_can_be_kept(api, bob, template):
     marketplace.buy_template(buyer=bob, template=template)
     address = f"/api/v1/templates/{template.pk}/deployments"
-    assert api(bob)("POST", address, {"custom_config": config}).status_code == 400
+    for config in ({"name": "a\0"}, {"name": "\ud800"}, {"\ud800": "x"}, {"name": 1}):
+        assert api(bob)("POST", address, {"custom_config": config}).status_code == 400
+    assert api(bob)("POST", address, {"custom_config": {"name": "x" * 81}}).status_code == 400
     assert api(bob)("POST", address, {"custom_config": {"name": "Döner 🥙"}}).status_code == 201
 
 

@@ -100,19 +100,16 @@ def test_bob_buys_deploys_and_predicts_by_forms_alone(as_bob, bob, template, dig
     assert marketplace.usage(deployment).calls == 2
 
 
-@pytest.mark.parametrize(
-    ("posted", "fault"),
-    [
+def test_what_cannot_be_predicted_is_explained_beside_the_form(as_bob, deployment):
+    for posted, fault in [
         ({}, "Draw something, pick a row"),
         ({"pixels": "1,2,x"}, "could not convert"),
         ({"pixels": "1,2,3"}, "must be 64 values"),
         ({"row": "99999"}, "not between 0 and 1796"),
-    ],
-)
-def test_what_cannot_be_predicted_is_explained_beside_the_form(as_bob, deployment, posted, fault):
-    page = as_bob.post(deployment.get_absolute_url(), posted)
-    assert page.status_code == 200
-    assert fault in text(page)
+    ]:
+        page = as_bob.post(deployment.get_absolute_url(), posted)
+        assert page.status_code == 200
+        assert fault in text(page)
     assert marketplace.usage(deployment).calls == 0
 
 

@@ -16,6 +16,12 @@ from training.runner import blobs, chunks, datasets, validations
 from training.runner.rows import Part, unpack
 
 
+@pytest.fixture
+def model(trained):
+    """Nothing here reads a figure of it."""
+    return trained
+
+
 def network_like(model, *, epochs=2, hidden=32, rate=0.001):
     config = copy.deepcopy(model.job.config)
     config["architecture"]["layers"][1]["params"]["size"] = hidden

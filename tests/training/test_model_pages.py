@@ -20,6 +20,12 @@ from training.runner import blobs, chunks, exports, reproductions
 QUERIES_MAX = 28  # a sign-in that is noted down takes eight, a wallet one, each part one or two
 
 
+@pytest.fixture
+def model(trained):
+    """Few tests here read a figure of it: those ask for `measured`."""
+    return trained
+
+
 def text(response) -> str:
     return response.content.decode()
 
@@ -35,6 +41,7 @@ def page(client, alice, model) -> str:
     return text(client.get(model.get_absolute_url()))
 
 
+@pytest.mark.usefixtures("measured")
 def test_the_page_shows_all_that_is_known(page, model, digits):
     for words in (
         "Measured on 270 rows",
@@ -60,6 +67,7 @@ def test_the_page_shows_all_that_is_known(page, model, digits):
     assert "http-equiv" not in page
 
 
+@pytest.mark.usefixtures("measured")
 def test_the_list_shows_what_each_is_worth(client, alice, model):
     client.force_login(alice)
     page = text(client.get("/models/"))

@@ -13,6 +13,12 @@ from training.models import Work
 from training.runner import blobs, networks, tiers, validations, walls
 
 
+@pytest.fixture
+def model(trained):
+    """Nothing here reads a figure of it."""
+    return trained
+
+
 def test_a_model_names_the_digit_and_how_sure_it_is(model, digits):
     row = training.preview_rows(dataset=digits, count=1, part=training.Part.TEST)[0]
     answer = training.predict(model=model, rows=[row.values])[0]

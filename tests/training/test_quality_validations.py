@@ -107,13 +107,13 @@ def test_a_kind_measures_only_what_it_says(model, alice, kind, has, has_not):
         (["performance"], "performance"),
     ],
 )
-def test_the_original_names_of_tests_say_the_kind(model, alice, names, kind):
-    assert training.validate_model(actor=alice, model=model, tests=names).kind == kind
+def test_the_original_names_of_tests_say_the_kind(trained, alice, names, kind):
+    assert training.validate_model(actor=alice, model=trained, tests=names).kind == kind
 
 
-def test_a_test_that_nobody_knows_is_named(model, alice):
+def test_a_test_that_nobody_knows_is_named(trained, alice):
     with pytest.raises(training.InvalidValidation, match="'charm' is not one of performance"):
-        training.validate_model(actor=alice, model=model, tests=["charm"])
+        training.validate_model(actor=alice, model=trained, tests=["charm"])
 
 
 def test_noise_and_attacks_cost_accuracy_and_nonsense_is_refused(model):
@@ -241,15 +241,15 @@ def test_folds_train_again_on_other_rows(alice):
 
 
 @pytest.mark.parametrize("folds", [1, 11])
-def test_as_many_folds_as_are_fair(model, alice, folds):
+def test_as_many_folds_as_are_fair(trained, alice, folds):
     with pytest.raises(training.InvalidValidation, match="2 to 10"):
-        training.validate_model(actor=alice, model=model, folds=folds)
+        training.validate_model(actor=alice, model=trained, folds=folds)
 
 
-def test_long_trainings_are_not_folded(model, alice):
-    model.job.compute_seconds = 100
+def test_long_trainings_are_not_folded(trained, alice):
+    trained.job.compute_seconds = 100
     with pytest.raises(training.InvalidValidation, match="about 300 s; at most 120 s"):
-        training.validate_model(actor=alice, model=model, folds=3)
+        training.validate_model(actor=alice, model=trained, folds=3)
 
 
 # Groups
@@ -377,11 +377,11 @@ def test_the_page_shows_figures_with_what_bounds_them(client, alice, model):
     assert model.validations.get().receipt["dataset_sha256"] in page
 
 
-def test_a_kind_that_does_not_exist_is_refused_on_the_page(client, alice, model):
+def test_a_kind_that_does_not_exist_is_refused_on_the_page(client, alice, trained):
     client.force_login(alice)
-    answer = client.post(reverse("training:validate_model", args=[model.pk]), {"kind": "charm"})
+    answer = client.post(reverse("training:validate_model", args=[trained.pk]), {"kind": "charm"})
     assert answer.status_code == 422
-    assert model.validations.count() == 1
+    assert trained.validations.count() == 1
 
 
 def test_a_file_that_was_made_of_the_model_must_be_clean_too(model):

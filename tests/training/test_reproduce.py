@@ -14,6 +14,12 @@ from training.models import Job, Model, Reproduction, Tier, Work
 from training.runner import blobs, chunks, leases, reproductions, sweeps, validations
 
 
+@pytest.fixture
+def model(trained):
+    """Few tests here read a figure of it: those ask for `measured`."""
+    return trained
+
+
 def finish(reproduction: Reproduction) -> Reproduction:
     """What the worker does until there is an answer."""
     chunks.run_job(str(reproduction.job_id))
@@ -36,6 +42,7 @@ def again(alice, model) -> Reproduction:
     return training.reproduce_model(actor=alice, model=model)
 
 
+@pytest.mark.usefixtures("measured")
 def test_the_same_comes_out_to_the_last_bit(alice, model, again):
     found = finish(again)
     assert found.status == Work.Status.DONE
@@ -86,6 +93,7 @@ def test_a_weight_that_differs_is_named(model, again):
     assert found.differences[0]["found"] == found.weights_sha256
 
 
+@pytest.mark.usefixtures("measured")
 def test_a_figure_that_was_made_up_is_named(model, again):
     with without_walls():
         model.validations.update(accuracy=1.0, metrics={})
