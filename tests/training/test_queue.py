@@ -10,9 +10,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from billing import services as billing
-from kernels.limits import OutOfMemory
-from kernels.trainer import NonFinite
 from tests.conftest import SMALL
+from tests.training.outages import database_fails_at
 from training import services as training
 from training import tasks
 from training.models import Job, Model, Tier, Work
@@ -147,27 +146,18 @@ def test_the_end_of_a_job_wakes_the_next_of_its_owner(
 # What is tried again, and what never
 
 
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [
-        (OutOfMemory("memory: the tape needs 200 MB"), "out_of_memory"),
-        (NonFinite(3, "the loss"), "non_finite"),
-    ],
-)
-def test_out_of_memory_and_non_finite_are_never_tried_again(job, alice, monkeypatch, fault, code):
-    before = billing.available_microcredits(alice) + job.quote_microcredits
-
-    def broken(job):
-        raise fault
-
-    monkeypatch.setattr(chunks, "start", broken)
-    chunks.run_job(str(job.pk))
+def test_a_job_that_needs_more_memory_than_there_is_is_never_tried_again(alice, digits):
+    buy_credits(alice)
+    before = billing.available_microcredits(alice)
+    wide = {"type": "feedforward", "layers": [{"type": "dense", "units": 3_000}] * 2}
+    config = SMALL | {"architecture": wide, "training": SMALL["training"] | {"epochs": 1}}
+    job = training.submit_job(owner=alice, dataset=digits, config=config, tier=Tier.MEDIUM)
+    Job.objects.filter(pk=job.pk).update(tier=Tier.NANO)
+    for _ in range(2):
+        chunks.run_job(str(job.pk))
     job.refresh_from_db()
-    assert (job.status, job.error_code, job.attempt) == (Work.Status.FAILED, code, 1)
+    assert (job.status, job.error_code, job.attempt) == (Work.Status.FAILED, "out_of_memory", 1)
     assert billing.available_microcredits(alice) == before
-    monkeypatch.undo()
-    chunks.run_job(str(job.pk))
-    assert not Model.objects.exists()
 
 
 def test_a_config_that_became_bad_is_never_tried_again(job, alice):
@@ -180,15 +170,8 @@ def test_a_config_that_became_bad_is_never_tried_again(job, alice):
     assert billing.available_microcredits(alice) == before
 
 
-@pytest.mark.parametrize(
-    "hiccup", [OperationalError("the connection is lost"), BrokerError("gone")]
-)
-def test_a_hiccup_of_database_or_broker_is_tried_again(job, monkeypatch, hiccup):
-    def broken(job):
-        raise hiccup
-
-    with monkeypatch.context() as patch, pytest.raises(type(hiccup)):
-        patch.setattr(chunks, "start", broken)
+def test_a_hiccup_of_the_database_is_tried_again(job):
+    with database_fails_at("training_model"), pytest.raises(OperationalError, match="disk is full"):
         chunks.run_job(str(job.pk))
     job.refresh_from_db()
     assert not job.is_over

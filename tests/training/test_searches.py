@@ -1,12 +1,13 @@
 """What a person may expect of a search for settings."""
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from billing import services as billing
 from governance.models import AuditEntry
 from governance.services import NotAllowed
 from tests.conftest import SMALL
+from tests.training.outages import database_fails_at
 from tests.training.searches import RATE, SHORT, WIDTH
 from training import services as training
 from training.models import Dataset, Job, Search, Tier, Trial, Work
@@ -134,18 +135,13 @@ def test_a_trial_that_runs_is_waited_for_and_none_is_placed_beside_it(asked):
     assert (search.status, search.lease_until) == (Work.Status.RUNNING, None)
 
 
-def test_a_worker_that_dies_in_a_step_leaves_no_trace_of_it(asked, alice, monkeypatch):
+def test_a_step_that_fails_leaves_no_trace_of_it(asked, alice):
     straight = told(run(training.start_search(**asked)))
     search = training.start_search(**asked)
     before = billing.available_microcredits(alice)
     jobs = Job.objects.count()
-
-    def dies(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(searches.leases, "write", dies)  # after the trial, its job and its hold
-        patch.setattr(searches.leases, "renew", lambda work: None)
+    # After the job and its hold.
+    with database_fails_at("training_trial"), pytest.raises(OperationalError, match="disk is full"):
         searches.advance_search(str(search.pk))
     assert not search.trials.exists()
     assert Job.objects.count() == jobs
