@@ -18,6 +18,7 @@ from training.runner import blobs
 from training.runner.quotes import InvalidConfig
 from training.runner.rows import Part, Rows, read_arrays, unpack
 
+SEEN_SHARE_MAX = 0.01  # of rows; a few happen to be alike in any two datasets
 DIGEST_BYTES = 16
 ROWS_AT_ONCE = 4_096
 
@@ -152,6 +153,27 @@ def seen_test_rows(
         "share": count / max(len(test), 1),
         "not_compared": not_compared,
     }
+
+
+def acquainted(
+    parent: Model, dataset: Dataset, rows: Rows, *, beat: Callable[[int], object]
+) -> Model | None:
+    """The first ancestor that was shown some of these rows of a dataset: of the same file, or more
+    than happen to be alike in any two datasets.
+    """
+    digests: set[bytes] = set()
+    for model in ancestors(parent):
+        before = model.job.dataset
+        if before.sha256 == dataset.sha256 or is_of_one_file(before, dataset):
+            return model
+        old = unpack(blobs.get(before.sha256))
+        if width(old) != width(rows):
+            continue
+        digests = digests or set(row_digests(rows, beat))
+        shown = set(row_digests(old.take(np.flatnonzero(old.parts != Part.TEST)), beat))
+        if len(digests & shown) > SEEN_SHARE_MAX * len(digests):
+            return model
+    return None
 
 
 def width(rows: Rows) -> tuple[int, str]:

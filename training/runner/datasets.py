@@ -41,7 +41,7 @@ def prepare_bundle(dataset: Dataset) -> None:
     beat(0)
     parts = parts_of(bundle, seed=dataset.split_seed)
     beat(1)
-    content = pack(Rows(bundle.features, bundle.targets, parts))
+    content = pack(Rows(bundle.features, bundle.targets, parts, split_by=bundle.split_by))
     fields = fields_of(bundle, parts)
     beat(2)
     sha256 = hashlib.sha256(content).hexdigest()

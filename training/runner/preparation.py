@@ -120,7 +120,8 @@ def prepare(
         features, targets = features[:, :-1], features[:, 1:]
     evidence = Evidence(found, raw, features, targets, parts, files_of(content))
     report = report_of(evidence) | {"groups": group_names}
-    return Prepared(Rows(features, targets, parts, groups), found, chosen, report)
+    split_by = split_numbers(found, raw, chosen, rows)
+    return Prepared(Rows(features, targets, parts, groups, split_by), found, chosen, report)
 
 
 def checked(recipe: Recipe) -> Recipe:
@@ -221,6 +222,24 @@ def parts_of(
         order=order_of(recipe, raw, column) if split.kind is SplitKind.TIME and column else None,
         groups=[str(value) for value in raw[column]] if column else None,
     )
+
+
+def split_numbers(
+    recipe: Recipe, raw: Columns, split: Split, rows: int
+) -> NDArray[np.int32] | None:
+    """What rows were split by, int32 [rows]: the number of the group of each, or its place in time;
+    None where each was drawn by itself.
+    """
+    if split.kind is SplitKind.GROUP:
+        groups = [str(value) for value in raw[split.column]]
+        return np.unique(groups, return_inverse=True)[1].astype(np.int32)
+    if split.kind is not SplitKind.TIME:
+        return None
+    places = np.arange(rows, dtype=np.int32)
+    if split.column:
+        ranked = np.argsort(order_of(recipe, raw, split.column), kind="stable")
+        places[ranked] = np.arange(rows, dtype=np.int32)
+    return places
 
 
 def role_of(kind: SplitKind) -> Role:

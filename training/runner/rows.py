@@ -2,7 +2,9 @@
 
 The file is safetensors (no pickle) with `features` [rows, *input], float32 or tokens as uint32,
 `targets` [rows, …] as `kernels.data` says for what is asked, `parts` int8 [rows], and where columns
-were declared sensitive `groups` int32 [rows, columns]. The part of each row is chosen once, when
+were declared sensitive `groups` int32 [rows, columns]. `split_by` int32 [rows] is there where rows
+hang together: the number of the group that each belongs to, or in a split by time its place. The
+part of each row is chosen once, when
 the dataset is prepared, and is covered by its SHA-256: all models of a dataset are tested on the
 same rows; none trains on them.
 """
@@ -31,12 +33,15 @@ class Part(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """features [rows, *input], targets [rows, …], parts int8 [rows], groups int32 [rows, k]."""
+    """features [rows, *input], targets [rows, …], parts int8 [rows], groups int32 [rows, k],
+    split_by int32 [rows].
+    """
 
     features: NDArray[Any]
     targets: NDArray[Any]
     parts: NDArray[np.int8]
     groups: NDArray[np.int32] | None = None
+    split_by: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -50,21 +55,25 @@ class Rows:
 
     def take(self, index: NDArray[np.intp]) -> "Rows":
         groups = None if self.groups is None else self.groups[index]
+        split_by = None if self.split_by is None else self.split_by[index]
         features = np.ascontiguousarray(self.features[index])
-        return Rows(features, self.targets[index], self.parts[index], groups)
+        return Rows(features, self.targets[index], self.parts[index], groups, split_by)
 
 
 def pack(rows: Rows) -> bytes:
     arrays = {"features": rows.features, "targets": rows.targets, "parts": rows.parts}
     if rows.groups is not None:
         arrays["groups"] = rows.groups
+    if rows.split_by is not None:
+        arrays["split_by"] = rows.split_by
     return safetensors.numpy.save(arrays)
 
 
 def unpack(content: bytes) -> Rows:
     tensors = safetensors.numpy.load(content)
     targets = tensors["targets" if "targets" in tensors else OLD_NAMES["targets"]]
-    return Rows(tensors["features"], targets, tensors["parts"], tensors.get("groups"))
+    groups, split_by = tensors.get("groups"), tensors.get("split_by")
+    return Rows(tensors["features"], targets, tensors["parts"], groups, split_by)
 
 
 def read_arrays(file: IO[bytes], *names: str) -> dict[str, NDArray[Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.models import Model, Validation, Work
+from training.runner.ancestry import SEEN_SHARE_MAX
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,6 @@ class Fault:
         return f"{self.what} {self.remedy}"
 
 
-SEEN_SHARE_MAX = 0.01  # of the test rows; a few rows happen to be alike in any two datasets
 AGAIN = "Have the model validated again, with everything (“comprehensive”)."
 
 

@@ -19,7 +19,7 @@ class Bundle:
     """features [rows, *input], float32 or tokens as uint32, as the recipe makes them of what people
     write; targets [rows, …] as `kernels.data` says for what is asked. `strata` int [rows] are
     spread evenly over the parts; `parts` int8 [rows] are given where rows must not be drawn one by
-    one.
+    one; `split_by` int32 [rows] are the numbers of the groups that they were drawn in.
     """
 
     features: NDArray[Any]
@@ -29,6 +29,7 @@ class Bundle:
     split: Mapping[str, Any] = field(default_factory=lambda: split_of("stratified"))
     strata: NDArray[Any] | None = None
     parts: NDArray[np.int8] | None = None
+    split_by: NDArray[np.int32] | None = None
 
     @property
     def shape(self) -> DataShape:

@@ -26,9 +26,14 @@ def stratified(strata: NDArray[Any], *, seed: int) -> NDArray[np.int8]:
     return marked(len(strata), validation, test)
 
 
+def numbered(groups: Sequence[str]) -> NDArray[np.int32]:
+    """The number of the group of each row, int32 [rows]."""
+    return np.unique(np.array(groups), return_inverse=True)[1].astype(np.int32)
+
+
 def grouped(groups: Sequence[str], *, seed: int) -> NDArray[np.int8]:
     """The part of each row, whole groups in one."""
-    numbers = np.unique(np.array(groups), return_inverse=True)[1]
+    numbers = numbered(groups)
     rows = np.arange(len(numbers))
 
     def drawn(size: float, of: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

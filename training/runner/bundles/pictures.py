@@ -34,6 +34,7 @@ def digit_pictures() -> Bundle:
     pictures = flat.features.reshape(-1, SIDE, SIDE, 1)
     parts = stratified(flat.targets, seed=0)
     trained = parts == Part.TRAIN
+    places = np.arange(len(pictures), dtype=np.int32)
     copies = moved(pictures[trained])
     recipe = Recipe(
         Form.IMAGES,
@@ -49,4 +50,5 @@ def digit_pictures() -> Bundle:
         recipe=recipe,
         image_shape=[SIDE, SIDE],
         parts=np.concatenate([parts, np.full(len(copies), Part.TRAIN, np.int8)]),
+        split_by=np.concatenate([places, np.tile(places[trained], 4)]),  # a picture and its copies
     )

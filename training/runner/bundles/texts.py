@@ -12,7 +12,7 @@ import django
 import numpy as np
 
 from training.runner.bundles.bundle import SHARES, Bundle, asked, split_of
-from training.runner.bundles.parts import grouped
+from training.runner.bundles.parts import grouped, numbered
 from training.runner.recipes import Column, Form, Kind, Recipe, encode_rows
 from training.runner.rows import Part
 from training.runner.tokenizers import build_vocabulary, numbers_of
@@ -105,6 +105,7 @@ def languages() -> Bundle:
         recipe=recipe,
         split=split_of("group", "message"),
         parts=parts,
+        split_by=numbered([row.message for row in rows]),
     )
 
 
