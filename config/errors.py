@@ -10,7 +10,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
@@ -22,18 +21,13 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from governance.services import Refusal
+from governance.services import Refusal, request_id
 
 PROBLEM = "application/problem+json"
 RETRY_SECONDS = 5
 # What people sent is repeated to them only so far.
 TEXT_LENGTH_MAX = 10_000
 ENTRIES_MAX = 50
-
-
-def request_id() -> str:
-    """The id that the logs of this request and of the work it started carry."""
-    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 def carried(text: str) -> str:

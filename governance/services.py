@@ -62,6 +62,11 @@ class KeyReused(Refusal):
 # The audit trail
 
 
+def request_id() -> str:
+    """The id that the answer, the logs and the rows of this request, or this work, carry."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
 def record(
     *,
     actor: User | None,
@@ -76,7 +81,7 @@ def record(
         subject_type=subject._meta.label_lower,
         subject_id=str(subject.pk),
         details=dict(details or {}),
-        request_id=str(structlog.contextvars.get_contextvars().get("request_id", "")),
+        request_id=request_id(),
     )
 
 

@@ -2,7 +2,6 @@
 
 from typing import TypedDict
 
-import structlog
 from django.db import transaction
 
 from governance import services as governance
@@ -125,7 +124,7 @@ def add_bundled_dataset(*, slug: str, actor: User | None = None) -> Dataset:
     if slug not in BUNDLED:
         known = ", ".join(sorted(BUNDLED))
         raise Refusal(f"dataset: {slug!r} is not bundled; these are: {known}.")
-    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    request_id = governance.request_id()
     dataset, created = Dataset.objects.get_or_create(
         slug=slug, defaults={**BUNDLED[slug], "request_id": request_id}
     )

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import structlog
 from django.db import models, transaction
 from django.db.models import F
 
@@ -120,7 +119,7 @@ def next_version(dataset: Dataset, schema: Mapping[str, Any]) -> Dataset:
     return Dataset.objects.create(
         slug=new_slug(dataset.name),
         version=last + 1,
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=governance.request_id(),
         **{field: getattr(dataset, field) for field in KEPT},
         **schema,
     )

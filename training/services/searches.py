@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -90,7 +89,7 @@ def start_search(
         seed=seed,
         trials_max=trials_max,
         budget_microcredits=budget_microcredits,
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=governance.request_id(),
     )
     details = {"budget": budget_microcredits, "trials_max": trials_max, "sampler": sampler}
     governance.record(actor=owner, verb="start_search", subject=search, details=details)

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-import structlog
 from django.db import transaction
 
 from governance import services as governance
@@ -93,7 +92,7 @@ class Patterns:
 @transaction.atomic
 def study_patterns(*, actor: User | None = None) -> list[PatternStudy]:
     """Have the patterns measured on each of these datasets that is here."""
-    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    request_id = governance.request_id()
     studies = []
     for dataset in Dataset.objects.filter(owner=None, slug__in=STUDIED):
         study, created = PatternStudy.objects.get_or_create(

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import IO
 
-import structlog
 from django.db import transaction
 from django.db.models import F, Sum
 from django.utils.text import slugify
@@ -122,7 +121,7 @@ def keep(
         upload_sha256=sha256,
         upload_name=upload_name,
         upload_bytes=size_bytes,
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=governance.request_id(),
     )
     details = {"format": format.value, "bytes": size_bytes, "sha256": sha256}
     governance.record(actor=owner, verb="upload_dataset", subject=dataset, details=details)
