@@ -1,11 +1,10 @@
 """A job's row and the hold that pays for it, in one transaction of the caller's."""
 
-import structlog
-
 from billing import services as billing
 from governance import services as governance
 from governance.models import User
 from training.models import NAME_LENGTH_MAX, Dataset, Event, Job, Model
+from training.runner.caps import Load, require_capacity
 from training.runner.plans import plan_of
 from training.runner.quotes import InvalidConfig, NotReady, Quote
 from training.runner.usual import learns_of
@@ -29,13 +28,18 @@ def place_job(
     is_distributed: bool = False,
     repeats: Job | None = None,
     parent: Model | None = None,
+    is_trial: bool = False,
 ) -> Job:
-    """The row and its hold, in the caller's transaction; nobody is told to work on it."""
+    """The row and its hold, in the caller's transaction; nobody is told to work on it. A trial is
+    bounded by its search.
+    """
     if not 0 <= seed <= SEED_MAX:
         raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
     if not name.isprintable():
         raise InvalidConfig("name: must be text that people can see, in one line.")
     keep_dataset(owner=owner, dataset=dataset)
+    if not is_trial:
+        require_capacity(owner.pk, Load.JOBS)
     job = Job.objects.create(
         owner=owner,
         dataset=dataset,
@@ -53,7 +57,7 @@ def place_job(
         epochs=quote.epochs,
         steps_total=steps,
         quote_microcredits=quote.microcredits,
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=governance.request_id(),
     )
     job.hold = billing.hold(
         owner=owner,

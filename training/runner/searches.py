@@ -123,6 +123,7 @@ def place_next(search: Search, contest: Contest) -> None:
                 seed=search.seed,
                 name=suffixed(search.name, f", trial {number + 1}"),
                 steps=quote.steps,
+                is_trial=True,
             )
     except billing.InsufficientCredits as refusal:
         raise Ended("wallet_empty", str(refusal)) from refusal

@@ -4,7 +4,7 @@ from training.runner.answers import Kind, Prediction
 from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
-from training.runner.caps import Caps, caps_of
+from training.runner.caps import Caps, Load, Room, TooMuchAtOnce, caps_of, room_of
 from training.runner.descriptions import Description
 from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
@@ -143,6 +143,7 @@ __all__ = [
     "LICENCES",
     "LeaseLost",
     "Lineage",
+    "Load",
     "ModelFile",
     "NotOwner",
     "NotReady",
@@ -159,6 +160,7 @@ __all__ = [
     "Progress",
     "Quote",
     "Reproduced",
+    "Room",
     "SEED_MAX",
     "Sample",
     "SearchIsOver",
@@ -169,6 +171,7 @@ __all__ = [
     "TRIALS_MAX",
     "TierTooSmall",
     "TooManyJobs",
+    "TooMuchAtOnce",
     "TooManySearches",
     "UploadTooLarge",
     "add_bundled_dataset",
@@ -231,6 +234,7 @@ __all__ = [
     "reproduce_model",
     "retention",
     "retrain_job",
+    "room_of",
     "row_values",
     "run_baseline",
     "sample_rows",

@@ -1,12 +1,12 @@
 """A model's files: those that are there, and those that a worker makes of it."""
 
-import structlog
 from django.core.files.base import File
 from django.db import transaction
 
 from governance import services as governance
 from governance.models import User
 from training.models import Export, Model, Work
+from training.runner.caps import Load, require_capacity
 from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
 from training.runner.quotes import NotReady
@@ -23,12 +23,13 @@ def export_model(*, actor: User, model: Model, kind: Export.Kind) -> Export:
     export = model.exports.filter(kind=kind).first()
     if export is not None and (not export.is_over or export.status == Work.Status.DONE):
         return export
+    require_capacity(actor.pk, Load.EXPORTS)
     if export is not None:
         export.delete()  # it failed; what it says was read
     export = Export.objects.create(
         model=model,
         kind=kind,
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=governance.request_id(),
     )
     governance.record(
         actor=actor, verb="export_model", subject=export, details={"kind": kind.value}

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import structlog
 from django.contrib.humanize.templatetags.humanize import naturalday
 from django.db import transaction
 from django.db.models import Count, Q
@@ -12,6 +11,7 @@ from governance.models import User
 from governance.services import Refusal
 from kernels import build
 from training.models import Job, Model, Reproduction, Tier, Work
+from training.runner.caps import Load, require_capacity
 from training.runner.hints import hint
 from training.runner.placing import place_job
 from training.runner.quotes import Quote, quote_job
@@ -69,6 +69,7 @@ def reproduce_model(*, actor: User, model: Model) -> Reproduction:
     waiting = model.reproductions.filter(status__in=Work.OPEN).first()
     if waiting is not None:
         return waiting
+    require_capacity(actor.pk, Load.REPRODUCTIONS)
     first = model.job
     require_kernel(model)
     quote = quote_reproduction(model=model)
@@ -88,7 +89,7 @@ def reproduce_model(*, actor: User, model: Model) -> Reproduction:
         model=model,
         owner=actor,
         job=job,
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=governance.request_id(),
     )
     governance.record(
         actor=actor,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import structlog
 from django.db import transaction
 
 from governance import services as governance
@@ -10,6 +9,7 @@ from governance.models import User
 from governance.services import Refusal
 from kernels.data import Target
 from training.models import Job, Model, Validation, Work
+from training.runner.caps import Load, require_capacity
 from training.runner.hints import hint
 
 FOLDS_MIN, FOLDS_MAX = 2, 10
@@ -106,11 +106,12 @@ def validate_model(
     waiting = model.validations.filter(status__in=Work.OPEN, kind=kind, folds=folds).first()
     if waiting is not None:
         return waiting
+    require_capacity(actor.pk, Load.VALIDATIONS)
     validation = Validation.objects.create(
         model=model,
         kind=kind,
         folds=folds,
-        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+        request_id=governance.request_id(),
     )
     governance.record(
         actor=actor, verb="validate_model", subject=validation, details={"kind": str(kind)}

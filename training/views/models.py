@@ -65,6 +65,7 @@ def about(found: Model) -> dict[str, Any]:
         "lineage": lineage,
         "split": lineage.split,
         "command": lineage.command,
+        "room": training.room_of(found.owner_id, training.Load.VALIDATIONS),
         "config_json": json.dumps(found.job.config, indent=2, ensure_ascii=False),
     }
     try:
