@@ -4,7 +4,7 @@ What it reached stands beside the floor it must reach, which was set before, and
 without a network. Seed and split are fixed; the test rows took part in no choice.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from billing import services as billing
@@ -33,17 +33,30 @@ class Example:
         )
 
     @property
-    def is_reached(self) -> bool:
-        return all(found["is_reached"] for found in floors(self.preset, self.validation))
+    def faults(self) -> list[str]:
+        """Why it fell short: a floor, a bound of its tier, or other weights the second time."""
+        found = [
+            f"{each['metric']} is {each['value']:.4g}, and its floor {each['floor']:g}"
+            for each in floors(self.preset, self.validation)
+            if not each["is_reached"]
+        ]
+        found += [
+            f"{name} is {use.used:,.12g}, and {self.job.tier} allows {use.most:,.12g}"
+            for name, use in training.tier_use(job=self.job).items()
+            if not use.is_within
+        ]
+        return found + (
+            ["the weights differ the second time"] if self.is_identical is False else []
+        )
 
 
-def choose(*, category: str, dataset: str, name: str) -> list[Preset]:
-    """The presets of a category, narrowed by dataset or name. Raises StepFailed for none."""
-    of_category = [p for p in training.ALL_PRESETS if p.category == category]
-    found = [p for p in of_category if dataset in ("", p.dataset) and name in ("", p.name)]
+def choose(*, category: str, only: str = "") -> list[Preset]:
+    """The examples of a category, or the one of them with this name. Raises StepFailed for none."""
+    of_category = [preset for preset in training.ALL_PRESETS if preset.category == category]
+    found = [preset for preset in of_category if only in ("", preset.name)]
     if not found:
-        known = ", ".join(f"{p.name} (on {p.dataset})" for p in of_category)
-        raise StepFailed(f"{category}: no preset is that; there are: {known}.")
+        known = ", ".join(preset.name for preset in of_category)
+        raise StepFailed(f"--only: {category} has no example {only!r}; there are: {known}.")
     return found
 
 
@@ -118,14 +131,13 @@ def report(example: Example) -> dict[str, Any]:
         "kernel_hash": model.kernel_hash,
         "seed": job.seed,
         "tier": job.tier,
-        "parameters": job.parameters,
         "seconds": job.compute_seconds,
+        "tier_use": {name: asdict(use) for name, use in training.tier_use(job=job).items()},
         "cost_credits": float(billing.credits(job.cost_microcredits)),
-        **(figures[0] if figures else {}),
         "floors": figures,
         "figures": {name: figure["value"] for name, figure in example.validation.metrics.items()},
         "words_baseline": example.validation.report.get("words_baseline"),
-        "is_reached": example.is_reached,
+        "faults": example.faults,
         "model": model.get_absolute_url(),
     }
     if example.again is not None:

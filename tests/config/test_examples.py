@@ -7,27 +7,29 @@ from config import examples
 from config.demo import StepFailed
 from governance.models import User
 from training import services as training
-from training.models import Category, Validation
+from training.models import Category, Model, Validation
 
 
 def test_every_category_that_has_data_has_an_example():
     categories = {preset.category for preset in training.ALL_PRESETS}
     assert categories == set(Category) - {Category.CUSTOM}
     for category in categories:
-        assert examples.choose(category=category, dataset="", name="")[0].category == category
+        found = examples.choose(category=category)
+        assert found == [p for p in training.ALL_PRESETS if p.category == category]
+        assert found
 
 
-def test_an_example_is_chosen_by_its_dataset_or_its_name():
-    names = [p.name for p in examples.choose(category="generative", dataset="digits", name="")]
-    assert names == ["digits-vae", "digits-gan"]
-    chosen = examples.choose(category="classification", dataset="wine", name="")
-    assert [preset.name for preset in chosen] == ["wine"]
-    with pytest.raises(StepFailed, match=r"vision: no preset is that; .* digit-pictures \(on"):
-        examples.choose(category="vision", dataset="wine", name="")
+def test_all_examples_of_a_category_are_trained_or_the_one_that_is_named():
+    names = [preset.name for preset in examples.choose(category="classification")]
+    assert names == ["iris", "wine", "breast-cancer", "digits"]
+    (chosen,) = examples.choose(category="classification", only="wine")
+    assert chosen.name == "wine"
+    with pytest.raises(StepFailed, match="vision has no example 'wine'; there are: digit-pictures"):
+        examples.choose(category="vision", only="wine")
 
 
 def test_a_floor_is_held_against_what_was_measured():
-    preset = examples.choose(category="timeseries", dataset="", name="")[0]
+    (preset,) = examples.choose(category="timeseries")
     for value, is_reached in ((0.64, True), (0.9, False)):
         metrics = {"mase": {"value": value, "low": 0.5, "high": 0.9, "baseline": 1.4}}
         found = examples.floors(preset, Validation(metrics=metrics))
@@ -35,6 +37,36 @@ def test_a_floor_is_held_against_what_was_measured():
         assert (found[0]["floor"], found[0]["baseline"]) == (0.9, 1.4)
     with pytest.raises(StepFailed, match="no figure 'mase' was measured, but accuracy"):
         examples.floors(preset, Validation(metrics={"accuracy": {"value": 1.0}}))
+
+
+def example(job, model, *, accuracy=0.96, again=None):
+    """What came of wine's preset, had it been this job."""
+    (preset,) = examples.choose(category="classification", only="wine")
+    validation = Validation(metrics={"accuracy": {"value": accuracy}})
+    return examples.Example(
+        preset=preset,
+        dataset=job.dataset,
+        job=job,
+        model=model,
+        validation=validation,
+        again=again,
+    )
+
+
+def test_an_example_says_what_it_fell_short_of(model):
+    job = model.job
+    assert example(job, model, again=model).faults == []
+    assert example(job, model, accuracy=0.94).faults == ["accuracy is 0.94, and its floor 0.95"]
+    other = Model(weights_sha256="0" * 64)
+    assert example(job, model, again=other).faults == ["the weights differ the second time"]
+    job.memory_bytes, job.compute_seconds = 2**30, 61
+    assert example(job, model).faults == [
+        "memory_bytes is 1,073,741,824, and nano allows 134,217,728",
+        "compute_seconds is 61, and nano allows 60",
+    ]
+    told = examples.report(example(job, model))
+    assert told["tier_use"]["compute_seconds"] == {"used": 61, "most": 60}
+    assert len(told["faults"]) == 2
 
 
 def test_examples_keep_out_where_there_is_no_demonstration(db, settings):

@@ -35,8 +35,11 @@ def weights_of_one_run(job):
 
 def test_alice_trains_a_model_and_pays_at_most_the_quote(job, alice):
     before = billing.available_microcredits(alice)
+    quote = training.quote_job(dataset=job.dataset, config=SMALL, tier=Tier.NANO)
+    assert (job.memory_bytes, job.flops) == (quote.memory_bytes, quote.flops)
     chunks.run_job(str(job.pk))
     job.refresh_from_db()
+    assert all(use.is_within for use in training.tier_use(job=job).values())
     model = Model.objects.get(job=job)
     assert (job.status, job.steps_done) == (Work.Status.DONE, job.steps_total)
     assert job.cost_microcredits == job.quote_microcredits

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.training.uploads import archive, damaged_files, npy, npz, parquet, picture
+from tests.training.uploads import SEEDS, archive, damaged_files, npy, npz, parquet, picture
 from training.runner.readers import Bounds, Content, FileRefused, Pictures, Table, read, zips
 
 SMALL = Bounds(file_bytes=1_000_000, rows=50, columns=8, values=20_000)
@@ -123,6 +123,14 @@ def test_lines_of_json_may_have_different_keys(path):
 def test_a_broken_line_of_json_is_refused_with_its_number(path, line, message):
     with pytest.raises(FileRefused, match=message):
         reading(path, b'{"a": 1}\n' + line, "jsonl")
+
+
+@pytest.mark.parametrize(("place", "byte"), [(99, 0), (232, 255), (402, 0), (412, 127)])
+def test_a_damaged_parquet_file_that_its_parser_panics_at_is_refused(path, place, byte):
+    content = bytearray(SEEDS["parquet"])
+    content[place] = byte
+    with pytest.raises(FileRefused, match="is not read as Parquet"):
+        reading(path, bytes(content), "parquet")
 
 
 def test_parquet_keeps_numbers_and_writes_dates(path):

@@ -1,13 +1,11 @@
-"""A network as text in the studio: pasted, changed, refused; and whatever else mallory posts."""
+"""A network as text in the studio: pasted, changed, refused."""
 
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.conftest import SMALL
-from tests.training.test_studio import HERE, at, studio
+from tests.training.test_studio import at, studio
 from training import services as training
 from training.forms import literals
 from training.forms.compositions import composed, config_of, texts_of
@@ -127,77 +125,3 @@ def test_every_preset_is_the_same_network_after_the_studio():
         shown = composed(preset.config)
         assert composed(shown) == shown
         assert config_of(texts_of(shown)) == shown
-
-
-# ------------------------------------------------------------------------------------------ mallory
-
-TEXT = st.text(max_size=12) | st.sampled_from(
-    ["-1", "0", "1e999", "nan", "9" * 50, "true", "null", "dense", "gan", "lstm", "[", "1,2", "\0"]
-)
-ACTIONS = st.sampled_from(
-    ["", "start", "check", "load", "apply", "discard", "add.layers", "add.decoder", "up.layers.0"]
-    + [
-        "down.layers.9",
-        "copy.layers.1",
-        "remove.layers.0",
-        "remove.layers.x",
-        "..",
-        "add.__class__",
-    ]
-)
-
-
-@pytest.fixture
-def pages_fields(studio) -> dict[str, str]:
-    studio.press("check", **{"architecture.type": "autoencoder"})
-    return studio.form.values
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(
-                ["architecture", "training", "divergent", "type", "layers", "params", "epochs"]
-            )
-            | st.text(max_size=4),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=12,
-)
-
-
-def posted(data, fields: dict[str, str]) -> dict[str, str]:
-    """A page's form after mallory had it: any texts, in any of its fields and some more."""
-    fields = dict(fields)
-    more = ["architecture.layers[7].type", "architecture.decoder[0].type", "training.quantile"]
-    names = st.sampled_from([*fields, *more])
-    for _ in range(data.draw(st.integers(1, 4))):
-        fields[data.draw(names)] = data.draw(TEXT)
-    if data.draw(st.booleans()):
-        fields["config"] = data.draw(TEXT | st.just(SEED_EXAMPLE) | JSON.map(json.dumps))
-    return fields | {"action": data.draw(ACTIONS)}
-
-
-KEPT = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-
-
-# Slow: whole pages are drawn.
-@settings(max_examples=15, deadline=None, suppress_health_check=KEPT)
-@given(data=st.data())
-def test_mallory_posts_anything_and_gets_a_page(client, pages_fields, data):
-    headers = {"HX-Request": "true"} if data.draw(st.booleans()) else {}
-    answer = client.post(HERE, posted(data, pages_fields), headers=headers)
-    assert answer.status_code in (200, 302, 404)
-
-
-@pytest.mark.campaign
-@settings(max_examples=3_000, deadline=None, suppress_health_check=KEPT)
-@given(data=st.data())
-def test_mallory_posts_anything_for_a_long_time(client, pages_fields, data):
-    headers = {"HX-Request": "true"} if data.draw(st.booleans()) else {}
-    answer = client.post(HERE, posted(data, pages_fields), headers=headers)
-    assert answer.status_code in (200, 302, 404)

@@ -9,12 +9,9 @@ import zipfile
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from kernels.data import DataShape, Target, check_rows, check_targets
-from tests.training.uploads import damaged_files, schemas, tables
 from training.models import Dataset, Work
 from training.runner import blobs, caps, datasets, leases, uploads
 from training.runner.recipes import Recipe, encode_rows, feature_names, shape_of
@@ -276,42 +273,6 @@ def check_outcome(dataset: Dataset) -> None:
     check_targets(shape, rows.targets, len(rows), "targets")
     assert len(feature_names(recipe)) in (0, shape.features)
     json.dumps(dataset.report, allow_nan=False)
-
-
-def bring_again(owner, dataset: Dataset, recipe: dict, split: dict) -> Dataset:
-    content = blobs.get(dataset.upload_sha256)
-    return bring(owner, content, dataset.format, recipe=recipe, split=split)
-
-
-def bring_anything(alice, data) -> None:
-    """A damaged file or a strange table, and if it is taken, the same with another schema."""
-    if data.draw(st.booleans()):
-        kind, content = data.draw(damaged_files())
-    else:
-        kind, content = "jsonl", data.draw(tables())
-    dataset = bring(alice, content, kind)
-    check_outcome(dataset)
-    if dataset.status == Work.Status.DONE:
-        recipe, split = data.draw(schemas(dataset.recipe))
-        check_outcome(bring_again(alice, dataset, recipe, split))
-
-
-anything = given(st.data())
-not_slow = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=not_slow)
-@anything
-def test_mallory_brings_anything_and_it_is_stored_whole_or_refused(alice, in_this_process, data):
-    bring_anything(alice, data)
-
-
-@pytest.mark.campaign
-@settings(max_examples=7_000, deadline=None, suppress_health_check=not_slow)
-@anything
-def test_mallory_brings_ten_thousand_files_and_schemas(alice, in_this_process, data):
-    """7,000 files, and a schema for each that is taken."""
-    bring_anything(alice, data)
 
 
 def test_rows_take_room_as_files_do(alice, in_this_process, monkeypatch):

@@ -41,6 +41,9 @@ class Job(Work):
     is_distributed = models.BooleanField(default=False)
     kernel_hash = models.CharField(max_length=64, blank=True)
     parameters = models.PositiveIntegerField()
+    # As its tape was planned; 0 in jobs that are older than these columns.
+    memory_bytes = models.PositiveBigIntegerField(default=0)
+    flops = models.PositiveBigIntegerField(default=0)
     epochs = models.PositiveIntegerField()
     steps_total = models.PositiveBigIntegerField()
     steps_done = models.PositiveBigIntegerField(default=0)

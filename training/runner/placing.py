@@ -54,6 +54,8 @@ def place_job(
         parent=parent,
         is_distributed=is_distributed,
         parameters=quote.parameters,
+        memory_bytes=quote.memory_bytes,
+        flops=quote.flops,
         epochs=quote.epochs,
         steps_total=steps,
         quote_microcredits=quote.microcredits,

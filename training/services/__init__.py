@@ -51,7 +51,7 @@ from training.services.files import FileUnreadable, open_file, stream_file
 from training.services.finetuning import fine_tune
 from training.services.gates import Fault, publication_faults
 from training.services.inline import add_inline_dataset
-from training.services.jobs import JobIsOver, cancel_job, submit_job
+from training.services.jobs import JobIsOver, Use, cancel_job, submit_job, tier_use
 from training.services.models import (
     Lineage,
     describe_model,
@@ -174,6 +174,7 @@ __all__ = [
     "TooMuchAtOnce",
     "TooManySearches",
     "UploadTooLarge",
+    "Use",
     "add_bundled_dataset",
     "add_bundled_datasets",
     "add_inline_dataset",
@@ -246,6 +247,7 @@ __all__ = [
     "study_patterns",
     "submit_distributed_job",
     "submit_job",
+    "tier_use",
     "upload_dataset",
     "validate_model",
     "write",

@@ -1,6 +1,7 @@
-"""Jobs: submit, cancel."""
+"""Jobs: submit, cancel, and see what they take of their tier."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -15,10 +16,23 @@ from training.runner import queue
 from training.runner.hints import hint
 from training.runner.placing import place_job
 from training.runner.quotes import quote_job
+from training.runner.tiers import TIERS
 
 
 class JobIsOver(Refusal):
     """It ended meanwhile; there is nothing to cancel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What a job takes, and the most that its tier allows."""
+
+    used: float
+    most: float
+
+    @property
+    def is_within(self) -> bool:
+        return 0 < self.used <= self.most
 
 
 @transaction.atomic
@@ -57,3 +71,17 @@ def cancel_job(*, actor: User, job: Job) -> Job:
     Event.objects.create(job=job, message="Cancelled; what was not used goes back to the wallet.")
     queue.after_end(job)
     return job
+
+
+def tier_use(*, job: Job) -> dict[str, Use]:
+    """What a job took of its tier, by the names of what is bounded: weights, bytes of memory,
+    floating-point operations, seconds of compute.
+    """
+    limits = TIERS[Tier(job.tier)]
+    used = {
+        "parameters": job.parameters,
+        "memory_bytes": job.memory_bytes,
+        "flops": job.flops,
+        "compute_seconds": job.compute_seconds,
+    }
+    return {name: Use(used=value, most=getattr(limits, name)) for name, value in used.items()}

@@ -196,7 +196,7 @@ def read_parquet(path: Path, bounds: Bounds) -> Table:
         rows = pl.scan_parquet(path).select(pl.len()).collect().item()
         bounds.check_size(rows, len(schema))
         frame = pl.read_parquet(path, n_rows=bounds.rows)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise FileRefused(f"is not read as Parquet: {str(error)[:200]}") from error
     if not frame.height:
         raise FileRefused("has no rows; bring one with rows.")
