@@ -38,6 +38,14 @@ Single digits, scanned and reduced to 8 × 8 pixels with values from 0 to 16, on
 It has never seen letters, several digits at once, or white ink on black paper, and it will name
 a digit all the same. Look at the confidence: a low one means it does not know.
 """
+CARD = {
+    "licence": "Apache-2.0",
+    "intended_use": "Reading single handwritten digits that were scanned to 8 × 8 pixels.",
+    "limits": "It has seen no letters, no two digits at once and no white ink on black paper, and "
+    "names a digit all the same.",
+    "ethics": "A digit read wrongly in a sum of money or a date harms who wrote it; have a person "
+    "look at every answer of low confidence.",
+}
 PRICE_MICROCREDITS = 15_000_000
 CALL_PRICE_MICROCREDITS = 1_000
 PURSE_MICROCREDITS = 50_000_000
@@ -135,6 +143,8 @@ def validate(*, owner: User, model: Model, progress: Progress) -> Validation:
 
 
 def publish(*, owner: User, moderator: User, model: Model) -> Template:
+    if training.card_of(model=model).licence_fixed_at is None:
+        training.document_model(actor=owner, model=model, **CARD)
     template = marketplace.publish_template(
         owner=owner,
         model=model,

@@ -240,7 +240,12 @@ def publish(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, "Sent to review. It appears in the catalogue once approved.")
             return redirect(made)
-    context = {"form": form, "model": model, "validation": model.validations.done().first()}
+    context = {
+        "form": form,
+        "model": model,
+        "validation": model.validations.done().first(),
+        "faults": training.publication_faults(model=model),
+    }
     return render(request, "marketplace/publish.html", context)
 
 

@@ -158,6 +158,14 @@ SMALL = {
 }
 
 
+CARD = {
+    "licence": "Apache-2.0",
+    "intended_use": "Reading single digits.",
+    "limits": "It knows no letters.",
+    "ethics": "A person looks at unsure answers.",
+}
+
+
 @pytest.fixture
 def digits(db) -> Dataset:
     """1,797 handwritten digits, read and split."""
@@ -191,7 +199,8 @@ def measured(trained: Model) -> None:
 
 @pytest.fixture
 def model(trained: Model, measured: None) -> Model:
-    """alice's model, trained and measured."""
+    """alice's model, trained, measured and described."""
+    training.document_model(actor=trained.owner, model=trained, **CARD)
     return trained
 
 

@@ -126,6 +126,7 @@ def publish_template(
     TemplateVersion.objects.create(
         template=template, number=1, model=model, validation=validation, changelog="First version."
     )
+    training.fix_licence(model=model)
     governance.record(
         actor=owner,
         verb="publish_template",

@@ -11,7 +11,7 @@ from governance import services as governance
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Purchase, Template
-from tests.conftest import SMALL
+from tests.conftest import CARD, SMALL
 from training import services as training
 from training.models import Job
 from training.runner import chunks, validations
@@ -55,6 +55,8 @@ def test_the_whole_path_by_program(api, alice, bob, judy, digits):
     model_id = status["model_id"]
     asked = call("POST", f"/api/v1/models/{model_id}/validations")
     validations.validate_model(asked.json()["workflow_id"])
+    said = call("PUT", f"/api/v1/models/{model_id}/card", CARD)
+    assert said.json() == CARD | {"licence_terms": ""}
     published = call(
         "POST",
         "/api/v1/templates",

@@ -7,11 +7,14 @@ import pytest
 import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from django.urls import reverse
 
-from tests.conftest import SMALL
+from governance.models import AuditEntry
+from tests.conftest import CARD, SMALL
 from training import services as training
 from training.models import Export, Model, Tier
 from training.runner import chunks, exports, reproductions
+from training.templatetags.measured import next_level
 
 
 @pytest.fixture
@@ -146,3 +149,118 @@ def test_the_bill_carries_the_figures_and_the_way_to_make_it_again(model):
     assert told["weights_sha256"] == model.weights_sha256
     assert told["seed"] == str(model.job.seed)
     assert str(model.pk) in told["command"]
+
+
+# What the owner says
+
+
+def test_mallory_cannot_write_the_card_of_alices_model(mallory, model):
+    with pytest.raises(training.NotOwner):
+        training.document_model(actor=mallory, model=model, **CARD)
+    assert training.card_of(model=model).limits == CARD["limits"]
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"licence": "WTFPL"}, "licence: 'WTFPL' is none of Apache-2.0"),
+        ({"licence": "other"}, "licence_terms: are empty"),
+        ({"licence": "MIT", "licence_terms": "but not on Mondays"}, "licence_terms: are for"),
+        ({"licence": "MIT", "limits": "x" * 2_001}, "limits: has 2,001 characters"),
+        ({"licence": "MIT", "ethics": "a\0b"}, "ethics: must be text"),
+    ],
+)
+def test_alice_is_told_what_makes_no_card_and_nothing_is_stored(alice, model, said, named):
+    with pytest.raises(training.InvalidCard, match=named):
+        training.document_model(actor=alice, model=model, **said)
+    assert training.card_of(model=model).licence == "Apache-2.0"
+
+
+def test_what_alice_says_stands_quoted_in_card_and_bill(alice, model):
+    words = {"intended_use": "Sums.\nNot for [exams](http://x).", "limits": "No letters."}
+    training.document_model(
+        actor=alice, model=model, licence="other", licence_terms="Ask me.", ethics="Look.", **words
+    )
+    card = training.write_card(model=model)
+    head = head_of(card)
+    assert (head["license"], head["license_name"]) == ("other", "own-terms")
+    for line in (
+        "> Ask me.",
+        "> Sums.",
+        r"> Not for \[exams\](http://x).",
+        "> No letters.",
+        "> Look.",
+    ):
+        assert f"\n{line}\n" in card
+    text = training.write_bill(model=model)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    made = json.loads(text)["metadata"]["component"]
+    assert made["licenses"][0]["license"]["text"]["content"] == "Ask me."
+    considered = made["modelCard"]["considerations"]
+    assert considered["useCases"][0] == words["intended_use"]
+    assert considered["ethicalConsiderations"] == [{"name": "Look."}]
+
+
+def test_a_licence_that_spdx_lists_is_named_by_its_id(model):
+    assert head_of(training.write_card(model=model))["license"] == "apache-2.0"
+    made = json.loads(training.write_bill(model=model))["metadata"]["component"]
+    assert made["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+
+
+def test_alice_keeps_the_licence_she_published_under(alice, model, template):
+    with pytest.raises(training.LicenceFixed, match="was published under Apache 2.0"):
+        training.document_model(actor=alice, model=model, **CARD | {"licence": "MIT"})
+    training.document_model(actor=alice, model=model, **CARD | {"limits": "Nor words."})
+    assert training.card_of(model=model).limits == "Nor words."
+    entry = AuditEntry.objects.filter(verb="document_model").latest("id")
+    assert entry.details["changed"] == ["limits"]
+
+
+def test_alice_reads_what_is_missing_before_she_fills_in_the_form(client, alice, model):
+    training.document_model(actor=alice, model=model, licence="", limits="No letters.")
+    client.force_login(alice)
+    address = reverse("marketplace:publish", args=[model.pk])
+    page = client.get(address).content.decode()
+    assert "3 things stand before it" in page
+    assert "It has no licence." in page
+    assert "Its card has no intended use." in page
+    assert "no limits" not in page
+    assert f'href="/models/{model.pk}/card/#id_ethics"' in page
+    assert "Send to review" not in page
+    refused = client.post(
+        address,
+        {
+            "name": "n",
+            "description": "d",
+            "category": "vision",
+            "plan": "free",
+            "price": "0",
+            "call_price": "0",
+        },
+    ).content.decode()
+    assert "It has no licence." in refused
+    said = client.post(reverse("training:document_model", args=[model.pk]), CARD)
+    assert said.url == f"{model.get_absolute_url()}#card"
+    assert "Send to review" in client.get(address).content.decode()
+
+
+def test_alices_words_are_kept_when_something_in_the_form_is_wrong(client, alice, model):
+    client.force_login(alice)
+    asked = CARD | {"licence": "other", "limits": "My new limits"}
+    page = client.post(reverse("training:document_model", args=[model.pk]), asked)
+    assert page.status_code == 200
+    assert "are empty; write under which terms" in page.content.decode()
+    assert "My new limits" in page.content.decode()
+    assert training.card_of(model=model).limits == CARD["limits"]
+
+
+def test_the_certificate_says_what_keeps_a_model_from_the_next_level(model):
+    validation = model.validations.done()[0]
+    assert next_level(validation) == "There is no higher level."
+    certificate = validation.report["certificate"]
+    part = next(each for each in certificate["thresholds"] if each["name"] == "accuracy")
+    part |= {"value": 0.68, "share": 0.8, "is_met": False}
+    validation.score = 0.92
+    assert next_level(validation) == (
+        "To platinum 0.030 is missing. Accuracy is 0.68 where 0.85 is asked, which costs 0.080."
+    )

@@ -17,6 +17,7 @@ from governance import services as governance
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
+from training.models import Card as CardOfModel
 from training.models import Model, Reproduction, Validation
 
 
@@ -65,6 +66,7 @@ def detail_body(model: Model) -> dict[str, Any]:
     validation = next(iter(model.validations.all()), None)
     return {
         "category": job.category,
+        "card": card_body(training.card_of(model=model)),
         "version": model.version,
         "metrics": validation.metrics if validation else {},
         "receipt": (validation.receipt if validation else {}) | receipt_body(model, lineage),
@@ -104,8 +106,44 @@ def receipt_body(model: Model, lineage: training.Lineage) -> dict[str, Any]:
     }
 
 
+class CardRequest(serializers.Serializer[Any]):
+    """The owner's part of a card, all at once: what is left out is empty."""
+
+    licence = serializers.CharField(
+        max_length=40, default="", allow_blank=True, help_text="of SPDX, or “other”"
+    )
+    licence_terms = serializers.CharField(default="", allow_blank=True)
+    intended_use = serializers.CharField(default="", allow_blank=True)
+    limits = serializers.CharField(default="", allow_blank=True)
+    ethics = serializers.CharField(default="", allow_blank=True)
+
+
+def card_body(card: CardOfModel) -> dict[str, Any]:
+    names = ("licence", "licence_terms", "intended_use", "limits", "ethics")
+    return {name: getattr(card, name) for name in names}
+
+
 class Card(APIView):
-    required_scope = {"GET": Scope.MODELS_READ}
+    required_scope = {"GET": Scope.MODELS_READ, "PUT": Scope.TRAIN}
+
+    @extend_schema(
+        operation_id="neural_document_model",
+        request=CardRequest,
+        responses=dict,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def put(self, request: Request, model_id: uuid.UUID) -> Response:
+        """Say a model's licence, its intended use, its limits and whom it may harm."""
+        asked = CardRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        user = caller(request)
+        model = get_object_or_404(Model.objects.of(user), pk=model_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            said = training.document_model(actor=user, model=model, **asked.validated_data)
+            return 200, card_body(said)
+
+        return once(request, act)
 
     @extend_schema(operation_id="neural_model_card", responses={(200, "text/markdown"): str})
     def get(self, request: Request, model_id: uuid.UUID) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Datasets, jobs with their checkpoints and curves, searches, models, and what is made of them."""
 
+from training.models.cards import Card, CardQuerySet, Licence
 from training.models.datasets import (
     DESCRIPTION_LENGTH_MAX,
     FILE_NAME_LENGTH_MAX,
@@ -18,6 +19,8 @@ from training.models.work import NAME_LENGTH_MAX, Tier, Work
 __all__ = [
     "DESCRIPTION_LENGTH_MAX",
     "FILE_NAME_LENGTH_MAX",
+    "Card",
+    "CardQuerySet",
     "Category",
     "Checkpoint",
     "Dataset",
@@ -26,6 +29,7 @@ __all__ = [
     "Export",
     "Job",
     "JobQuerySet",
+    "Licence",
     "Model",
     "ModelQuerySet",
     "NAME_LENGTH_MAX",

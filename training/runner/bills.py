@@ -9,13 +9,13 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model import AttachedText, HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 
-from training.models import Category
+from training.models import Card, Category, Licence
 from training.runner.dossiers import Dossier
 
 LEARNING = {
@@ -33,6 +33,7 @@ def bill(dossier: Dossier) -> str:
         model.name,
         sha256=model.sha256,
         version=str(model.version),
+        licence=licence_of(dossier.card),
         properties={
             "weights_sha256": model.weights_sha256,
             "kernel_hash": model.kernel_hash,
@@ -79,7 +80,7 @@ def ingredients(dossier: Dossier) -> Iterable[Component]:
         dataset.name,
         sha256=dataset.sha256,
         version=str(dataset.version),
-        licence=dataset.licence,
+        licence=DisjunctiveLicense(name=dataset.licence) if dataset.licence else None,
     )
     yield component(
         ComponentType.LIBRARY, "kernel", "kernel module", sha256=dossier.model.kernel_hash
@@ -101,7 +102,7 @@ def component(
     *,
     sha256: str,
     version: str | None = None,
-    licence: str = "",
+    licence: DisjunctiveLicense | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Component:
     return Component(
@@ -110,12 +111,23 @@ def component(
         name=name,
         version=version,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)],
-        licenses=[DisjunctiveLicense(name=licence)] if licence else (),
+        licenses=[licence] if licence else (),
         properties=[
             Property(name=f"neural-marketplace:{key}", value=value)
             for key, value in (properties or {}).items()
         ],
     )
+
+
+def licence_of(said: Card) -> DisjunctiveLicense | None:
+    """What its owner chose: a licence that SPDX lists, or own terms."""
+    if not said.licence:
+        return None
+    if said.licence == Licence.OTHER:
+        return DisjunctiveLicense(
+            name="the owner's own terms", text=AttachedText(content=said.licence_terms)
+        )
+    return DisjunctiveLicense(id=said.licence)
 
 
 def data(dossier: Dossier) -> dict[str, Any]:
@@ -143,13 +155,24 @@ def model_card(dossier: Dossier) -> dict[str, Any]:
         "quantitativeAnalysis": {
             "performanceMetrics": [metric(name, each) for name, each in dossier.figures.items()]
         },
-        "considerations": {
-            "useCases": [f"rows like those of {dossier.dataset.name}"],
-            "technicalLimitations": [
-                "measured on the test rows of one dataset; other data were not measured"
-            ],
-        },
+        "considerations": considerations(dossier),
     }
+
+
+def considerations(dossier: Dossier) -> dict[str, Any]:
+    """The author's words, where there are any, before what follows from the measurements."""
+    said = dossier.card
+    found: dict[str, Any] = {
+        "useCases": [said.intended_use, f"rows like those of {dossier.dataset.name}"],
+        "technicalLimitations": [
+            said.limits,
+            "measured on the test rows of one dataset; other data were not measured",
+        ],
+    }
+    found = {name: [text for text in texts if text] for name, texts in found.items()}
+    if said.ethics:
+        found["ethicalConsiderations"] = [{"name": said.ethics}]
+    return found
 
 
 def metric(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 Markdown for people.
 
 Every figure is from a validation of ours on rows that no training read, so it is marked verified;
-what nobody measured is said not to have been. What the author has to say stands on the template.
+what nobody measured is said not to have been. The author's own words are quoted as such.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from training.models import Category
+from training.models import Category, Licence
 from training.runner.dossiers import Dossier
 
 NAMES_SHOWN = 12
@@ -32,8 +32,7 @@ def card(dossier: Dossier) -> str:
 def metadata(dossier: Dossier) -> dict[str, Any]:
     model, job = dossier.model, dossier.job
     head: dict[str, Any] = {
-        "license": "other",
-        "license_name": "not-chosen",
+        **licence(dossier),
         "library_name": "neural-marketplace",
         "pipeline_tag": dossier.task,
         "tags": [str(job.category), dossier.architecture, "wasm", "bit-reproducible"],
@@ -47,6 +46,16 @@ def metadata(dossier: Dossier) -> dict[str, Any]:
     if dossier.figures:
         head["model-index"] = [{"name": model.name, "results": [result(dossier)]}]
     return head
+
+
+def licence(dossier: Dossier) -> dict[str, str]:
+    """Hugging Face writes SPDX's names in small letters."""
+    said = dossier.card
+    if not said.licence:
+        return {"license": "other", "license_name": "not-chosen"}
+    if said.licence == Licence.OTHER:
+        return {"license": "other", "license_name": "own-terms", "license_link": dossier.address}
+    return {"license": said.licence.lower()}
 
 
 def result(dossier: Dossier) -> dict[str, Any]:
@@ -84,14 +93,41 @@ def body(dossier: Dossier) -> Iterator[str]:
     yield (
         f"A {dossier.architecture.replace('_', ' ')} of {model.parameters:,} parameters for "
         f"{dossier.job.get_category_display().lower()}, version {model.version}. Everything below "
-        "was measured or recorded by the platform; nothing is the author's word."
+        "was measured or recorded by the platform; only what is quoted is the author's word."
     )
     for title, section in SECTIONS.items():
         yield f"\n## {title}\n"
         yield from section(dossier)
 
 
+def quoted(text: str) -> Iterator[str]:
+    """The author's words, line by line."""
+    for line in text.splitlines():
+        yield f"> {plain(line)}".rstrip()
+    yield ""
+
+
+def terms(dossier: Dossier) -> Iterator[str]:
+    said = dossier.card
+    if not said.licence:
+        yield "None was chosen yet: nobody but the owner may use it."
+    elif said.licence == Licence.OTHER:
+        yield "The owner's own terms:"
+        yield ""
+        yield from quoted(said.licence_terms)
+    else:
+        yield f"{said.get_licence_display()} (SPDX: {said.licence})"
+
+
+def ethics(dossier: Dossier) -> Iterator[str]:
+    if not dossier.card.ethics:
+        yield "The author says nothing of whom its answers could harm."
+        return
+    yield from quoted(dossier.card.ethics)
+
+
 def intended_use(dossier: Dossier) -> Iterator[str]:
+    yield from quoted(dossier.card.intended_use)
     yield (
         f"To answer rows like those of “{plain(dossier.dataset.name)}”. Nothing else was measured, "
         "so for other data its figures say nothing."
@@ -119,6 +155,7 @@ def listed(values: Any) -> str:
 
 
 def limits(dossier: Dossier) -> Iterator[str]:
+    yield from quoted(dossier.card.limits)
     measured = dossier.measured
     if measured is None:
         yield "- It was not measured yet: nothing is known of how good it is."
@@ -208,8 +245,10 @@ def contents(dossier: Dossier) -> Iterator[str]:
 
 
 SECTIONS = {
+    "Licence": terms,
     "Intended use": intended_use,
     "Limits": limits,
+    "Ethical considerations": ethics,
     "Training data": training_data,
     "Evaluation": evaluation,
     "How to reproduce": reproduction,

@@ -1,5 +1,5 @@
 """Everything that was measured and recorded of a model, gathered once for its card and its bill of
-materials. Nothing here is anybody's word: each figure comes from a row that a worker wrote.
+materials. Each figure comes from a row that a worker wrote; only the card is its owner's word.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from kernels.data import Target
-from training.models import Category, Dataset, Job, Model, Reproduction, Validation
+from training.models import Card, Category, Dataset, Job, Model, Reproduction, Validation
 from training.runner import files
 from training.runner.descriptions import Description
 from training.runner.files import ModelFile
@@ -38,6 +38,7 @@ class Dossier:
     measured: Validation | None
     reproductions: Sequence[Reproduction]
     files: Sequence[ModelFile]
+    card: Card
 
     @property
     def job(self) -> Job:
@@ -112,4 +113,5 @@ def dossier_of(model: Model, description: Description) -> Dossier:
         measured=model.validations.done().first(),
         reproductions=list(over),
         files=files.files_of(model),
+        card=Card.objects.about(model),
     )

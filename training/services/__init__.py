@@ -46,6 +46,14 @@ from training.services.distributed import (
     node_trainer,
     submit_distributed_job,
 )
+from training.services.documents import TEXT_LENGTH_MAX as CARD_TEXT_LENGTH_MAX
+from training.services.documents import (
+    InvalidCard,
+    LicenceFixed,
+    card_of,
+    document_model,
+    fix_licence,
+)
 from training.services.exports import export_model, open_model_file
 from training.services.files import FileUnreadable, open_file, stream_file
 from training.services.finetuning import fine_tune
@@ -114,6 +122,7 @@ __all__ = [
     "ALL_PRESETS",
     "BUNDLED",
     "COMPUTE_PRICE_MICROCREDITS",
+    "CARD_TEXT_LENGTH_MAX",
     "CROISSANT_TYPE",
     "CapReached",
     "Caps",
@@ -131,6 +140,7 @@ __all__ = [
     "Fault",
     "Floor",
     "Form",
+    "InvalidCard",
     "InvalidConfig",
     "InvalidRows",
     "InvalidSchema",
@@ -141,6 +151,7 @@ __all__ = [
     "JobProgress",
     "Kind",
     "LICENCES",
+    "LicenceFixed",
     "LeaseLost",
     "Lineage",
     "Load",
@@ -185,6 +196,7 @@ __all__ = [
     "cancel_job",
     "cancel_search",
     "caps_of",
+    "card_of",
     "claim",
     "compare_jobs",
     "correct_schema",
@@ -193,6 +205,7 @@ __all__ = [
     "describe_dataset",
     "describe_model",
     "divide",
+    "document_model",
     "example_question",
     "export_model",
     "fail_job",
@@ -200,6 +213,7 @@ __all__ = [
     "files_of",
     "fine_tune",
     "finish_job",
+    "fix_licence",
     "forget_blob",
     "heartbeat",
     "highest_value",

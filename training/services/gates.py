@@ -1,11 +1,14 @@
 """The publish gate: what a model must have shown before anybody is asked to pay for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from training.models import Model, Validation, Work
+from django.urls import reverse
+
+from training.models import Card, Model, Validation, Work
 from training.runner.ancestry import SEEN_SHARE_MAX
+from training.services.documents import TEXTS
 
 
 @dataclass(frozen=True)
@@ -14,16 +17,37 @@ class Fault:
 
     what: str
     remedy: str
+    url: str = ""  # of the page where it is mended
 
     def __str__(self) -> str:
         return f"{self.what} {self.remedy}"
 
 
+NAMES = {"intended_use": "intended use", "limits": "limits", "ethics": "ethical considerations"}
 AGAIN = "Have the model validated again, with everything (“comprehensive”)."
 
 
 def publication_faults(*, model: Model) -> list[Fault]:
     """Nothing where the model may be published."""
+    measure = f"{model.get_absolute_url()}#measure"
+    return [replace(fault, url=measure) for fault in measurement_faults(model)] + card_faults(model)
+
+
+def card_faults(model: Model) -> list[Fault]:
+    """What a buyer would miss in its card."""
+    url, card = reverse("training:document_model", args=[model.pk]), Card.objects.about(model)
+    found = []
+    if not card.licence:
+        remedy = "Choose one in its card; without one nobody may use what they buy."
+        found.append(Fault("It has no licence.", remedy, f"{url}#id_licence"))
+    for name, words in TEXTS.items():
+        if not getattr(card, name):
+            title = NAMES[name]
+            found.append(Fault(f"Its card has no {title}.", f"Say {words}.", f"{url}#id_{name}"))
+    return found
+
+
+def measurement_faults(model: Model) -> list[Fault]:
     validation = model.validations.done().first()
     if validation is None:
         return [unmeasured(model)]

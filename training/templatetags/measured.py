@@ -269,6 +269,27 @@ def levels_hint(certificate: Mapping[str, Any]) -> str:
 
 
 @register.filter
+def next_level(validation: Validation) -> str:
+    """What keeps a model from the level above its own, the costliest first."""
+    certificate, score = validation.report["certificate"], validation.score
+    above = [(least, level) for least, level in certificate["levels"] if score < least - 1e-12]
+    if not above:
+        return "There is no higher level."
+    least, level = min(above)
+    lost = [
+        (part["weight"] * (1 - part["share"]), part)
+        for part in certificate["thresholds"]
+        if not part["is_met"]
+    ]
+    losses = "; ".join(
+        f"{figure_label(part['name'])} is {number(part['value'], 3)} where "
+        f"{number(part['asked'], 3)} is asked, which costs {loss:.3f}"
+        for loss, part in sorted(lost, key=lambda each: -each[0])
+    )
+    return f"To {level} {least - score:.3f} is missing. {losses}."
+
+
+@register.filter
 def threshold_hint(part: Mapping[str, Any]) -> str:
     """What was asked, whether it is met, and what it gives to the score."""
     met = "met" if part["is_met"] else "not met"

@@ -4,18 +4,21 @@ import json
 import uuid
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from governance.services import Refusal
 from governance.views import MemberRequest
 from training import services as training
+from training.forms.datasets import blame
+from training.forms.models import CardForm
 from training.forms.validations import ValidationForm
 from training.models import Export, Model, Validation
 from training.views.files import attachment, named
@@ -61,6 +64,7 @@ def about(found: Model) -> dict[str, Any]:
     lineage = training.lineage_of(model=found)
     context: dict[str, Any] = {
         "progress": training.job_progress(job=found.job),
+        "card": training.card_of(model=found),
         "layers": training.model_layers(model=found),
         "lineage": lineage,
         "split": lineage.split,
@@ -106,6 +110,23 @@ def made_of(found: Model) -> dict[str, Any]:
 
 
 PARTS = {"validation": measured_of, "reproductions": reproduced_of, "files": made_of}
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def document_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
+    """The owner's part of the card: licence, use, limits, considerations."""
+    found = own_model(request, model_id)
+    form = CardForm(request.POST or None, card=training.card_of(model=found))
+    if request.method == "POST" and form.is_valid():
+        try:
+            training.document_model(actor=request.user, model=found, **form.cleaned_data)
+        except Refusal as refusal:
+            blame(form, refusal)
+        else:
+            messages.success(request, "The card was saved.")
+            return redirect(f"{found.get_absolute_url()}#card")
+    return render(request, "training/model_card.html", {"model": found, "form": form})
 
 
 @login_required
