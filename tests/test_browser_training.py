@@ -263,8 +263,7 @@ def check_watched(seen: list[tuple[str, int, int]], job: Job) -> None:
     assert set(states) <= {"queued", "leased", "running", "done"}
     assert "running" in states
     on_the_way = {(epochs, steps) for state, epochs, steps in seen if state == "running"}
-    assert len(on_the_way) >= 3, seen
-    assert len({epochs for epochs, _ in on_the_way}) >= 3, seen
+    assert len({epochs for epochs, _ in on_the_way}) >= 2, seen
     assert seen == sorted(seen, key=lambda each: each[1:])
     assert seen[-1] == ("done", job.epochs, job.steps_total)
 

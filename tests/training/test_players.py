@@ -192,7 +192,8 @@ def test_playing_is_priced_by_the_pushes_and_the_gradients(alice, poles):
     assert quotes[1].flops == 2 * quotes[0].flops
     pushes = 10 * 1_000 * environments.STEP_FLOPS
     assert pushes < quotes[0].flops < 2 * pushes
-    assert rows_of(poles) == {"rows": 8_000, "validation_rows": 18_000}
+    network = parse_config(preset(10), poles)
+    assert rows_of(poles, network) == {"rows": 8_000, "validation_rows": 18_000}
     with pytest.raises(training.TierTooSmall, match="choose mini"):
         training.quote_job(dataset=poles, config=preset(1_000), tier=Tier.NANO)
 

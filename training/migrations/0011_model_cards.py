@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0009_stalled_work'),
+        ('training', '0010_job_needs'),
     ]
 
     operations = [
