@@ -17,19 +17,12 @@ from training.runner import chunks, exports, reproductions
 from training.templatetags.measured import next_level
 
 
-@pytest.fixture
-def model(trained):
-    """Few tests here read a figure of it: those ask for `measured`."""
-    return trained
-
-
 def head_of(card: str) -> dict:
     _, head, body = card.split("---\n", 2)
     assert body.strip()
     return yaml.safe_load(head)
 
 
-@pytest.mark.usefixtures("measured")
 def test_the_head_says_what_the_validation_measured(model, digits):
     measured = model.validations.done().first()
     head = head_of(training.write_card(model=model))
@@ -45,7 +38,6 @@ def test_the_head_says_what_the_validation_measured(model, digits):
     assert set(head) >= {"license", "library_name", "pipeline_tag", "tags"}
 
 
-@pytest.mark.usefixtures("measured")
 def test_the_body_has_what_a_reader_looks_for(model, digits):
     card = training.write_card(model=model)
     for title in ("Intended use", "Limits", "Training data", "Evaluation", "How to reproduce"):
@@ -138,7 +130,6 @@ def test_the_bill_is_valid_and_names_every_part_by_its_hash(alice, model, digits
     assert uuid.UUID(bill["serialNumber"].removeprefix("urn:uuid:"))
 
 
-@pytest.mark.usefixtures("measured")
 def test_the_bill_carries_the_figures_and_the_way_to_make_it_again(model):
     made = json.loads(training.write_bill(model=model))["metadata"]["component"]
     measured = model.validations.done().first()
