@@ -32,6 +32,7 @@ from training.models import Model, Tier, Work
 KILLS = 20
 SEED = 4
 EPOCHS = 10_000
+BATCH_SIZE = 10  # so that twenty kills fall within the job, however fast the machine gets on
 LONG_SECONDS = 300  # between two trials the workers measure the model of the first
 
 
@@ -106,7 +107,8 @@ def test_twenty_kills_change_no_bit_and_charge_no_chunk_twice(start_worker):
     digits = training.add_bundled_dataset(slug="digits")
     wait_for(digits, is_over, "preparing the data")
     before = billing.available_microcredits(alice)
-    config = SMALL | {"training": SMALL["training"] | {"epochs": EPOCHS}}
+    sizes = {"epochs": EPOCHS, "batch_size": BATCH_SIZE}
+    config = SMALL | {"training": SMALL["training"] | sizes}
     job = training.submit_job(owner=alice, dataset=digits, config=config, tier=Tier.NANO, seed=1)
     kills = []
     while len(kills) < KILLS:
