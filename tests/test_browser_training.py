@@ -220,7 +220,7 @@ def compose(page: Page) -> Job:
     type_a_size(page)
     add_and_move_a_layer(page)
     tab_to(page, "[name='training.epochs']")
-    page.keyboard.type("600")
+    page.keyboard.type("900")  # some seconds of work on any machine, so that there is a way to watch
     tab_to(page, "[value='start']")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("parameters")
@@ -262,8 +262,8 @@ def check_watched(seen: list[tuple[str, int, int]], job: Job) -> None:
     states = [state for state, _, _ in seen]
     assert set(states) <= {"queued", "leased", "running", "done"}
     assert "running" in states
-    on_the_way = {(epochs, steps) for state, epochs, steps in seen if state == "running"}
-    assert len({epochs for epochs, _ in on_the_way}) >= 2, seen
+    on_the_way = {epochs for state, epochs, _ in seen if state == "running"}
+    assert on_the_way - {0, job.epochs}, seen
     assert seen == sorted(seen, key=lambda each: each[1:])
     assert seen[-1] == ("done", job.epochs, job.steps_total)
 
