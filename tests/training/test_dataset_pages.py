@@ -238,9 +238,9 @@ def test_a_corrected_schema_that_a_job_stands_on_is_another_version(client, alic
     listed = text(client.get("/datasets/"))
     assert second.get_absolute_url() in listed
     assert dataset.get_absolute_url() not in listed  # of a family the newest is listed
-    refused = client.post(reverse("training:delete_dataset", args=[dataset.slug]))
-    assert refused.status_code == 409
-    assert "cannot be deleted" in text(refused)
+    delete = reverse("training:delete_dataset", args=[dataset.slug])
+    assert "cannot be deleted" in text(client.post(delete, {"confirmation": dataset.name}))
+    assert Dataset.objects.filter(pk=dataset.pk).exists()
 
 
 def pictures() -> bytes:
@@ -259,7 +259,9 @@ def test_pictures_are_shown_in_their_colours(client, alice):
     client.force_login(alice)
     dataset = prepared(upload(alice, pictures(), "squares.zip"))
     page = text(client.get(dataset.get_absolute_url()))
-    shown = re.findall(r'src="data:image/png;base64,([^"]+)" alt="Row \d+, labelled (\w+)"', page)
+    shown = re.findall(
+        r'src="data:image/png;base64,([^"]+)" alt="Row \d+">.*?labelled </span>(\w+)<', page
+    )
     assert len(shown) == 40
     content, label = shown[0]
     colour = Image.open(io.BytesIO(base64.b64decode(content))).getpixel((3, 3))
@@ -293,15 +295,36 @@ def test_lists_ask_the_database_the_same_for_many_as_for_one(
         client.get("/datasets/")
 
 
-def test_alice_renames_and_deletes_from_the_page(client, alice):
+def test_alice_renames_her_data_and_nothing_that_she_typed_is_lost(client, alice):
     client.force_login(alice)
     dataset = prepared(upload(alice))
     rename = reverse("training:rename_dataset", args=[dataset.slug])
+    assert client.get(rename).url == f"{dataset.get_absolute_url()}#change"
+    assert '<details class="card" id="change">' in text(client.get(dataset.get_absolute_url()))
+    for name, reason in (("", "This field is required."), ("x\x07y", "must be text that people")):
+        typed = {"name": name, "licence": "CC BY 4.0", "description": "Of the garden."}
+        page = text(client.post(rename, typed))
+        assert '<details class="card" id="change" open>' in page
+        assert errors(page)[0].startswith(reason)
+        assert 'value="CC BY 4.0" selected' in page
+        assert "Of the garden.</textarea>" in page
+    dataset.refresh_from_db()
+    assert (dataset.name, dataset.licence) == ("plants", "")
     texts = {"name": "Leaves", "licence": "MIT", "description": ""}
     assert "Leaves" in text(client.post(rename, texts, follow=True))
-    assert "name: This field is required" in text(client.post(rename, {}, follow=True))
-    gone = client.post(reverse("training:delete_dataset", args=[dataset.slug]), follow=True)
-    assert "“Leaves” was deleted" in text(gone)
+
+
+def test_alice_types_a_name_before_it_is_deleted(client, alice):
+    client.force_login(alice)
+    dataset = prepared(upload(alice, name="My  plants"))
+    delete = reverse("training:delete_dataset", args=[dataset.slug])
+    for typed, reason in (({}, "is required"), ({"confirmation": "plants"}, "is not its name")):
+        page = text(client.post(delete, typed))
+        assert reason in errors(page)[0]
+        assert '<details class="card" id="change" open>' in page
+    assert Dataset.objects.filter(pk=dataset.pk).exists()
+    gone = client.post(delete, {"confirmation": " My plants "}, follow=True)
+    assert "was deleted" in text(gone)
     assert client.get(dataset.get_absolute_url()).status_code == 404
 
 

@@ -202,7 +202,8 @@ def delete(doors: Doors, dataset: Dataset) -> None:
         assert doors.program.delete(f"{API}/{dataset.slug}").status_code == 204
     else:
         address = reverse("training:delete_dataset", args=[dataset.slug])
-        assert doors.browser.post(address).status_code == 302
+        confirmed = {"confirmation": dataset.name}
+        assert doors.browser.post(address, confirmed).status_code == 302
 
 
 NAMES = st.sampled_from(

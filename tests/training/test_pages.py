@@ -30,7 +30,8 @@ def form(digits) -> dict[str, str]:
 def test_the_dataset_page_shows_digits_as_pictures(client, digits):
     page = text(client.get(digits.get_absolute_url()))
     assert page.count('class="pixels"') == 40
-    assert 'aria-label="Row 0, labelled 0"' in page
+    assert 'aria-label="Row 0"' in page
+    assert '<span class="unseen">labelled </span>0</span>' in page
     assert digits.sha256 in page
     assert "Class balance" in page
 

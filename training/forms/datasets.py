@@ -48,6 +48,25 @@ class TextsForm(forms.Form):
     )
 
 
+class DeletionForm(forms.Form):
+    """Asks for the name of what is about to be gone, so that no slip of a hand deletes it."""
+
+    confirmation = forms.CharField(
+        label="Its name, to confirm", widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, *args: Any, dataset: Dataset, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs | {"auto_id": "deletion_%s"})
+        self.name = dataset.name
+
+    def clean_confirmation(self) -> str:
+        """As a page shows it: there, several spaces look like one."""
+        typed: str = self.cleaned_data["confirmation"]
+        if typed.split() != self.name.split():
+            raise forms.ValidationError(f"“{typed}” is not its name; type “{self.name}”.")
+        return typed
+
+
 class UploadForm(TextsForm):
     field_order = ("file", "name", "licence", "description")
 

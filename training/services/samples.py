@@ -48,7 +48,7 @@ class Picture:
 
     @property
     def alt(self) -> str:
-        return f"Row {self.number}, labelled {self.label}" if self.label else f"Row {self.number}"
+        return f"Row {self.number}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count
+from django.forms import Form
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -18,7 +19,14 @@ from governance.models import User
 from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest, visitor
 from training import services as training
-from training.forms.datasets import SHOWN_MAX, SchemaForm, TextsForm, UploadForm, blame
+from training.forms.datasets import (
+    SHOWN_MAX,
+    DeletionForm,
+    SchemaForm,
+    TextsForm,
+    UploadForm,
+    blame,
+)
 from training.models import Category, Dataset, Work
 from training.views.files import attachment
 
@@ -92,10 +100,15 @@ def new_dataset(request: MemberRequest) -> HttpResponse:
 def dataset(request: PageRequest, slug: str) -> HttpResponse:
     """A dataset; while a worker prepares it, the fragment asks for itself again."""
     found = visible(visitor(request), slug)
-    is_owner = found.owner_id is not None
+    if request.htmx:
+        return render(request, "training/dataset.html#dataset", about(found))
+    return render(request, "training/dataset.html", about(found) | changes(found))
+
+
+def about(found: Dataset) -> dict[str, Any]:
     context: dict[str, Any] = {
         "dataset": found,
-        "is_owner": is_owner,
+        "is_owner": found.owner_id is not None,
         "steps": steps(found),
         "health": health(found),
         "versions": Dataset.objects.filter(family=found.family).order_by("-version"),
@@ -105,11 +118,19 @@ def dataset(request: PageRequest, slug: str) -> HttpResponse:
             "sample": training.sample_rows(dataset=found),
             "balance": dict(zip(found.classes, found.class_balance, strict=False)),
         }
-    if is_owner:
-        names = ("name", "licence", "description")
-        context["texts"] = TextsForm(initial={name: getattr(found, name) for name in names})
-    template = "training/dataset.html" + ("#dataset" if request.htmx else "")
-    return render(request, template, context)
+    return context
+
+
+def changes(found: Dataset, **bound: Form) -> dict[str, Any]:
+    """The forms by which an owner changes it: open where one of them holds what was typed."""
+    if found.owner_id is None:
+        return {}
+    names = ("name", "licence", "description")
+    forms: dict[str, Form] = {
+        "texts": TextsForm(initial={name: getattr(found, name) for name in names}),
+        "deletion": DeletionForm(dataset=found),
+    }
+    return {"is_changing": bool(bound), **forms, **bound}
 
 
 def steps(dataset: Dataset) -> list[dict[str, str]]:
@@ -158,26 +179,40 @@ def schema(request: MemberRequest, slug: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def rename_dataset(request: MemberRequest, slug: str) -> HttpResponse:
     found = own(request, slug)
+    if request.method == "GET":  # such as after signing in anew
+        return redirect(f"{found.get_absolute_url()}#change")
     form = TextsForm(request.POST)
     if form.is_valid():
-        training.rename_dataset(actor=request.user, dataset=found, **form.cleaned_data)
-        messages.success(request, "The names were changed, in all versions.")
-    else:
-        for field, errors in form.errors.items():
-            messages.error(request, f"{field}: {errors[0]}")
-    return redirect(found)
+        try:
+            training.rename_dataset(actor=request.user, dataset=found, **form.cleaned_data)
+        except Refusal as refusal:
+            blame(form, refusal)
+        else:
+            messages.success(request, "The names were changed, in all versions.")
+            return redirect(found)
+    return render(request, "training/dataset.html", about(found) | changes(found, texts=form))
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def delete_dataset(request: MemberRequest, slug: str) -> HttpResponse:
+    """Gone for good, so its name has to be typed."""
     found = own(request, slug)
-    training.delete_dataset(actor=request.user, dataset=found)
-    messages.success(request, f"“{found.name}” was deleted, and its file with it.")
-    return redirect(reverse("training:datasets"))
+    if request.method == "GET":
+        return redirect(f"{found.get_absolute_url()}#change")
+    form = DeletionForm(request.POST, dataset=found)
+    if form.is_valid():
+        try:
+            training.delete_dataset(actor=request.user, dataset=found)
+        except Refusal as refusal:
+            blame(form, refusal)
+        else:
+            messages.success(request, f"“{found.name}” was deleted, and its file with it.")
+            return redirect(reverse("training:datasets"))
+    return render(request, "training/dataset.html", about(found) | changes(found, deletion=form))
 
 
 @require_GET
