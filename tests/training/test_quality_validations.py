@@ -16,7 +16,6 @@ from marketplace.models import Plan
 from training import services as training
 from training.models import Category, Dataset, Export, Tier, Validation, Work
 from training.runner import blobs, chunks, datasets, episodes, fairness, validations
-from training.runner.figures import finite
 from training.runner.quality import episodic
 from training.runner.rows import Part, pack, unpack
 
@@ -255,38 +254,6 @@ def test_long_trainings_are_not_folded(trained, alice):
     trained.job.compute_seconds = 100
     with pytest.raises(training.InvalidValidation, match="about 300 s; at most 120 s"):
         training.validate_model(actor=alice, model=trained, folds=3)
-
-
-# Groups
-
-
-def test_a_class_that_one_group_is_given_more_often_is_flagged():
-    labels = np.array(["a"] * 200 + ["b"] * 200)
-    guesses = np.array([1] * 160 + [0] * 40 + [1] * 60 + [0] * 140)
-    found = fairness.of_classes(guesses, guesses, labels, ("no", "yes"), seed=0)
-    (rate,) = found["rates"]
-    assert rate["difference"] == pytest.approx(0.8 - 0.3)
-    assert rate["ratio"] == pytest.approx(0.3 / 0.8)
-    assert rate["difference_low"] < 0.5 < rate["difference_high"]
-    assert len(found["flags"]) == 1
-    assert [group["rows"] for group in found["groups"]] == [200, 200]
-
-
-def test_a_class_that_nobody_is_given_has_no_ratio_and_is_stored_without():
-    labels, nobody = np.array(["a", "b"] * 30), np.zeros(60, int)
-    (rate,) = finite(fairness.of_classes(nobody, nobody, labels, ("no", "yes"), seed=0))["rates"]
-    assert (rate["difference"], rate["ratio"]) == (0, None)
-
-
-def test_few_rows_or_an_interval_that_reaches_the_threshold_flag_nothing():
-    few = np.array(["a"] * 200 + ["b"] * 20)
-    guesses = np.array([1] * 180 + [0] * 20 + [0] * 20)
-    assert fairness.of_classes(guesses, guesses, few, ("no", "yes"), seed=0)["flags"] == []
-    labels = np.array(["a"] * 100 + ["b"] * 100)
-    close = np.array([1] * 55 + [0] * 45 + [1] * 42 + [0] * 58)
-    found = fairness.of_classes(close, close, labels, ("no", "yes"), seed=0)
-    assert found["rates"][0]["difference"] == pytest.approx(0.13)
-    assert found["flags"] == []
 
 
 # The gate

@@ -2,7 +2,6 @@
 
 import io
 import json
-import secrets
 import sys
 import zipfile
 
@@ -12,35 +11,11 @@ import pytest
 from PIL import Image
 
 from kernels.data import DataShape, Target, check_rows, check_targets
+from tests.training.uploads import bring, brought, stored
 from training.models import Dataset, Work
-from training.runner import blobs, caps, datasets, leases, uploads
+from training.runner import caps, datasets, leases, uploads
 from training.runner.recipes import Recipe, encode_rows, feature_names, shape_of
-from training.runner.rows import Part, Rows, unpack
-
-
-def brought(owner, content: bytes, kind: str, **fields) -> Dataset:
-    """A dataset as an upload leaves it."""
-    return Dataset.objects.create(
-        owner=owner,
-        slug=f"brought-{secrets.token_hex(8)}",
-        name="Brought",
-        format=kind,
-        upload_sha256=blobs.put(content),
-        upload_name=f"mine.{kind}",
-        **fields,
-    )
-
-
-def bring(owner, content: bytes, kind: str, **fields) -> Dataset:
-    """The same, prepared."""
-    dataset = brought(owner, content, kind, **fields)
-    datasets.prepare_dataset(str(dataset.pk))
-    dataset.refresh_from_db()
-    return dataset
-
-
-def stored(dataset: Dataset) -> Rows:
-    return unpack(blobs.get(dataset.sha256))
+from training.runner.rows import Part
 
 
 def flowers(rows: int = 60) -> bytes:

@@ -1,13 +1,46 @@
-"""Files and schemas as nobody would bring them, for the tests that try many."""
+"""Datasets as an upload leaves them; files and schemas as nobody would bring them, for the tests
+that try many.
+"""
 
 import io
 import json
+import secrets
 import zipfile
 
 import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 from PIL import Image
+
+from training.models import Dataset
+from training.runner import blobs, datasets
+from training.runner.rows import Rows, unpack
+
+
+def brought(owner, content: bytes, kind: str, **fields) -> Dataset:
+    """A dataset as an upload leaves it."""
+    return Dataset.objects.create(
+        owner=owner,
+        slug=f"brought-{secrets.token_hex(8)}",
+        name="Brought",
+        format=kind,
+        upload_sha256=blobs.put(content),
+        upload_name=f"mine.{kind}",
+        **fields,
+    )
+
+
+def bring(owner, content: bytes, kind: str, **fields) -> Dataset:
+    """The same, prepared."""
+    dataset = brought(owner, content, kind, **fields)
+    datasets.prepare_dataset(str(dataset.pk))
+    dataset.refresh_from_db()
+    return dataset
+
+
+def stored(dataset: Dataset) -> Rows:
+    return unpack(blobs.get(dataset.sha256))
+
 
 KINDS = ["csv", "tsv", "jsonl", "parquet", "npy", "npz", "zip", "text"]
 

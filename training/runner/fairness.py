@@ -1,5 +1,7 @@
 """Whether a model treats groups of people alike, for each column that its owner called sensitive.
 
+The groups are those that the dataset was prepared with, by the names in its report.
+
 Rates are fairlearn's: of each group the share that is answered with a class (selection rate), and
 how the shares differ (demographic parity), how often right answers and false ones differ (equalised
 odds). Groups are told to differ only where the 95 % interval of a difference lies above 0.1 and
@@ -7,6 +9,7 @@ both groups have 50 rows. That nothing was found proves nothing: fairness is mor
 on one set of rows. Where no column is sensitive nothing is assessed, and nothing is said.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,8 @@ from training.runner.subjects import Judged, Subject
 THRESHOLD = 0.1
 ROWS_LEAST = 50
 CLASSES_MAX = 20
+NO_GROUP = -1  # of a row whose value is missing, or was never heard of
+GROUPS_LEAST = 2
 NOT_DECLARED = "Not assessed: no column of the dataset was declared sensitive."
 NOT_MEANT = "Not assessed: only classes and values are compared between groups."
 
@@ -39,47 +44,41 @@ def measure(subject: Subject) -> dict[str, Any]:
     is_of_classes = subject.judged is Judged.CLASSES and subject.shape.target is Target.CLASSES
     if not is_of_classes and subject.judged is not Judged.VALUES:
         return {"state": "not assessed", "reason": NOT_MEANT}
-    truth = subject.test.targets.reshape(len(subject.test), -1)[:, 0]
-    answers = subject.test_answers.reshape(len(subject.test), -1)
     columns = []
-    for place, (name, values) in enumerate(sensitive_columns(subject, groups.shape[1])):
-        labels = np.array([value_name(values, number) for number in groups[:, place]])
-        if is_of_classes:
-            found = of_classes(
-                truth.astype(np.int64),
-                answers.argmax(axis=1),
-                labels,
-                subject.classes,
-                subject.seed,
-                beat=subject.beat,
-            )
-        else:
-            found = of_values(truth, answers[:, 0], labels, subject.seed, beat=subject.beat)
-        columns.append({"column": name, **found})
-        subject.beat(place)
+    for named, codes in zip(subject.groups, groups.T, strict=True):
+        columns.append(compared(subject, named, codes, is_of_classes=is_of_classes))
+        subject.beat(len(columns))
+    found = {"threshold": THRESHOLD, "rows_least": ROWS_LEAST, "columns": columns}
+    if all("reason" in column for column in columns):
+        return found | {"state": "not assessed"}
     is_flagged = any(column["flags"] for column in columns)
-    return {
-        "state": "differences found" if is_flagged else "assessed",
-        "threshold": THRESHOLD,
-        "rows_least": ROWS_LEAST,
-        "columns": columns,
-    }
+    return found | {"state": "differences found" if is_flagged else "assessed"}
 
 
-def sensitive_columns(subject: Subject, count_: int) -> list[tuple[str, list[str]]]:
-    """Name and values of each, in the order of `Rows.groups`."""
-    declared = [
-        (str(column["name"]), [str(value) for value in column.get("values") or []])
-        for column in subject.recipe.get("columns", [])
-        if column.get("sensitive")
-    ]
-    return declared[:count_] + [(f"column {n}", []) for n in range(len(declared), count_)]
-
-
-def value_name(values: list[str], number: int) -> str:
-    if 0 <= number < len(values):
-        return values[number]
-    return "other" if values else f"group {number}"
+def compared(
+    subject: Subject, named: Mapping[str, Any], codes: NDArray[np.int32], *, is_of_classes: bool
+) -> dict[str, Any]:
+    """The groups of one column. Rows without a value are in none: they are counted, not compared,
+    since what they have in common is only that nobody wrote it down.
+    """
+    is_known = codes != NO_GROUP
+    labels = np.array(named["names"], object)[codes[is_known]].astype(str)
+    column = {"column": named["column"], "rows_without": int((~is_known).sum())}
+    there = sorted(set(labels))
+    if len(there) < GROUPS_LEAST:
+        only = f"only “{there[0]}” has" if there else "no group has"
+        return column | {
+            "reason": f"Not compared: {only} rows among those of the test.",
+            "flags": [],
+        }
+    truth = subject.test.targets.reshape(len(codes), -1)[is_known, 0]
+    answers = subject.test_answers.reshape(len(codes), -1)[is_known]
+    if not is_of_classes:
+        found = of_values(truth, answers[:, 0], labels, subject.seed, beat=subject.beat)
+        return column | found
+    guesses = answers.argmax(axis=1)
+    asked = (truth.astype(np.int64), guesses, labels, subject.classes, subject.seed)
+    return column | of_classes(*asked, beat=subject.beat)
 
 
 def of_classes(

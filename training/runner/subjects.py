@@ -80,7 +80,7 @@ def judged_as(job: Job) -> Judged:
 @dataclass(frozen=True, eq=False)
 class Subject:
     """`seed` is that of every draw that a measurement makes; `usual` is the class that anomalies
-    are told from.
+    are told from; `groups` names the columns of `Rows.groups` and what their numbers stand for.
     """
 
     judged: Judged
@@ -96,6 +96,7 @@ class Subject:
     beat: Beat
     seed: int = 0
     usual: int | None = None
+    groups: tuple[Mapping[str, Any], ...] = ()
 
     @cached_property
     def train(self) -> Rows:
@@ -162,4 +163,5 @@ def subject_of(job: Job, sha256: str, *, module: build.Module, beat: Beat) -> Su
         beat=beat,
         seed=dataset.split_seed,
         usual=learns_of(job),
+        groups=tuple(dataset.report.get("groups", ())),
     )
