@@ -13,7 +13,7 @@ from PIL import Image
 from kernels.data import DataShape, Target, check_rows, check_targets
 from tests.training.uploads import bring, brought, stored
 from training.models import Dataset, Work
-from training.runner import caps, datasets, leases, uploads
+from training.runner import caps, datasets, leases, reading, uploads
 from training.runner.recipes import Recipe, encode_rows, feature_names, shape_of
 from training.runner.rows import Part
 
@@ -180,6 +180,18 @@ def test_a_file_that_is_refused_leaves_a_reason_and_nothing_else(
     assert (dataset.status, dataset.error_code) == (Work.Status.FAILED, "file_refused")
     assert message in dataset.error_message
     assert (dataset.sha256, dataset.recipe, dataset.rows) == ("", {}, 0)
+
+
+def test_numbers_as_large_as_float32_has_are_read_and_what_is_none_is_named(alice, in_this_process):
+    lines = [f"{'-' * (row % 2)}3.4e38,{row / 7:.3f}" for row in range(40)]
+    dataset = bring(alice, "\n".join(["far,y", *lines]).encode(), "csv")
+    assert (dataset.status, dataset.error_message) == ("done", "")
+    fields = {"report": dataset.report}
+    assert reading.unstorable(fields) == ""
+    dataset.report["columns"][0]["histogram"]["edges"][0] = float("nan")
+    assert reading.unstorable(fields).startswith(
+        "gives nan for report.columns['far'].histogram.edges[0], which is no number"
+    )
 
 
 def test_a_schema_that_does_not_fit_the_file_fails_with_the_column(alice, in_this_process):

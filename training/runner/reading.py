@@ -7,8 +7,11 @@ file was refused, `rows.safetensors`.
 """
 
 import json
+import math
+import re
 import resource
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from training.runner.rows import pack
 MEMORY_BYTES_MAX = 6 * 2**30  # of addresses, of which libraries reserve some that they never use
 CPU_SECONDS_MAX = 300
 FILE_BYTES_MAX = 2 * 2**30
+NO_CHARACTER = re.compile(r"\\u0000|[\ud800-\udfff]")  # in JSON: NUL, half of a pair
 REFUSALS = (FileRefused, RecipeRefused, SplitRefused)
 
 
@@ -52,8 +56,8 @@ def answer(upload: Path, ask: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     except MemoryError:
         return refusal("needs more memory than a reader has; bring fewer rows."), b""
     fields = prepared.fields()
-    if not is_storable(fields):
-        return refusal("holds a character that is none; write the file anew as UTF-8."), b""
+    if why := unstorable(fields):
+        return refusal(why), b""
     return {"fields": fields}, pack(prepared.rows)
 
 
@@ -61,14 +65,31 @@ def refusal(reason: str) -> dict[str, Any]:
     return {"refused": "".join(each if each.isprintable() else "�" for each in reason)}
 
 
-def is_storable(fields: dict[str, Any]) -> bool:
-    """A database takes neither NUL nor half of a surrogate pair."""
-    text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\\u0000" not in text
+def unstorable(fields: dict[str, Any]) -> str:
+    """Why no database keeps them; nothing where it does. It takes no number that is not finite, no
+    NUL and no half of a surrogate pair.
+    """
+    for path, number in not_finite(fields):
+        return (
+            f"gives {number} for {path}, which is no number; its values lie too far apart to "
+            "reckon with. Bring them in another unit, or leave out what is far off."
+        )
+    if NO_CHARACTER.search(json.dumps(fields, ensure_ascii=False)):
+        return "holds a character that is none; write the file anew as UTF-8."
+    return ""
+
+
+def not_finite(found: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Where among fields a number is not finite; what has a name is called by it."""
+    if isinstance(found, float) and not math.isfinite(found):
+        yield path, found
+    elif isinstance(found, Mapping):
+        for key, inner in found.items():
+            yield from not_finite(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(found, list | tuple):
+        for place, inner in enumerate(found):
+            name = inner.get("name", place) if isinstance(inner, Mapping) else place
+            yield from not_finite(inner, f"{path}[{name!r}]")
 
 
 def work(folder: Path) -> None:
