@@ -1,5 +1,6 @@
 """Who is served when, how often a job is tried, and what happens to one that no longer gets on."""
 
+import random
 import uuid
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from tests.training.outages import database_fails_at
 from training import services as training
 from training import tasks
 from training.models import Job, Model, Tier, Work
-from training.runner import chunks, leases, plans, queue, sweeps
+from training.runner import chunks, leases, places, plans, queue, sweeps
 
 
 @pytest.fixture
@@ -124,10 +125,37 @@ def test_a_hint_serves_whoever_is_first_in_line(submit, alice, bob):
 def test_the_place_in_line_is_told(submit, alice, bob):
     (first,) = submit(bob)
     jobs = submit(alice, plans.FREE.running_jobs + 1)
-    assert queue.place_of(first) == queue.Place(ahead=0, is_held_back=False, running_jobs=2)
-    assert queue.place_of(jobs[0]) == queue.Place(ahead=1, is_held_back=False, running_jobs=2)
-    assert queue.place_of(jobs[-1]) == queue.Place(ahead=3, is_held_back=True, running_jobs=2)
-    assert queue.place_of(begin(first)) is None
+    assert places.place_of(first) == places.Place(ahead=0, is_held_back=False, running_jobs=2)
+    assert places.place_of(jobs[0]) == places.Place(ahead=1, is_held_back=False, running_jobs=2)
+    assert places.place_of(jobs[-1]) == places.Place(ahead=3, is_held_back=True, running_jobs=2)
+    assert places.place_of(begin(first)) is None
+
+
+def test_the_place_told_is_the_place_in_line_whoever_waits(submit, alice, bob, mallory):
+    buy_credits(bob)
+    drawn = random.Random(1)
+    for person in (alice, bob, mallory):
+        for job in submit(person, 6):
+            ago = timedelta(seconds=drawn.randrange(30))
+            Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - ago)
+    for _ in range(4):
+        compare_places()
+        begun = begin(Job.objects.get(pk=queue.line()[0]))
+        pause(begun)
+        begun.checkpoints.create(step=1, sha256="0" * 64, size_bytes=1)
+    training.cancel_job(actor=begun.owner, job=begun)
+    compare_places()
+
+
+def compare_places():
+    """What is told of each job, with what the line itself says."""
+    queued = Job.objects.filter(status=Work.Status.QUEUED)
+    in_line = [each for each in queue.line() if queued.filter(pk=each).exists()]
+    for job in queued:
+        is_held_back = job.pk not in in_line
+        ahead = len(in_line) if is_held_back else in_line.index(job.pk)
+        place = places.place_of(job)
+        assert (place.ahead, place.is_held_back) == (ahead, is_held_back)
 
 
 def test_the_end_of_a_job_wakes_the_next_of_its_owner(

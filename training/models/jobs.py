@@ -82,6 +82,22 @@ class Job(Work):
                 name="open_jobs",
             ),
             models.Index(fields=["owner", "-created_at"], name="jobs_of_owner"),
+            # Where a job stands in line hangs on those that wait, and on who was served lately.
+            models.Index(
+                fields=["owner", "priority", "created_at", "id"],
+                condition=models.Q(status="queued", is_distributed=False),
+                name="queued_jobs",
+            ),
+            models.Index(
+                fields=["owner"],
+                condition=models.Q(status__in=["leased", "running"], is_distributed=False),
+                name="begun_jobs",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(is_distributed=False),
+                name="finished_jobs",
+            ),
         ]
 
     def __str__(self) -> str:

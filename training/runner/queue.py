@@ -12,7 +12,6 @@ back: they are not in line at all.
 
 import uuid
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -39,15 +38,6 @@ class Waiting(NamedTuple):
     priority: int
     created_at: datetime
     since: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a job that has not begun stands: after how many others, or held back by its owner's."""
-
-    ahead: int
-    is_held_back: bool
-    running_jobs: int
 
 
 def undivided() -> QuerySet[Job]:
@@ -110,21 +100,6 @@ def take_turn(job_id: str) -> bool:
         governance.take_turn(f"running jobs of {owner_id}")
         return running({owner_id})[owner_id] < plan_of(owner_id).running_jobs
     return True
-
-
-def place_of(job: Job) -> Place | None:
-    """Nothing for a job that has begun, or that a cluster leads."""
-    if job.status != Work.Status.QUEUED or job.is_distributed:
-        return None
-    allowed = line()
-    queued = {row.id for row in waiting() if row.status == Work.Status.QUEUED}
-    is_held_back = job.pk not in allowed
-    before = allowed if is_held_back else allowed[: allowed.index(job.pk)]
-    return Place(
-        ahead=sum(other in queued for other in before),
-        is_held_back=is_held_back,
-        running_jobs=plan_of(job.owner_id).running_jobs,
-    )
 
 
 def after_end(job: Job) -> None:

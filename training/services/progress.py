@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.models import Event, Job, Point, Trial
-from training.runner import curves, queue, trials
+from training.runner import curves, places, trials
 from training.runner.curves import Curve
 from training.runner.metrics import Metric, metric_of
 
@@ -19,7 +19,7 @@ class JobProgress:
     """
 
     version: str
-    place: queue.Place | None
+    place: places.Place | None
     last: Point | None
     loss: dict[str, Curve]
     metric: dict[str, Curve]
@@ -64,10 +64,10 @@ class JobProgress:
 
 def job_version(*, job: Job) -> str:
     """Changes whenever the page of the job would."""
-    return version_of(job, queue.place_of(job))
+    return version_of(job, places.place_of(job))
 
 
-def version_of(job: Job, place: queue.Place | None) -> str:
+def version_of(job: Job, place: places.Place | None) -> str:
     standing = "" if place is None else f"{place.ahead}.{place.is_held_back:d}"
     event = Event.objects.filter(job=job).values_list("pk", flat=True).first() or 0
     return f"{job.status}-{job.attempt}-{job.steps_done}-{job.cost_microcredits}-{event}-{standing}"
@@ -75,7 +75,7 @@ def version_of(job: Job, place: queue.Place | None) -> str:
 
 def job_progress(*, job: Job, seen: str = "") -> JobProgress | None:
     """How far a job is, or None when `seen` is still its version: then only that is asked."""
-    place = queue.place_of(job)
+    place = places.place_of(job)
     version = version_of(job, place)
     if version == seen:
         return None
@@ -98,9 +98,9 @@ def job_progress(*, job: Job, seen: str = "") -> JobProgress | None:
     )
 
 
-def job_place(*, job: Job) -> queue.Place | None:
+def job_place(*, job: Job) -> places.Place | None:
     """Where a job that has not begun stands in line; nothing for one that has."""
-    return queue.place_of(job)
+    return places.place_of(job)
 
 
 def job_curves(*, job: Job) -> dict[str, Curve]:
