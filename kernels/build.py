@@ -80,9 +80,9 @@ def module(variant: Variant = "simd", folder: Path | None = None) -> Module:
 def module_of(kernel_hash: str, variant: Variant = "simd", folder: Path | None = None) -> Module:
     """The module that did old work, among all that were ever built here.
 
-    Its arithmetic may be another than today's, but what it is told must not: it has to have been
-    built from the same table, or a tape of today would mean something else to it. Raises
-    ModuleUnknown.
+    Its arithmetic may be another than today's, but what it is told must not: today's table has to
+    begin with the one it was built from, or a tape of today would mean something else to it. (Ops
+    that were added since stop it, and no old work asks for them.) Raises ModuleUnknown.
     """
     today = module(variant, folder)
     if today.kernel_hash == kernel_hash:
@@ -93,7 +93,7 @@ def module_of(kernel_hash: str, variant: Variant = "simd", folder: Path | None =
             break
     else:
         raise ModuleUnknown(f"the kernel {kernel_hash[:12]} is not kept here")
-    if not has_table_of_today(built):
+    if not is_told_as_today(built):
         raise ModuleUnknown(
             f"the kernel {kernel_hash[:12]} is kept here, but it was built from another table of "
             "instructions and would misread what is compiled today"
@@ -101,10 +101,9 @@ def module_of(kernel_hash: str, variant: Variant = "simd", folder: Path | None =
     return Module(built / f"{variant}.wasm", variant, kernel_hash)
 
 
-def has_table_of_today(built: Path) -> bool:
-    return (built / "table.h").read_text() == table_header() and (
-        built / "dispatch.h"
-    ).read_text() == dispatch_header()
+def is_told_as_today(built: Path) -> bool:
+    today = {"table.h": table_header(), "dispatch.h": dispatch_header()}
+    return all(text.startswith((built / name).read_text()) for name, text in today.items())
 
 
 def folder_of(environment: Mapping[str, str]) -> Path:

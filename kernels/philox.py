@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     STARTS = 8
     ACTIONS = 9
     LATENT = 8
+    AUGMENTATION = 10
     WEIGHTS = 0x10000
     DROPOUT = 0x20000
     EVALUATION = 0x30000

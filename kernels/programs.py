@@ -22,6 +22,7 @@ from kernels.objectives.objective import standardised
 from kernels.patterns import associative
 from kernels.philox import Purpose, stream
 from kernels.placement import is_memory
+from kernels.settings import Augmentation
 from kernels.tape import TOUCH_WORK
 
 EVALUATION_ROWS = 256
@@ -203,10 +204,21 @@ class _Training:
             for name, node in self.data.items()
             if name.startswith("train_")
         }
+        parts["rows"] = self._augmented(parts["rows"])
         batch, divergent = self._batch(parts, self.rows), self.config.divergent
         if divergent is None or divergent.pattern != "associative":
             return batch
         return self._mixed(batch, divergent.factor)
+
+    def _augmented(self, rows: Node) -> Node:
+        """Rows (b, features) that are pictures, as the settings ask for them."""
+        asked = self.config.training.augmentation
+        if asked == Augmentation():
+            return rows
+        attributes = vars(asked) | {"flip": int(asked.flip)}
+        attributes |= stream(self.seed, Purpose.AUGMENTATION)
+        pictures = reshape(rows, (self.rows, *self.config.data.input))
+        return reshape(ops.apply("augment", pictures, attributes=attributes), rows.shape or ())
 
     def _mixed(self, batch: Batch, factor: float) -> Batch:
         """Each example with a partner; of classes shares are left."""

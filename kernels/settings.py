@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.data import DataShape, Target
+from kernels.data import DataShape, Target, shape_of
 from kernels.fields import Choice, Field, Flag, Powers, Reader, Real, Reals, Whole, shown
 from kernels.patterns import MODULES
 
@@ -43,6 +43,7 @@ FIELDS: dict[str, Field] = {
     "dynamic_batch": Powers(64),
     "shards": Powers(16),
 }
+SECTIONS = ("schedule", "augmentation")
 REQUIRED = ("epochs", "batch_size", "learning_rate", "optimizer")
 SCHEDULE: dict[str, Field] = {
     "kind": Choice(SCHEDULES),
@@ -50,6 +51,12 @@ SCHEDULE: dict[str, Field] = {
     "every_epochs": Whole(1, 10_000),
     "factor": Real(1e-4, 1.0),
     "patience": Whole(1, 10_000),
+}
+AUGMENTATION: dict[str, Field] = {
+    "shift": Whole(0, 64),
+    "flip": Flag(),
+    "contrast": Real(0.0, 0.9),
+    "brightness": Real(0.0, 0.9),
 }
 DIVERGENT: dict[str, Field] = {"pattern": Choice(PATTERNS), "factor": Real(0.0, 1.0)}
 FACTOR_LEAST = 1e-6  # logarithms over it are still numbers
@@ -77,6 +84,23 @@ class Schedule:
     every_epochs: int = 10
     factor: float = 0.1
     patience: int = 5
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How each picture of a batch is changed at random, anew in every step: moved by up to `shift`
+    pixels to each side, mirrored left to right every second time, its contrast and brightness
+    changed by up to such shares. Rows that validate or test stay as they are.
+    """
+
+    shift: int = 0
+    flip: bool = False
+    contrast: float = 0.0
+    brightness: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """What is done; nothing of what is not."""
+        return {key: value for key, value in vars(self).items() if value}
 
 
 @dataclass(frozen=True)
@@ -113,6 +137,7 @@ class Settings:
     dynamic_batch: int = 1
     shards: int = 1
     schedule: Schedule = Schedule()
+    augmentation: Augmentation = Augmentation()
 
     def to_json(self) -> dict[str, Any]:
         """What a person would write: the required settings, and those that are not as usual."""
@@ -122,6 +147,8 @@ class Settings:
             found["class_weights"] = list(self.class_weights)
         if "schedule" in found:
             found["schedule"] = vars(self.schedule)
+        if "augmentation" in found:
+            found["augmentation"] = self.augmentation.to_json()
         return found
 
 
@@ -129,11 +156,12 @@ def read_settings(reader: Reader, raw: Any, kind: str, data: DataShape) -> Setti
     """The settings of a training, or None where something is wrong."""
     losses = LOSSES.get(kind) or LOSSES[data.target]
     fields = FIELDS | {"loss": Choice(losses)}
-    optional = ("loss", *(key for key in FIELDS if key not in REQUIRED), "schedule")
+    optional = ("loss", *(key for key in FIELDS if key not in REQUIRED), *SECTIONS)
     before = len(reader.problems)
     section = reader.section(raw, "training", REQUIRED, optional)
     values = reader.fields(section, "training", fields)
     schedule = read_schedule(reader, section.get("schedule"))
+    augmentation = read_augmentation(reader, section.get("augmentation"), kind, data)
     values.setdefault("loss", losses[0])
     for key, (what, known) in BELONGS.items():
         chosen = values.get(what)
@@ -148,7 +176,7 @@ def read_settings(reader: Reader, raw: Any, kind: str, data: DataShape) -> Setti
     if len(reader.problems) > before:
         return None
     values["class_weights"] = tuple(map(float, weights or ()))
-    return Settings(**values, schedule=schedule or Schedule())
+    return Settings(**values, schedule=schedule or Schedule(), augmentation=augmentation)
 
 
 def read_schedule(reader: Reader, raw: Any) -> Schedule | None:
@@ -157,6 +185,27 @@ def read_schedule(reader: Reader, raw: Any) -> Schedule | None:
     section = reader.section(raw, "training.schedule", ("kind",), tuple(SCHEDULE)[1:])
     values = reader.fields(section, "training.schedule", SCHEDULE)
     return Schedule(**values)
+
+
+def read_augmentation(reader: Reader, raw: Any, kind: str, data: DataShape) -> Augmentation:
+    path = "training.augmentation"
+    section = {} if raw is None else reader.section(raw, path, (), tuple(AUGMENTATION))
+    found = Augmentation(**reader.fields(section, path, AUGMENTATION))
+    if found == Augmentation():
+        return found
+    reasons = {
+        f"is of pictures, and these rows are {shape_of(data.input)}": len(data.input) != 3,
+        "is of pictures that are shown, and these are played": data.target is Target.ACTIONS,
+        "would teach a gan to draw what was moved": kind == "gan",
+    }
+    for reason in [reason for reason, holds in reasons.items() if holds][:1]:
+        reader.refuse(path, f"{reason}; leave it out")
+        return found
+    most = min(data.input[:2]) - 1
+    if found.shift > most:
+        reason = f"would move pictures of {shape_of(data.input[:2])} out of sight; at most {most}"
+        reader.refuse(f"{path}.shift", f"{found.shift} {reason}")
+    return found
 
 
 def read_divergent(reader: Reader, raw: Any) -> Divergent | None:

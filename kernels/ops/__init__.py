@@ -14,6 +14,7 @@ is.
 
 from kernels.ops import (
     attention,
+    augmentation,
     chance,
     compression,
     elementwise,
@@ -57,6 +58,7 @@ FAMILIES = (
     schedules,
     noise,
     vision,
+    augmentation,
 )
 for family in FAMILIES:
     assert not set(TABLE) & set(family.ROWS), "two rows of one name"

@@ -197,7 +197,7 @@ TABLE = [
     (("training", "seed"), 3, "training.seed: is not known here (known: epochs, batch_size, "
      "learning_rate, optimizer, loss, momentum, nesterov, weight_decay, l1, l2, clip_norm, "
      "clip_value, label_smoothing, class_weights, delta, quantile, patience, dynamic_batch, "
-     "shards, schedule)"),
+     "shards, schedule, augmentation)"),
     # ---- divergent
     (("divergent", "enabled"), "yes", "divergent.enabled: must be true or false, not 'yes'"),
     (("divergent", "enabled"), REMOVED, "divergent.enabled: is required"),

@@ -68,6 +68,13 @@ CASES = {
         {},
         "chaotic",
     ),
+    "augmentation": (
+        ("feedforward", [{"type": "conv2d", "filters": 6, "kernel_size": 3}], {}),
+        DataShape((8, 8, 1), Target.CLASSES, 3),
+        data(PICTURES, CLASSES),
+        {"augmentation": {"shift": 2, "flip": True, "contrast": 0.3, "brightness": 0.2}},
+        None,
+    ),
     "lstm": (
         ("lstm", [LSTM | {"return_sequences": True, "bidirectional": True}, LSTM], {}),
         DataShape((9, 3), Target.VALUES, 2),

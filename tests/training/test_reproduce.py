@@ -268,6 +268,14 @@ def test_an_old_kernel_of_another_table_is_refused(old_kernel):
         build.module_of(kernel_hash)
 
 
+def test_an_old_kernel_stays_of_use_when_instructions_were_added(old_kernel):
+    old, kernel_hash = old_kernel
+    for name in ("table.h", "dispatch.h"):
+        *known, _ = (old / name).read_text().splitlines(keepends=True)
+        (old / name).write_text("".join(known))
+    assert build.module_of(kernel_hash).kernel_hash == kernel_hash
+
+
 def test_the_file_of_a_reproduction_is_not_swept_away(again):
     chunks.run_job(str(again.job_id))
     other = blobs.put(b"what came out when it did not come out the same")

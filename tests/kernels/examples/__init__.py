@@ -12,6 +12,7 @@ import numpy as np
 from kernels.graph import leaf
 from tests.kernels.examples import (
     attention,
+    augmentation,
     chance,
     compression,
     elementwise,
@@ -52,6 +53,7 @@ FAMILIES = (
     schedules,
     noise,
     vision,
+    augmentation,
 )
 EXAMPLES = {name: make for family in FAMILIES for name, make in family.EXAMPLES.items()}
 TOLERANCES = {name: bound for family in FAMILIES for name, bound in family.TOLERANCES.items()}
