@@ -9,7 +9,6 @@ from kernels.data import Target, TrainingData, check_data
 from training import services as training
 from training.models import Category, Dataset, Work
 from training.runner import blobs, datasets
-from training.runner.augmentation import moved
 from training.runner.bundles import BUNDLES, series, texts
 from training.runner.bundles.parts import grouped
 from training.runner.recipes import Recipe
@@ -123,21 +122,22 @@ def test_the_training_part_of_the_anomalies_is_healthy():
     assert abs(share - (source.target == 0).mean()) < 0.01  # as often as in nature
 
 
-def test_moved_pictures_are_in_the_training_part_alone(db):
-    dataset, rows = prepared("digit-pictures")
-    digits = BUNDLES["digits"]()
-    assert (dataset.validation_rows, dataset.test_rows, dataset.train_rows) == (270, 270, 5 * 1257)
-    assert (rows.features[:1797].reshape(-1, 64) == digits.features).all()
-    assert (rows.parts[1797:] == Part.TRAIN).all()
+def test_the_pictures_are_the_digits_and_split_alike(db):
+    (_, rows), (dataset, pictures) = prepared("digits"), prepared("digit-pictures")
+    assert (pictures.features.reshape(-1, 64) == rows.features).all()
+    assert (pictures.parts == rows.parts).all()
+    assert (dataset.train_rows, dataset.validation_rows, dataset.test_rows) == (1257, 270, 270)
 
 
-def test_a_moved_picture_loses_only_what_leaves_it():
-    picture = np.arange(1, 10, dtype=np.float32).reshape(1, 3, 3, 1)
-    right, left, down, up = moved(picture)[..., 0].tolist()
-    assert right == [[0, 1, 2], [0, 4, 5], [0, 7, 8]]
-    assert left == [[2, 3, 0], [5, 6, 0], [8, 9, 0]]
-    assert down == [[0, 0, 0], [1, 2, 3], [4, 5, 6]]
-    assert up == [[4, 5, 6], [7, 8, 9], [0, 0, 0]]
+def test_an_older_version_keeps_its_rows_under_a_slug_of_its_own(db):
+    older = training.add_bundled_dataset(slug="digit-pictures")
+    Dataset.objects.filter(pk=older.pk).update(version=1, sha256="0" * 64)
+    found = training.add_bundled_dataset(slug="digit-pictures")
+    older.refresh_from_db()
+    assert (older.slug, older.sha256) == ("digit-pictures-1", "0" * 64)
+    assert (found.slug, found.version, found.sha256) == ("digit-pictures", 2, "")
+    assert found.family == older.family
+    assert training.add_bundled_dataset(slug="digit-pictures") == found
 
 
 def test_an_environment_has_no_rows(db):

@@ -16,7 +16,18 @@ from kernels.architecture import DEFAULTS, INPUT, LAYERS_LIMIT, OPTIONS, SECOND,
 from kernels.data import DataShape
 from kernels.fields import Choice, Field, Flag, Powers, Real, Reals, Sides, Whole
 from kernels.layers import VOCABULARY, Word
-from kernels.settings import DIVERGENT, FIELDS, PATTERNS, REQUIRED, SCHEDULE, Schedule, Settings
+from kernels.settings import (
+    AUGMENTATION,
+    DIVERGENT,
+    FIELDS,
+    PATTERNS,
+    REQUIRED,
+    SCHEDULE,
+    SECTIONS,
+    Augmentation,
+    Schedule,
+    Settings,
+)
 
 Config = dict[str, Any]
 Texts = Mapping[str, str]
@@ -124,14 +135,17 @@ def training_of(texts: Texts) -> Config:
         value = value_of(field, texts.get(f"training.{key}", ""))
         if value != "" and (key in REQUIRED or value != getattr(Settings, key, None)):
             found[key] = value
-    schedule = {}
-    for key, field in SCHEDULE.items():
-        value = value_of(field, texts.get(f"training.schedule.{key}", ""))
-        if value not in ("", getattr(Schedule, key)):
-            schedule[key] = value
-    if schedule:
+    if schedule := changed_of(texts, "training.schedule", SCHEDULE, Schedule):
         found["schedule"] = {"kind": Schedule.kind} | schedule
+    if augmentation := changed_of(texts, "training.augmentation", AUGMENTATION, Augmentation):
+        found["augmentation"] = augmentation
     return found
+
+
+def changed_of(texts: Texts, path: str, fields: Mapping[str, Field], defaults: type) -> Config:
+    """Of a section what is not as usual."""
+    said = {key: value_of(field, texts.get(f"{path}.{key}", "")) for key, field in fields.items()}
+    return {key: value for key, value in said.items() if value not in ("", getattr(defaults, key))}
 
 
 def divergent_of(texts: Texts) -> Config:
@@ -157,12 +171,14 @@ def texts_of(config: object) -> dict[str, str]:
             found |= texts_of_rows(value, f"architecture.{key}")
         else:
             found[f"architecture.{key}"] = text_of(value)
-    training = section(root.get("training", {}), (*TRAINING, "schedule"))
+    training = section(root.get("training", {}), (*TRAINING, *SECTIONS))
     schedule = section(training.pop("schedule", {}), tuple(SCHEDULE))
+    augmentation = section(training.pop("augmentation", {}), tuple(AUGMENTATION))
     divergent = EXPLORATION | section(root.get("divergent", {}), ("enabled", *DIVERGENT))
     for name, said in (
         ("training", training),
         ("training.schedule", schedule),
+        ("training.augmentation", augmentation),
         ("divergent", divergent),
     ):
         found |= {f"{name}.{key}": text_of(value) for key, value in said.items()}

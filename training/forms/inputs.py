@@ -13,6 +13,11 @@ HINTS: Mapping[str, str] = {
     "training.shards": "parts of a batch that run side by side; part of the result",
     "training.class_weights": "one number for each class, in the order of the classes",
     "training.schedule.patience": "epochs without a better validation loss before the rate falls",
+    "training.augmentation.shift": "pixels to each side at most",
+    "training.augmentation.flip": "left to right, every second picture; not where sides matter, as "
+    "in letters",
+    "training.augmentation.contrast": "by which share it is changed at most",
+    "training.augmentation.brightness": "by which share it is changed at most",
     "divergent.factor": "how strong",
     "architecture.latent": "how many random numbers an example is made from",
     "architecture.beta": "how much the code must be like random numbers",

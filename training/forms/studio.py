@@ -15,12 +15,14 @@ from kernels.data import DataShape, Target
 from kernels.fields import Choice, Field, Flag
 from kernels.patterns import MODULES
 from kernels.settings import (
+    AUGMENTATION,
     BELONGS,
     DIVERGENT,
     FIELDS,
     LOSSES,
     REQUIRED,
     SCHEDULE,
+    Augmentation,
     Schedule,
     Settings,
 )
@@ -159,6 +161,16 @@ class Studio:
         ]
 
     @cached_property
+    def augmentation(self) -> list[Input]:
+        """Of pictures; else only what somebody wrote nevertheless, to be taken back."""
+        found = [
+            self.input(f"training.augmentation.{key}", of, usual(of, getattr(Augmentation, key)))
+            for key, of in AUGMENTATION.items()
+        ]
+        is_of_pictures = len(self.data.input) == 3 and self.data.target is not Target.ACTIONS
+        return found if is_of_pictures else [one for one in found if one.text]
+
+    @cached_property
     def divergent(self) -> list[Input]:
         fields: dict[str, Field] = {"enabled": Flag()} | DIVERGENT
         return [self.input(f"divergent.{key}", of, is_required=True) for key, of in fields.items()]
@@ -172,14 +184,15 @@ class Studio:
 
     @property
     def more_is_open(self) -> bool:
-        return any(one.text or one.errors for one in (*self.more, *self.schedule))
+        hidden = (*self.more, *self.schedule, *self.augmentation)
+        return any(one.text or one.errors for one in hidden)
 
     def inputs(self) -> Iterator[Input]:
         """Every input there is."""
         yield from self.architecture
         for row in self.all_rows:
             yield from row.inputs
-        yield from (*self.common, *self.more, *self.schedule, *self.divergent)
+        yield from (*self.common, *self.more, *self.schedule, *self.augmentation, *self.divergent)
 
     @cached_property
     def mistakes(self) -> list[tuple[str, str, str]]:

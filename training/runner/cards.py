@@ -193,6 +193,11 @@ def training_data(dossier: Dossier) -> Iterator[str]:
         yield f"- Source: {plain(dataset.source)}"
     yield f"- Licence of the data: {plain(dataset.licence) or 'not stated'}"
     yield f"- Split: {dossier.split}"
+    if dossier.augmentation:
+        yield (
+            f"- Augmentation: each training picture anew in every epoch, {dossier.augmentation}; "
+            "those that validate and test as they are"
+        )
     yield f"- SHA-256 of the rows: `{dataset.sha256}`"
 
 

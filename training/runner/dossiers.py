@@ -10,7 +10,7 @@ from django.conf import settings
 
 from kernels.data import Target
 from training.models import Card, Category, Dataset, Job, Model, Reproduction, Validation
-from training.runner import files
+from training.runner import augmentation, files
 from training.runner.descriptions import Description
 from training.runner.files import ModelFile
 
@@ -69,6 +69,10 @@ class Dossier:
     @property
     def split(self) -> str:
         return split_of(self.dataset)
+
+    @property
+    def augmentation(self) -> str:
+        return augmentation.said(self.job.config)
 
     @property
     def figures(self) -> Mapping[str, Mapping[str, Any]]:

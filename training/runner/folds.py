@@ -79,6 +79,11 @@ def split(subject: Subject, dataset: Dataset, rows: Rows, folds: int) -> Iterato
     Raises NotFolded.
     """
     kind = dataset.split.get("kind")
+    if rows.split_by is None and is_replaced(dataset):
+        raise NotFolded(
+            "A later version of this dataset took its place, and what belongs together among the "
+            "rows of this one was not kept with them; train on the later one."
+        )
     if rows.split_by is None and kind in (SplitKind.GROUP, SplitKind.TIME):
         raise NotFolded(
             f"The dataset is split by {kind}, and its rows were stored when that was not kept with "
@@ -94,6 +99,12 @@ def split(subject: Subject, dataset: Dataset, rows: Rows, folds: int) -> Iterato
             parts[held[number - 1]] = Part.VALIDATION
         parts[held[number]] = Part.TEST
         yield replace(rows, parts=parts)
+
+
+def is_replaced(dataset: Dataset) -> bool:
+    """Of data that come with the platform, which say by themselves when they are better cut."""
+    later = Dataset.objects.filter(family=dataset.family, version__gt=dataset.version)
+    return dataset.owner_id is None and later.exists()
 
 
 def by_time(dataset: Dataset, rows: Rows, folds: int) -> Iterator[Rows]:

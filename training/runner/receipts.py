@@ -22,6 +22,7 @@ def receipt_of(validation: Validation, *, seed: int, figures: list[str]) -> dict
         "dataset_sha256": dataset.sha256,
         "split": dataset.split or {"kind": "stratified", "seed": dataset.split_seed},
         "part": "test",
+        "augmentation": model.job.config["training"].get("augmentation", {}),
         "seed": seed,
         "kernel_hash": build.module().kernel_hash,
         "trained_on_kernel": model.kernel_hash,

@@ -1,6 +1,7 @@
 """What people may ask of training. One noun per file; this list is the app's specification."""
 
 from training.runner.answers import Kind, Prediction
+from training.runner.augmentation import said as augmentation_said
 from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
@@ -192,6 +193,7 @@ __all__ = [
     "advance_job",
     "ago",
     "await_dataset",
+    "augmentation_said",
     "begin_job",
     "cancel_job",
     "cancel_search",

@@ -106,6 +106,7 @@ def starting_points(*, dataset: Dataset) -> list[Start]:
     return [*known, small, empty]
 
 
+PIXELS_TO_MOVE_BY_ONE = 8
 TRAINING = {"epochs": 20, "batch_size": 32, "learning_rate": 0.001, "optimizer": "adam"}
 
 
@@ -125,12 +126,7 @@ def small_config(shape: DataShape) -> dict[str, Any]:
     layers: list[dict[str, Any]]
     match len(shape.input):
         case 3:
-            layers = [
-                {"type": "conv2d", "params": {"filters": 8, "kernel_size": 3, "padding": "same"}},
-                {"type": "maxpool2d", "params": {"pool_size": 2}},
-                {"type": "flatten"},
-            ]
-            layers = layers if min(shape.input[:2]) > 1 else layers[2:]
+            return small_for_pictures(shape)
         case 2:
             every_step = shape.target is Target.STEP_CLASSES
             layers = [{"type": "lstm", "params": {"units": 32, "return_sequences": every_step}}]
@@ -141,6 +137,22 @@ def small_config(shape: DataShape) -> dict[str, Any]:
                 {"type": "dropout", "params": {"rate": 0.1}},
             ]
     return composed("feedforward", [*layers, *end(shape)])
+
+
+def small_for_pictures(shape: DataShape) -> dict[str, Any]:
+    """Convolutions, which are shown pictures moved by up to an eighth of their side: four pixels of
+    32, as is usual (He and others, "Deep Residual Learning", 2016).
+    """
+    side = min(shape.input[:2])
+    looking: list[dict[str, Any]] = [
+        {"type": "conv2d", "params": {"filters": 8, "kernel_size": 3, "padding": "same"}},
+        {"type": "maxpool2d", "params": {"pool_size": 2}},
+    ]
+    layers = [*(looking if side > 1 else []), {"type": "flatten"}]
+    found = composed("feedforward", [*layers, *end(shape)])
+    if shape.target is not Target.ACTIONS and side >= PIXELS_TO_MOVE_BY_ONE:
+        found["training"]["augmentation"] = {"shift": side // PIXELS_TO_MOVE_BY_ONE}
+    return found
 
 
 def composed(kind: str, layers: list[dict[str, Any]]) -> dict[str, Any]:

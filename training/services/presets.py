@@ -212,7 +212,9 @@ ALL = (
                     dropout(0.4),
                 ],
             ),
-            "training": trained(15, 32, 0.001, schedule={"kind": "cosine"}),
+            "training": trained(
+                75, 32, 0.001, schedule={"kind": "cosine"}, augmentation={"shift": 1}
+            ),
         },
         floors=(Floor(metric="accuracy", value=0.98),),
     ),

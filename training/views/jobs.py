@@ -47,6 +47,7 @@ def job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
     context = {
         "job": found,
         "progress": progress,
+        "augmentation": training.augmentation_said(found.config),
         "config_json": json.dumps(found.config, indent=2, ensure_ascii=False),
         "quote_hint": f"of at most {billing.credits(found.quote_microcredits)}",
     }

@@ -68,6 +68,7 @@ def about(found: Model) -> dict[str, Any]:
         "layers": training.model_layers(model=found),
         "lineage": lineage,
         "split": lineage.split,
+        "augmentation": training.augmentation_said(found.job.config),
         "command": lineage.command,
         "room": training.room_of(found.owner_id, training.Load.VALIDATIONS),
         "config_json": json.dumps(found.job.config, indent=2, ensure_ascii=False),
