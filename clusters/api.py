@@ -73,7 +73,7 @@ class ConnectRequest(serializers.Serializer[Any]):
     topology = serializers.ChoiceField(Topology.choices, required=False)
 
 
-class TrainRequest(serializers.Serializer[Any]):
+class ClusterTrainRequest(serializers.Serializer[Any]):
     dataset = serializers.SlugField(help_text="a dataset's slug, such as digits")
     epochs = serializers.IntegerField(default=10, min_value=1, max_value=1_000)
     batch_size = serializers.IntegerField(default=32, min_value=1, max_value=512)
@@ -97,7 +97,7 @@ class TrainRequest(serializers.Serializer[Any]):
         return value
 
 
-class PredictRequest(serializers.Serializer[Any]):
+class ClusterPredictRequest(serializers.Serializer[Any]):
     input_data = serializers.JSONField(help_text="one row of numbers, or the same as JSON text")
     aggregation = serializers.ChoiceField(
         clusters.Aggregation.choices, default=clusters.Aggregation.MEAN
@@ -219,14 +219,14 @@ class Training(APIView):
 
     @extend_schema(
         operation_id="neural_train_distributed",
-        request=TrainRequest,
+        request=ClusterTrainRequest,
         responses={202: dict},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, cluster_id: uuid.UUID) -> Response:
         """Train one network over all workers, and hold what it may cost at most."""
         cluster = own_cluster(request, cluster_id)
-        asked = TrainRequest(data=request.data)
+        asked = ClusterTrainRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
         owner = caller(request)
@@ -347,14 +347,14 @@ class Predict(APIView):
 
     @extend_schema(
         operation_id="neural_predict_distributed",
-        request=PredictRequest,
+        request=ClusterPredictRequest,
         responses=dict,
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, cluster_id: uuid.UUID) -> Response:
         """One row to every node, each answering by its own last weights, merged as asked."""
         cluster = own_cluster(request, cluster_id)
-        asked = PredictRequest(data=request.data)
+        asked = ClusterPredictRequest(data=request.data)
         asked.is_valid(raise_exception=True)
 
         def act() -> tuple[int, dict[str, Any]]:

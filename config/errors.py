@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -112,6 +113,9 @@ class RefusalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in unquote(request.META["QUERY_STRING"]):
+            # No text in the database has one, so none is looked for; forms say so by themselves.
+            raise SuspiciousOperation("A NUL character stands in the address.")
         response = self.get_response(request)
         response["X-Request-ID"] = request_id()
         return response
@@ -164,7 +168,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django itself declines, such as a body of more than `DATA_UPLOAD_MAX_MEMORY_SIZE`."""
     detail = (
         "The request is too large or malformed; send at most "
-        f"{settings.REQUEST_BYTES_MAX:,} bytes, as this site's pages do."
+        f"{settings.REQUEST_BYTES_MAX:,} bytes, and no NUL character, as this site's pages do."
     )
     return answer(request.path_info, page="400.html", status=400, code="bad_request", detail=detail)
 

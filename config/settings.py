@@ -47,7 +47,7 @@ def secret_key() -> str:
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or secret_key()
-SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
+SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{env.str('PORT', '8000')}")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Of a request's body, see config/bodies.py. No larger in memory, so that none is kept on disk.
@@ -269,6 +269,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Train, validate, publish, buy, deploy and use neural networks.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,  # else a file to send is told as an address
+    "ENUM_NAME_OVERRIDES": {"NodeRoleEnum": "clusters.models.Node.Role"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -1,11 +1,13 @@
 """What holds for every page: headers, health, problems, ids that follow the work."""
 
+import io
 import json
 import re
 from urllib.parse import urlsplit
 
 import pytest
 from celery import current_app
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -79,6 +81,18 @@ def test_an_unknown_page_is_a_page_and_an_unknown_operation_a_problem(client, db
     assert "<html" in page.content.decode()
     problem = client.get("/api/v1/nowhere")
     assert problem.json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("address", ["/datasets/?category=%00", "/jobs/new/?dataset=a%00"])
+def test_a_character_that_no_text_has_is_a_bad_request(client, alice, address):
+    client.force_login(alice)
+    answer = client.get(address)
+    assert answer.status_code == 400
+    assert "NUL" in answer.content.decode()
+
+
+def test_the_api_is_described_without_a_name_that_two_things_have(db):
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=io.StringIO())
 
 
 def test_a_fault_of_ours_is_said_with_the_id_of_its_log(db, settings, monkeypatch, client):

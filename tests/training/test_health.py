@@ -94,6 +94,20 @@ def test_a_constant_column_a_rare_class_and_gaps_are_warned_of():
     assert "up to 50% of the values" in finding(found, "missing")["message"]
 
 
+def test_texts_that_are_left_out_beside_numbers_are_named():
+    weights = [f"{row} kg" for row in range(400)]
+    found = prepared(table(a=noise(400), weight=weights, species=["rose", "iris"] * 200))
+    assert finding(found, "ignored")["level"] == "warn"
+    assert finding(found, "ignored")["message"].startswith("“weight”: not used, since the values")
+    found = prepared(table(id=list(map(float, range(400))), a=noise(400), species=kinds(400)))
+    assert finding(found, "ignored")["message"] == "“id”: not used, since ignored."
+
+
+def test_classes_of_one_size_are_not_compared():
+    found = prepared(table(a=noise(400), species=["rose", "iris"] * 200))
+    assert finding(found, "imbalance")["message"] == "Each class has 200 rows."
+
+
 def test_a_report_shows_how_each_column_is_spread():
     found = prepared(table(a=[0.0] * 10 + [1.0] * 30, b=noise(40), kind=["x", "y"] * 20))
     a, _, kind = found.report["columns"]

@@ -48,6 +48,17 @@ def test_a_table_may_be_written_in_many_ways(path):
     assert columns(reading(path, plain.replace(",", "\t").encode(), "tsv"))["a"] == want["a"]
 
 
+def test_where_a_semicolon_divides_cells_a_comma_divides_numbers(path):
+    german = 'höhe;masse;dorf\n1,25;-3;Au\n2,5e3;,5;Ulm, Donau\n;4;"1,2"\n'
+    assert columns(reading(path, german.encode(), "csv")) == {
+        "höhe": ["1.25", "2.5e3", None],
+        "masse": ["-3", ".5", "4"],
+        "dorf": ["Au", "Ulm, Donau", "1,2"],
+    }
+    english = "size\tplace\n1,250\tAu\n"  # where it may as well divide thousands
+    assert columns(reading(path, english.encode(), "tsv"))["size"] == ["1,250"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -100,6 +100,11 @@ def test_a_split_survives_json():
     assert Split.from_json(split.to_json()) == split
 
 
+def test_only_time_and_groups_go_by_a_column():
+    raw = Split(SplitKind.STRATIFIED, column="species").to_json()
+    assert Split.from_json(raw).column == ""
+
+
 @settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(1, 8), st.integers(1, 3))
 def test_a_window_holds_what_went_before_and_the_target_what_came_next(

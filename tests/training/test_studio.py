@@ -12,8 +12,9 @@ from django.urls import reverse
 from billing import services as billing
 from kernels import config
 from kernels.data import DataShape, Target
+from tests.training.uploads import bring
 from training import services as training
-from training.models import Job, Tier
+from training.models import Dataset, Job, Tier, Work
 from training.runner import datasets
 from training.services import compositions
 
@@ -175,6 +176,26 @@ def test_every_start_on_every_kind_of_data_can_be_priced(client, alice, slug, st
     assert studio.answer.context["dataset"] == made
     assert studio.answer.context["preview"].problems == ()
     assert studio.answer.context["preview"].quote is not None
+
+
+def test_a_start_has_a_tier_that_is_enough_for_it():
+    """Also where a row is so wide that the smallest network is no small one."""
+    rows = {"train_rows": 28, "validation_rows": 6, "test_rows": 6, "status": Work.Status.DONE}
+    wide = Dataset(columns=2_000, classes=["iris", "rose"], **rows)
+    tiers = {start.name: start.tier for start in training.starting_points(dataset=wide)}
+    assert tiers == {"small": Tier.MINI, "empty": Tier.NANO}
+
+
+def test_one_class_alone_is_nothing_to_tell_apart(client, alice, in_this_process):
+    content = "".join(["a,kind\n", *(f"{row}.5,rose\n" for row in range(40))]).encode()
+    roses = bring(alice, content, "csv", name="Roses")
+    client.force_login(alice)
+    studio = Visitor(client, dataset=roses.slug)
+    [problem] = studio.answer.context["preview"].problems
+    assert problem.path == "dataset"
+    assert "every row of “Roses” is “rose”" in problem.reason
+    studio.press("start")
+    assert not alice.jobs.exists()
 
 
 @pytest.mark.parametrize("made", [compositions.small_config, compositions.empty_config])

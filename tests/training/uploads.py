@@ -22,11 +22,10 @@ def brought(owner, content: bytes, kind: str, **fields) -> Dataset:
     return Dataset.objects.create(
         owner=owner,
         slug=f"brought-{secrets.token_hex(8)}",
-        name="Brought",
         format=kind,
         upload_sha256=blobs.put(content),
         upload_name=f"mine.{kind}",
-        **fields,
+        **{"name": "Brought"} | fields,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from training.runner.recipes import Column, Form, Kind, Recipe
+from training.runner.recipes import Column, Form, Kind, Recipe, Role
 from training.runner.recipes import columns as columns_of
 from training.runner.recipes.columns import category_text, encode_numbers, is_missing
 from training.runner.rows import Part
@@ -142,6 +142,8 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
     yield rows_enough(evidence)
     yield from repeated_rows(evidence)
     yield missing_values(evidence)
+    if evidence.recipe.of_role(Role.IGNORED):
+        yield ignored_columns(evidence.recipe)
     if evidence.recipe.kind is Form.TABLE:
         yield constant_columns(evidence)
         yield telling_columns(evidence)
@@ -210,6 +212,20 @@ def missing_values(evidence: Evidence) -> Finding:
     return Finding(level, "missing", message, len(shares))
 
 
+def ignored_columns(recipe: Recipe) -> Finding:
+    """Texts beside other columns are left out without being asked about; say so."""
+    ignored = recipe.of_role(Role.IGNORED)
+    texts = [column.name for column in ignored if column.kind is Kind.TEXT]
+    if not texts:
+        message = f"{named([column.name for column in ignored])}: not used, since ignored."
+        return Finding("ok", "ignored", message, len(ignored))
+    message = (
+        f"{named(texts)}: not used, since the values are read as texts. If they are numbers, mend "
+        "those that are not and bring the file anew; if they are kinds, correct the schema."
+    )
+    return Finding("warn", "ignored", message, len(texts))
+
+
 def constant_columns(evidence: Evidence) -> Finding:
     found = [
         column.name
@@ -229,6 +245,10 @@ def class_balance(evidence: Evidence) -> Finding:
         return Finding("bad", "imbalance", "There is one class only; nothing can be told apart.")
     most, least = int(counts.argmax()), int(np.where(counts > 0, counts, counts.max() + 1).argmin())
     ratio = counts[most] / counts[least]
+    if ratio == 1:
+        return Finding(
+            "ok", "imbalance", f"Each class has {counts[most]:,} rows.", int(counts[most])
+        )
     message = (
         f"“{classes[most]}” has {counts[most]:,} rows, “{classes[least]}” {counts[least]:,}"
         f" ({ratio:.1f} times)."

@@ -106,7 +106,9 @@ def prepare(
     raw = raw_of(content, found)
     rows = len(next(iter(raw.values())))
     if rows < ROWS_MIN:
-        raise FileRefused(f"has {rows} rows; bring at least {ROWS_MIN}, better hundreds.")
+        raise FileRefused(
+            f"has {rows} row{'s' * (rows != 1)}; bring at least {ROWS_MIN}, better hundreds."
+        )
     if found.kind is Form.SERIES:
         return prepare_series(raw, found, chosen, bounds)
     found = with_classes(found, raw)

@@ -110,6 +110,7 @@ def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quo
     if dataset.status != Work.Status.DONE:
         raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
     network = parse_config(config, dataset)
+    refuse_one_class(network, dataset)
     with faults_named():
         estimate = kernel_estimate.estimate(network, **rows_of(dataset, network))
     is_played = environments.is_environment(dataset)
@@ -158,6 +159,22 @@ def rows_of(dataset: Dataset, network: kernel_config.NetworkConfig) -> dict[str,
     if environments.is_environment(dataset):
         return {"rows": environments.ROWS, "validation_rows": environments.ROWS_ASKED}
     return {"rows": dataset.train_rows, "validation_rows": dataset.validation_rows}
+
+
+def refuse_one_class(network: kernel_config.NetworkConfig, dataset: Dataset) -> None:
+    """Refuse to tell one class apart from nothing, which costs and always ends at 100 %."""
+    asks_for_classes = network.data.target is Target.CLASSES
+    is_judged_otherwise = category_of(network, dataset) in (Category.ANOMALY, Category.GENERATIVE)
+    if not asks_for_classes or is_judged_otherwise or len(dataset.classes) != 1:
+        return
+    reason = (
+        f"every row of “{dataset.name}” is “{dataset.classes[0]}”, so there is nothing to tell "
+        "apart; bring rows of other classes, correct which column is the target, or train an "
+        "autoencoder or a GAN"
+    )
+    raise InvalidConfig(
+        f"dataset: {reason}.", invalid_parameters=[{"field": "dataset", "reason": reason}]
+    )
 
 
 def usual_untrained(dataset: Dataset, name: str) -> InvalidConfig:

@@ -16,7 +16,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from governance import services as governance
-from kernels import build, tensors
+from kernels import build, tensors, trainer
+from kernels.config import ConfigError
+from kernels.data import DataError
 from kernels.explain import NotExplained
 from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
@@ -44,8 +46,12 @@ MEGABYTE = 1_000_000
 COLUMNS = ("accuracy", "precision", "recall", "f1")
 LATENCIES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
 
-# What makes a measurement impossible: trying again would end the same way.
+# What makes a measurement impossible: trying again would end the same way. Folds and the judge of
+# samples train networks of their own.
 FAULTS = (
+    ConfigError,
+    DataError,
+    trainer.NonFinite,
     SandboxError,
     benchmarks.StopwatchFailed,
     tensors.ModelRefused,

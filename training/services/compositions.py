@@ -101,9 +101,27 @@ def starting_points(*, dataset: Dataset) -> list[Start]:
         )
         for preset in presets_of(dataset.slug)
     ]
-    small = Start(name="small", title="Small network", config=small_config(shape), tier=Tier.NANO)
-    empty = Start(name="empty", title="Empty network", config=empty_config(shape), tier=Tier.NANO)
-    return [*known, small, empty]
+    made = {"small": small_config(shape), "empty": empty_config(shape)}
+    return known + [
+        Start(
+            name=name,
+            title=f"{name.capitalize()} network",
+            config=config,
+            tier=tier_for(dataset, config),
+        )
+        for name, config in made.items()
+    ]
+
+
+def tier_for(dataset: Dataset, config: Mapping[str, Any]) -> Tier:
+    """The smallest tier that is enough, and the smallest of all where none can be: the preview says
+    why.
+    """
+    try:
+        _, fits, _ = quoted(dataset, config, Tier.NANO)
+    except InvalidConfig:
+        fits = None
+    return fits or Tier.NANO
 
 
 PIXELS_TO_MOVE_BY_ONE = 8

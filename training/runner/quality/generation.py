@@ -233,7 +233,8 @@ def share_right(classifier: Predictor, rows: Rows, *, beat: Beat) -> float:
 
 
 def trained_judge(subject: Subject) -> Predictor:
-    train = subject.train.take(np.arange(min(len(subject.train), JUDGE_ROWS_MAX)))
+    some = drawn(np.arange(len(subject.train)), JUDGE_ROWS_MAX, seed=subject.seed)
+    train = subject.train.take(some)  # drawn, since a file may hold one class after the other
     features = train.features.reshape(len(train), -1)
     shape = DataShape.table(features.shape[1], len(subject.classes))
     data = TrainingData(features, train.targets, features[:0], train.targets[:0])

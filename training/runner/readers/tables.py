@@ -22,6 +22,8 @@ from training.runner.readers.encodings import decode
 from training.runner.recipes.columns import LARGEST, MISSING_WORDS
 
 DELIMITERS = ",;\t|"
+# As spreadsheets write numbers where a comma divides them: then a semicolon divides the cells.
+DECIMAL_COMMA = r"^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"
 NUMBERS = (pl.Float32, pl.Float64, pl.Decimal)
 DATES = (pl.Date, pl.Datetime)
 
@@ -45,7 +47,15 @@ def read_separated(path: Path, bounds: Bounds, *, delimiter: str = "") -> Table:
             "mark is not where it should be. Write the file anew."
         )
     frame.columns = names
-    return Table(frame.with_columns(without_missing(pl.all().str.strip_chars())))
+    frame = frame.with_columns(without_missing(pl.all().str.strip_chars()))
+    return Table(with_points(frame) if delimiter == ";" else frame)
+
+
+def with_points(frame: pl.DataFrame) -> pl.DataFrame:
+    """With points for the commas of the columns that are numbers with commas throughout."""
+    are_numbers = frame.select(pl.all().str.contains(DECIMAL_COMMA).all()).row(0)
+    names = [name for name, are in zip(frame.columns, are_numbers, strict=True) if are]
+    return frame.with_columns(pl.col(names).str.replace(",", ".", literal=True))
 
 
 def without_missing(texts: pl.Expr) -> pl.Expr:

@@ -36,8 +36,8 @@ class SplitKind(StrEnum):
 
 @dataclass(frozen=True)
 class Split:
-    """`column` is the one that time or groups are read from; without it the file's order is the
-    order of time.
+    """`column` is the one that time or groups are read from, and empty for the other kinds; without
+    it the file's order is the order of time.
     """
 
     kind: SplitKind = SplitKind.RANDOM
@@ -57,7 +57,9 @@ class Split:
         if not isinstance(column, str):
             reader.refuse("split.column", "must be the name of a column, or empty")
         if not reader.problems:
-            split = cls(**found | {"kind": SplitKind(found["kind"]), "column": column})
+            kind = SplitKind(found["kind"])
+            goes_by = column if kind in (SplitKind.TIME, SplitKind.GROUP) else ""
+            split = cls(**found | {"kind": kind, "column": goes_by})
             total = split.train + split.validation + split.test
             if abs(total - 1) <= SHARES_SUM_WITHIN:
                 return split
