@@ -99,6 +99,8 @@ def floors(preset: Preset, validation: Validation) -> list[dict[str, Any]]:
         figure = validation.metrics.get(floor.metric)
         if figure is None:
             known = ", ".join(validation.metrics) or "none"
+            why = validation.report.get("undefined", {}).get(floor.metric)
+            known += f"; it has no value: {why}" if why else ""
             raise StepFailed(
                 f"{preset.name}: no figure {floor.metric!r} was measured, but {known}."
             )

@@ -13,6 +13,7 @@ from kernels import build
 from kernels.predictor import Predictor
 from marketplace import services as marketplace
 from marketplace.models import Plan
+from tests.training.uploads import bring
 from training import services as training
 from training.models import Category, Dataset, Export, Tier, Validation, Work
 from training.runner import blobs, chunks, datasets, episodes, fairness, validations
@@ -38,6 +39,10 @@ def trained(owner, slug, config=TINY, **asked):
     dataset = training.add_bundled_dataset(slug=slug)
     datasets.prepare_dataset(str(dataset.pk))
     dataset.refresh_from_db()
+    return trained_on(owner, dataset, config, **asked)
+
+
+def trained_on(owner, dataset, config=TINY, **asked):
     job = training.submit_job(owner=owner, dataset=dataset, config=config, tier=Tier.NANO, **asked)
     while not job.is_over:
         chunks.run_job(str(job.pk))
@@ -202,6 +207,40 @@ def test_a_forecast_is_measured_against_the_season_before(alice):
     assert found.metrics["mase"]["baseline"] == pytest.approx(naive / scale, rel=1e-5)
     assert found.metrics["mase"]["value"] < found.metrics["mase"]["baseline"]
     assert len(found.report["backtest"]["actual"]) == len(test)
+
+
+def test_a_forecast_of_what_never_changed_has_no_mase_and_everybody_reads_why(
+    client, alice, in_this_process
+):
+    """The training months are all alike, so the season before is right and its error 0."""
+    lines = [
+        f"{2000 + month // 12}-{month % 12 + 1:02}-01,{5 if month < 190 else month % 7}"
+        for month in range(240)
+    ]
+    columns = [
+        {"name": "month", "kind": "date", "role": "time"},
+        {"name": "gas", "kind": "number", "role": "target"},
+    ]
+    recipe = {"kind": "series", "columns": columns, "window": 4, "horizon": 1, "season": 1}
+    dataset = bring(alice, "\n".join(["month,gas", *lines]).encode(), "csv", recipe=recipe)
+    assert dataset.error_message == ""
+    model = trained_on(alice, dataset)
+    found = measured(alice, model)
+    assert (found.status, found.error_message) == ("done", "")
+    assert set(found.metrics) == {"smape", "mean_absolute_error"}
+    assert found.report["primary"] == "mase"
+    why = "each value is the last value, so repeating it errs by 0"
+    assert why in found.report["undefined"]["mase"]
+    assert (found.certificate, found.score, found.expires_at) == ("", None, None)
+    assert why in found.report["robustness"]["not_tried"]["all"]
+    assert why in found.report["importance"]["not_tried"]["permutation"]
+    assert "It has no certificate, because mase has no value" in faults(model)
+    assert "days old" not in faults(model)
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert "There is no score and no certificate: MASE has no value" in page
+    assert "MASE" in client.get(reverse("training:models")).content.decode()
+    assert "There is no mase: over the training rows" in training.write_card(model=model)
 
 
 def test_generated_digits_are_nearer_than_numbers_drawn_each_for_itself(alice):

@@ -69,6 +69,7 @@ def detail_body(model: Model) -> dict[str, Any]:
         "card": card_body(training.card_of(model=model)),
         "version": model.version,
         "metrics": validation.metrics if validation else {},
+        "undefined": validation.report.get("undefined", {}) if validation else {},
         "receipt": (validation.receipt if validation else {}) | receipt_body(model, lineage),
         "certificate": validation.certificate if validation else "",
         "certificate_expires_at": validation.expires_at if validation else None,

@@ -167,6 +167,7 @@ def considerations(dossier: Dossier) -> dict[str, Any]:
         "technicalLimitations": [
             said.limits,
             "measured on the test rows of one dataset; other data were not measured",
+            *(f"{name} has no value: {why}" for name, why in dossier.undefined.items()),
         ],
     }
     found = {name: [text for text in texts if text] for name, texts in found.items()}

@@ -214,6 +214,9 @@ def evaluation(dossier: Dossier) -> Iterator[str]:
         between = "" if low is None else f"{low:.4g} to {figure['high']:.4g}"
         simple = "" if baseline is None else f"{baseline:.4g}"
         yield f"| {name.replace('_', ' ')} | {figure['value']:.4g} | {between} | {simple} |"
+    for name, why in dossier.undefined.items():
+        yield ""
+        yield f"There is no {name.replace('_', ' ')}: {plain(why)}."
     if dossier.latencies:
         yield ""
         told = ", ".join(f"{name} {value:.3g} ms" for name, value in dossier.latencies.items())

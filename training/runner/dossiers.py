@@ -85,6 +85,11 @@ class Dossier:
         return {name: {"value": value} for name, value in known.items() if value is not None}
 
     @property
+    def undefined(self) -> Mapping[str, str]:
+        """Of figures that have no value on these data, why."""
+        return self.measured.report.get("undefined", {}) if self.measured else {}
+
+    @property
     def latencies(self) -> Mapping[str, float]:
         """Milliseconds of one row."""
         marks = self.measured.latency_marks if self.measured else {}

@@ -9,7 +9,7 @@ that gives no figure, as of rows that are all the same, is not counted.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,10 @@ class TooFewRows(ValueError):
             "with more rows, give its test part a larger share (split.test), or ask for fewer "
             "folds."
         )
+
+
+class Undefined(ValueError):
+    """A figure that has no value on these data, whatever a model answers; the text says why."""
 
 
 def finite(found: Any) -> Any:
@@ -84,12 +88,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Quality:
-    """What a model is worth: its figures by name, the first among them, and what pictures need."""
+    """What a model is worth: its figures by name, the first among them, and what pictures need.
+    `undefined` says of figures that have no value here, the first among them or another, why.
+    """
 
     primary: str
     figures: dict[str, Figure]
     report: dict[str, Any]
     rows: int
+    undefined: Mapping[str, str] = field(default_factory=dict)
 
 
 def draws_of(rows: int, *, seed: int, draws: int, block: int) -> Counts:

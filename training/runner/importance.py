@@ -30,7 +30,9 @@ STEPS_SHOWN = 32
 
 def measure(subject: Subject) -> dict[str, Any]:
     found: dict[str, Any] = {"not_tried": {}}
-    if quality.takes_rows(subject) and not subject.is_of_tokens:
+    if why := quality.undefined(subject):
+        found["not_tried"]["permutation"] = f"The first figure has no value: {why}."
+    elif quality.takes_rows(subject) and not subject.is_of_tokens:
         found["permutation"] = permutation(subject)
     elif quality.takes_rows(subject):
         found["not_tried"]["permutation"] = "The place of a token in a text is no column."

@@ -42,6 +42,10 @@ def measure(subject: Subject) -> dict[str, Any]:
     """The curves, by name, and what was refused; why something was not tried."""
     if not quality.takes_rows(subject):
         return {"curves": {}, "refusals": [], "not_tried": {"all": NO_ROWS}}
+    primary = quality.PRIMARIES[subject.judged]
+    if why := quality.undefined(subject):
+        nothing = f"Nothing is told of {primary}, which has no value: {why}."
+        return {"curves": {}, "refusals": refusals(subject), "not_tried": {"all": nothing}}
     rows = subject.some(ROWS_MAX)
     rng = np.random.default_rng(subject.seed)
     curves: dict[str, Curve] = {}
@@ -60,7 +64,7 @@ def measure(subject: Subject) -> dict[str, Any]:
     except NotExplained as error:
         not_tried["adversarial"] = str(error)
     return {
-        "figure": quality.PRIMARIES[subject.judged],
+        "figure": primary,
         "lower_is_better": subject.judged in quality.LOWER_IS_BETTER,
         "rows": len(rows),
         "curves": curves,

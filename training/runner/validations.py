@@ -129,9 +129,12 @@ def sections_of(validation: Validation) -> Iterator[tuple[str, Section]]:
 
 
 def judge(validation: Validation, subject: Subject) -> dict[str, Any]:
-    """Raises TooFewRows where the first figure has no value; another that has none is left out."""
+    """Raises TooFewRows where the first figure came to none on so few rows; another that did is
+    left out. What these data define for no model is missing, and the report says why.
+    """
     found = quality.measure(subject)
-    if not math.isfinite(found.figures[found.primary].value):
+    is_defined = found.primary not in found.undefined
+    if is_defined and not math.isfinite(found.figures[found.primary].value):
         raise TooFewRows(found.primary, found.rows)
     figures = {
         name: figure.to_json()
@@ -141,6 +144,8 @@ def judge(validation: Validation, subject: Subject) -> dict[str, Any]:
     # columns of classifiers; precision and recall of anomalies are the same in meaning
     columns = {name: figures[name]["value"] for name in COLUMNS if name in figures}
     report = {"primary": found.primary, **found.report, **descent(validation, subject)}
+    if found.undefined:
+        report["undefined"] = dict(found.undefined)
     return {"metrics": figures, "rows": found.rows, "report": report, **columns}
 
 
@@ -195,8 +200,12 @@ def cross_validate(validation: Validation, subject: Subject) -> dict[str, Any]:
 
 
 def certified(fields: dict[str, Any]) -> dict[str, Any]:
-    """Score, level and number of the certificate; it ends when its time is over."""
+    """Score, level and number of the certificate; it ends when its time is over. None where the
+    first figure has no value: two fifths of a score would stand on nothing.
+    """
     primary = fields["report"]["primary"]
+    if primary not in fields["metrics"]:
+        return {}
     scored = certificates.certify(
         primary=primary,
         figure=fields["metrics"][primary],

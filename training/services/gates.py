@@ -51,13 +51,27 @@ def measurement_faults(model: Model) -> list[Fault]:
     validation = model.validations.done().first()
     if validation is None:
         return [unmeasured(model)]
-    found = []
-    if validation.expires_at is None or validation.has_expired:
+    found = undefined_faults(validation)
+    if not found and (validation.expires_at is None or validation.has_expired):
         found.append(Fault("Its validation is more than 30 days old.", AGAIN))
     if validation.receipt.get("weights_sha256") != model.weights_sha256:
         found.append(Fault("Its validation does not name just these weights.", AGAIN))
     found += scan_faults(model, validation) + descent_faults(validation)
     return found + baseline_faults(validation)
+
+
+def undefined_faults(validation: Validation) -> list[Fault]:
+    """Without a first figure there is no certificate, and nothing that a buyer could go by."""
+    name = validation.report.get("primary", "")
+    why = validation.report.get("undefined", {}).get(name)
+    if why is None:
+        return []
+    return [
+        Fault(
+            f"It has no certificate, because {name} has no value: {why}.",
+            "Train it on data that change from one season to the next.",
+        )
+    ]
 
 
 def unmeasured(model: Model) -> Fault:
@@ -106,6 +120,8 @@ def descent_faults(validation: Validation) -> list[Fault]:
 def baseline_faults(validation: Validation) -> list[Fault]:
     name = validation.report.get("primary", "")
     figure = validation.metrics.get(name)
+    if name in validation.report.get("undefined", {}):
+        return []  # there is nothing to compare, as is said already
     if figure is None:
         return [Fault("Its validation has no first figure.", AGAIN)]
     base, value = figure.get("baseline"), figure["value"]

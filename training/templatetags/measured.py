@@ -81,10 +81,16 @@ def _in_order(validation: Validation) -> list[str]:
 
 @register.filter
 def key_figures(validation: Validation) -> list[KeyFigure]:
-    """All figures, the first of its kind first."""
-    names = _in_order(validation)
-    labels = labels_of(validation)
-    return [_key_figure(name, validation.metrics[name], labels) for name in names]
+    """All figures, the first of its kind first; before them those that have no value here, and
+    why.
+    """
+    labels, undefined = labels_of(validation), validation.report.get("undefined", {})
+    missing = [
+        KeyFigure(figure_label(name), figure(None), "", why) for name, why in undefined.items()
+    ]
+    return missing + [
+        _key_figure(name, validation.metrics[name], labels) for name in _in_order(validation)
+    ]
 
 
 @register.filter

@@ -52,11 +52,19 @@ def measure(subject: Subject) -> Quality:
     return MEASURES[subject.judged](subject)
 
 
+def undefined(subject: Subject) -> str:
+    """Why the first figure has no value on these data; nothing where it has one."""
+    return forecasting.undefined(subject) if subject.judged is Judged.FORECASTS else ""
+
+
 def takes_rows(subject: Subject) -> bool:
     """Whether there are rows to disturb: a generator is given noise, a player makes its own way."""
     return subject.judged in SCORES
 
 
 def score_of(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
-    """The first figure, where the network is given `features` in the place of those of `rows`."""
+    """The first figure, where the network is given `features` in the place of those of `rows`.
+
+    Raises Undefined.
+    """
     return SCORES[subject.judged](subject, features, rows)

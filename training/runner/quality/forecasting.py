@@ -5,8 +5,9 @@ would have been (Hyndman and Koehler, "Another look at measures of forecast accu
     sMAPE = mean of 200 % · |y - ŷ| / (|y| + |ŷ|)
 
 A MASE below 1 is better than repeating the last season as it was over the training rows; the
-baseline is the same repetition on the test rows. Neighbouring rows overlap, so intervals draw
-blocks as long as a season, or as what one row sees and foretells.
+baseline is the same repetition on the test rows. Where the training rows repeat their last season
+exactly, there is nothing to divide by and no MASE; all else is measured. Neighbouring rows overlap,
+so intervals draw blocks as long as a season, or as what one row sees and foretells.
 """
 
 from functools import partial
@@ -16,15 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error
 
-from training.runner.figures import Figure, Quality, mean_interval
+from training.runner.figures import Figure, Quality, Undefined, mean_interval
 from training.runner.rows import Rows
 from training.runner.subjects import Subject
 
 POINTS_DRAWN = 1_000
+ROUNDING = float(np.finfo(np.float32).eps)
 
 
 def score(subject: Subject, features: NDArray[Any], rows: Rows) -> float:
-    """The mean absolute scaled error."""
+    """The mean absolute scaled error. Raises Undefined."""
     truth = rows.targets.reshape(len(rows), -1).astype(np.float64)
     off = truth - subject.answers(features).reshape(truth.shape)
     return float(np.abs(off).mean() / scale(subject))
@@ -34,22 +36,13 @@ def measure(subject: Subject) -> Quality:
     truth = subject.test.targets.reshape(len(subject.test), -1).astype(np.float64)
     found = subject.test_answers.reshape(truth.shape).astype(np.float64)
     again = last_season(subject, subject.test)
-    season, unit = season_of(subject), scale(subject)
-    block = max(season, truth.shape[1])
+    block = max(season_of(subject), truth.shape[1])
     interval = partial(mean_interval, seed=subject.seed, block=block, beat=subject.beat)
-    name = f"the value {season} steps before" if season > 1 else "the last value"
+    name = season_name(subject)
     off, theirs = np.abs(truth - found).mean(axis=1), np.abs(truth - again).mean(axis=1)
     low, high = interval(off)
     share, their_share = (percentages(truth, guess).mean(axis=1) for guess in (found, again))
     figures = {
-        "mase": Figure(
-            float(off.mean() / unit),
-            low / unit,
-            high / unit,
-            float(theirs.mean() / unit),
-            name,
-            lower_is_better=True,
-        ),
         "smape": Figure(
             float(share.mean()),
             *interval(share),
@@ -67,7 +60,22 @@ def measure(subject: Subject) -> Quality:
             lower_is_better=True,
         ),
     }
-    return Quality("mase", figures, pictures(truth, found, again), len(truth))
+    report = pictures(truth, found, again)
+    if why := undefined(subject):
+        return Quality("mase", figures, report, len(truth), {"mase": why})
+    unit = scale(subject)
+    value, base = float(off.mean() / unit), float(theirs.mean() / unit)
+    mase = Figure(value, low / unit, high / unit, base, name, lower_is_better=True)
+    return Quality("mase", {"mase": mase} | figures, report, len(truth))
+
+
+def undefined(subject: Subject) -> str:
+    """Why there is no MASE; nothing where there is one."""
+    try:
+        scale(subject)
+    except Undefined as why:
+        return str(why)
+    return ""
 
 
 def percentages(truth: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -83,6 +91,11 @@ def season_of(subject: Subject) -> int:
     """How many steps a season has, where a row sees one; else 1, which repeats the last value."""
     season = int(subject.recipe.get("season") or 1)
     return season if season <= subject.shape.input[0] else 1
+
+
+def season_name(subject: Subject) -> str:
+    season = season_of(subject)
+    return f"the value {season} steps before" if season > 1 else "the last value"
 
 
 def last_season(subject: Subject, rows: Rows) -> NDArray[np.float64]:
@@ -107,11 +120,18 @@ def foretold_columns(subject: Subject, width: int) -> list[int]:
 
 def scale(subject: Subject) -> float:
     """The mean absolute error of the last season over the training rows. Their first steps only: a
-    step further on may be more seasons away.
+    step further on may be more seasons away. Raises Undefined where it is 0, or no more than what
+    rounding to float32 leaves of numbers of that size.
     """
     again = last_season(subject, subject.train)
     known = subject.train.targets.reshape(again.shape)
-    return float(np.abs(known[:, 0] - again[:, 0]).mean()) or 1.0
+    unit = float(np.abs(known[:, 0] - again[:, 0]).mean(dtype=np.float64))
+    if unit <= ROUNDING * float(np.abs(known[:, 0]).max()):
+        raise Undefined(
+            f"over the training rows each value is {season_name(subject)}, so repeating it errs by "
+            "0, and no error can be measured in units of 0"
+        )
+    return unit
 
 
 def pictures(
