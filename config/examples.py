@@ -36,7 +36,7 @@ class Example:
     def faults(self) -> list[str]:
         """Why it fell short: a floor, a bound of its tier, or other weights the second time."""
         found = [
-            f"{each['metric']} is {each['value']:.4g}, and its floor {each['floor']:g}"
+            f"{each['metric']} is {each['value']:.4g}, and its floor {each['floor']:.4g}"
             for each in floors(self.preset, self.validation)
             if not each["is_reached"]
         ]
@@ -108,13 +108,14 @@ def floors(preset: Preset, validation: Validation) -> list[dict[str, Any]]:
             {
                 "metric": floor.metric,
                 "value": figure["value"],
-                "floor": floor.value,
-                "is_error": floor.is_error,
+                "floor": floor.asked(figure),
+                "lower_is_better": floor.lower_is_better,
+                "is_of_baseline": floor.is_of_baseline,
                 "low": figure.get("low"),
                 "high": figure.get("high"),
                 "baseline": figure.get("baseline"),
                 "baseline_name": figure.get("baseline_name", ""),
-                "is_reached": floor.is_reached(figure["value"]),
+                "is_reached": floor.is_reached(figure),
             }
         )
     return found

@@ -39,6 +39,13 @@ def test_a_floor_is_held_against_what_was_measured():
         examples.floors(preset, Validation(metrics={"accuracy": {"value": 1.0}}))
 
 
+def test_a_floor_may_stand_against_the_figures_own_baseline():
+    (preset,) = examples.choose(category="nlp", only="python-docs")
+    metrics = {"perplexity": {"value": 6.4, "baseline": 10.0, "lower_is_better": True}}
+    (found,) = examples.floors(preset, Validation(metrics=metrics))
+    assert (found["floor"], found["is_of_baseline"], found["is_reached"]) == (6.0, True, False)
+
+
 def example(job, model, *, accuracy=0.96, again=None):
     """What came of wine's preset, had it been this job."""
     (preset,) = examples.choose(category="classification", only="wine")

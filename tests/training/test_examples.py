@@ -41,11 +41,14 @@ def test_alice_reaches_the_floors_of_an_example_within_its_tier_twice_to_the_sam
     validations.validate_model(str(validation.pk))
     validation.refresh_from_db()
     assert (validation.status, validation.error_message) == ("done", "")
-    measured = {floor.metric: validation.metrics[floor.metric]["value"] for floor in preset.floors}
-    reached = {floor.metric: floor.is_reached(measured[floor.metric]) for floor in preset.floors}
-    assert all(reached.values()), measured
+    assert preset.floors
+    short = [
+        (floor.metric, validation.metrics[floor.metric])
+        for floor in preset.floors
+        if not floor.is_reached(validation.metrics[floor.metric])
+    ]
+    assert short == []
     simple = validation.report.get("words_baseline")  # of texts alone: a bag of words
     assert (simple is not None) == (name == "languages")
     if simple is not None:
-        assert measured["accuracy_over_majority"] > 0.1
         assert validation.metrics["accuracy"]["value"] >= simple["accuracy"] - 0.05

@@ -55,5 +55,17 @@ def test_the_first_preset_of_a_dataset_is_the_one_to_start_from():
 
 def test_a_floor_of_an_error_is_reached_from_above():
     mase, accuracy = BY_NAME["co2"].floors[0], BY_NAME["iris"].floors[0]
-    assert mase.is_reached(0.89) and not mase.is_reached(0.9)
-    assert accuracy.is_reached(0.95) and not accuracy.is_reached(0.9499)
+    assert mase.is_reached({"value": 0.89}) and not mase.is_reached({"value": 0.9})
+    assert accuracy.is_reached({"value": 0.95}) and not accuracy.is_reached({"value": 0.9499})
+
+
+def test_a_language_model_must_be_far_less_surprised_than_counting():
+    (floor,) = BY_NAME["python-docs"].floors
+    assert (floor.metric, floor.is_of_baseline) == ("perplexity", True)
+    assert floor.is_reached({"value": 6.4, "baseline": 13.6})
+    assert not floor.is_reached({"value": 6.4, "baseline": 10.0})
+    assert not floor.is_reached({"value": 13.6, "baseline": 13.6})
+
+
+def test_every_example_is_held_to_a_floor():
+    assert [preset.name for preset in ALL if not preset.floors] == []

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from training.models import Validation
+from training.runner.floors import Floor
 
 VALID = timedelta(days=30)
 SHARES = {"quality": 0.4, "latency": 0.3, "memory": 0.3}
@@ -27,40 +28,48 @@ LEVELS = (
 )
 
 
-@dataclass(frozen=True)
-class Floor:
-    """What is asked of the first figure of a model, and why just that."""
-
-    value: float
-    reason: str
-    lower_is_better: bool = False
-
-    def share(self, value: float) -> float:
-        """0 and up; 1 where the figure is what is asked."""
-        if not self.lower_is_better:
-            return max(0.0, value / self.value)
-        return self.value / value if value > 0 else float("inf")
-
-
+# Of the first figure of each kind of model. What has no scale of its own is held against what is
+# had without a network.
 FLOORS = {
-    "accuracy": Floor(0.85, "85 % of the rows right"),
-    "r2": Floor(0.40, "four tenths of the variance explained"),
-    "mase": Floor(0.90, "a tenth better than repeating the last season", True),
-    "pr_auc": Floor(0.90, "nine tenths of the area under precision and recall"),
-    "mean_return": Floor(195.0, "195 of an episode's steps upright"),
+    floor.metric: floor
+    for floor in (
+        Floor(metric="accuracy", value=0.85, reason="85 % of the rows right"),
+        Floor(metric="r2", value=0.40, reason="four tenths of the variance explained"),
+        Floor(
+            metric="mase",
+            value=0.90,
+            reason="a tenth better than repeating the last season",
+            lower_is_better=True,
+        ),
+        Floor(
+            metric="pr_auc",
+            value=0.90,
+            reason="nine tenths of the area under precision and recall",
+        ),
+        Floor(metric="mean_return", value=195, reason="195 of an episode's steps upright"),
+        Floor(
+            metric="reconstruction_error",
+            value=1,
+            reason="what is had without a network",
+            lower_is_better=True,
+            is_of_baseline=True,
+        ),
+        Floor(
+            metric="perplexity",
+            value=1,
+            reason="what counting tokens reaches",
+            lower_is_better=True,
+            is_of_baseline=True,
+        ),
+        Floor(
+            metric="frechet_distance",
+            value=0.5,
+            reason="half the distance of numbers drawn each for itself",
+            lower_is_better=True,
+            is_of_baseline=True,
+        ),
+    )
 }
-
-
-def floor_of(primary: str, figure: dict[str, Any]) -> Floor:
-    """For what has no scale of its own, its baseline is asked: half of a distance, or counting."""
-    if primary in FLOORS:
-        return FLOORS[primary]
-    base = float(figure.get("baseline", 1.0))
-    if primary == "reconstruction_error":
-        return Floor(base, "what is had without a network", True)
-    if primary == "perplexity":
-        return Floor(base, "what counting tokens reaches", True)
-    return Floor(base / 2, "half the distance of numbers drawn each for itself", True)
 
 
 @dataclass(frozen=True)
@@ -73,15 +82,15 @@ class Scored:
 
 def certify(*, primary: str, figure: dict[str, Any], latency_ms: float, memory_mb: float) -> Scored:
     """`figure` is that of the name `primary`, as it is stored; latency is the mean of a row."""
-    floor = floor_of(primary, figure)
+    floor = FLOORS[primary]
     ratios = {
-        "quality": floor.share(float(figure["value"])),
+        "quality": floor.share(figure),
         "latency": LATENCY_MAX_MS / max(latency_ms, 1e-9),
         "memory": MEMORY_MAX_MB / max(memory_mb, 1e-9),
     }
     score = sum(weight * min(1.0, ratios[name]) for name, weight in SHARES.items())
     found = {
-        "quality": (primary, float(figure["value"]), floor.value, floor.reason),
+        "quality": (primary, float(figure["value"]), floor.asked(figure), floor.reason),
         "latency": ("mean latency", latency_ms, LATENCY_MAX_MS, "ms at most"),
         "memory": ("peak memory", memory_mb, MEMORY_MAX_MB, "MB at most"),
     }

@@ -77,7 +77,7 @@ from training.services.predictions import (
     prediction_kind,
 )
 from training.services.presets import ALL as ALL_PRESETS
-from training.services.presets import PRESETS, Floor, Preset, presets_of
+from training.services.presets import PRESETS, Preset, presets_of
 from training.services.progress import JobProgress, job_curves, job_place, job_progress, job_version
 from training.services.questions import example_question
 from training.services.repetitions import NothingDivergent, retrain_job, run_baseline
@@ -139,7 +139,6 @@ __all__ = [
     "FOLDS_MAX",
     "FileUnreadable",
     "Fault",
-    "Floor",
     "Form",
     "InvalidCard",
     "InvalidConfig",

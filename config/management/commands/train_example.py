@@ -35,10 +35,10 @@ def summary(found: list[dict[str, Any]]) -> Table:
         if not each["floors"]:
             table.add_row(each["example"], *cost)
         for floor in each["floors"]:
-            sign = "<" if floor["is_error"] else "≥"
+            sign = "<" if floor["lower_is_better"] else "≥"
             without = "" if floor["baseline"] is None else f"{floor['baseline']:.4f}"
             reached = "yes" if floor["is_reached"] else "NO"
-            measured = (floor["metric"], f"{floor['value']:.4f}", f"{sign} {floor['floor']:g}")
+            measured = (floor["metric"], f"{floor['value']:.4f}", f"{sign} {floor['floor']:.4g}")
             table.add_row(each["example"], *cost, *measured, without, reached)
         if simple := each["words_baseline"]:
             table.add_row(f"  {simple['name']}", "", "", "accuracy", f"{simple['accuracy']:.4f}")
