@@ -5,6 +5,7 @@ Imported by workers only: scikit-learn takes a second and 150 MB.
 """
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from training.runner import blobs, leases, uploads
 from training.runner.bundles import BUNDLES, Bundle
 from training.runner.bundles.parts import stratified
 from training.runner.completion import with_usual
+from training.runner.figures import Beat, unheard
 from training.runner.health import Evidence, report_of
 from training.runner.recipes import decode_columns
 from training.runner.rows import Part, Rows, pack
@@ -36,26 +38,42 @@ def prepare(dataset: Dataset) -> None:
 
 
 def prepare_bundle(dataset: Dataset) -> None:
-    beat = leases.heartbeat(dataset)
-    bundle = BUNDLES[dataset.slug]()
+    store(dataset, read_bundle(dataset.slug, dataset.split_seed, beat=leases.heartbeat(dataset)))
+
+
+@dataclass(frozen=True)
+class Read:
+    """The rows as they are stored, and what they say of themselves: fields of the row."""
+
+    content: bytes
+    fields: dict[str, Any]
+
+
+def read_bundle(slug: str, split_seed: int, *, beat: Beat = unheard) -> Read:
+    """The same bytes and fields whenever it is asked."""
+    bundle = BUNDLES[slug]()
     beat(0)
-    parts = parts_of(bundle, seed=dataset.split_seed)
+    parts = parts_of(bundle, seed=split_seed)
     beat(1)
     content = pack(Rows(bundle.features, bundle.targets, parts, split_by=bundle.split_by))
     fields = fields_of(bundle, parts)
     beat(2)
-    sha256 = hashlib.sha256(content).hexdigest()
+    return Read(content, fields)
+
+
+def store(dataset: Dataset, read: Read) -> None:
+    sha256 = hashlib.sha256(read.content).hexdigest()
     with transaction.atomic():
         blobs.lock(sha256)
-        blobs.put(content)
+        blobs.put(read.content)
         leases.write(
             dataset,
             status=Work.Status.DONE,
             lease_until=None,
             finished_at=Now(),
             sha256=sha256,
-            size_bytes=len(content),
-            **fields,
+            size_bytes=len(read.content),
+            **read.fields,
         )
 
 

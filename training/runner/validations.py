@@ -79,21 +79,30 @@ def measure(validation: Validation) -> None:
     except FAULTS as error:
         leases.fail(validation, code=leases.fault_code(error), message=str(error))
         return
-    with transaction.atomic():
-        leases.write(
-            validation,
-            status=Work.Status.DONE,
-            stage="",
-            progress=1.0,
-            lease_until=None,
-            finished_at=Now(),
-            **fields,
-        )
-        governance.record(actor=None, verb="validate_model", subject=validation)
+    conclude(validation, fields, seed=subject.seed)
+
+
+@transaction.atomic
+def conclude(validation: Validation, found: dict[str, Any], *, seed: int) -> None:
+    """Write what was found, with its receipt, and the certificate where all was measured."""
+    receipt = receipts.receipt_of(validation, seed=seed, figures=sorted(found.get("metrics", {})))
+    fields = found | {"receipt": receipt}
+    if validation.kind == Validation.Kind.COMPREHENSIVE:
+        fields |= certified(fields)
+    leases.write(
+        validation,
+        status=Work.Status.DONE,
+        stage="",
+        progress=1.0,
+        lease_until=None,
+        finished_at=Now(),
+        **fields,
+    )
+    governance.record(actor=None, verb="validate_model", subject=validation)
 
 
 def collect(validation: Validation, subject: Subject) -> dict[str, Any]:
-    """All sections of this kind, with the certificate where all was measured."""
+    """What all sections of this kind find: fields of the row."""
     sections = list(sections_of(validation))
     shown = {"judged": subject.judged.value, "image_shape": subject.image_shape}
     fields: dict[str, Any] = {"report": shown}
@@ -103,10 +112,6 @@ def collect(validation: Validation, subject: Subject) -> dict[str, Any]:
         found = section(validation, subject)
         fields["report"] |= finite(found.pop("report"))
         fields |= found
-    figures = sorted(fields.get("metrics", {}))
-    fields["receipt"] = receipts.receipt_of(validation, seed=subject.seed, figures=figures)
-    if validation.kind == Validation.Kind.COMPREHENSIVE:
-        fields |= certified(fields)
     return fields
 
 
