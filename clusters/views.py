@@ -16,7 +16,8 @@ from billing import services as billing
 from clusters import services
 from clusters.forms import ClusterForm, NodeForm, TrainForm
 from clusters.models import Cluster, Contribution, Node, Session
-from governance.views import MemberRequest
+from governance.models import User
+from governance.views import MemberRequest, led_once
 from training import services as training
 from training.models import Tier, Work
 
@@ -121,21 +122,27 @@ def train_job(request: MemberRequest, cluster_id: uuid.UUID) -> HttpResponse:
     form = TrainForm(request.POST or None, user=request.user)
     if request.method == "POST" and form.is_valid():
         try:
-            services.train_job(
-                actor=request.user,
-                cluster=found,
-                dataset=form.cleaned_data["dataset"],
-                config=form.config,
-                tier=Tier(form.cleaned_data["tier"]),
-                local_epochs=form.cleaned_data["local_epochs"],
-                seed=form.cleaned_data["seed"],
-            )
-            return redirect(found)
+            return redirect(led_once(request, lambda: begun(request.user, found, form)))
         except training.TierTooSmall as refusal:
             form.add_error("tier", str(refusal))
         except training.InvalidConfig as refusal:
             form.add_error(None, str(refusal))
     return render(request, "clusters/train.html", {"form": form, "cluster": found})
+
+
+def begun(actor: User, cluster: Cluster, form: TrainForm) -> str:
+    """The cluster's page, where the session that now trains is seen."""
+    said = form.cleaned_data
+    services.train_job(
+        actor=actor,
+        cluster=cluster,
+        dataset=said["dataset"],
+        config=form.config,
+        tier=Tier(said["tier"]),
+        local_epochs=said["local_epochs"],
+        seed=said["seed"],
+    )
+    return cluster.get_absolute_url()
 
 
 @login_required

@@ -1,5 +1,8 @@
 """The page of a person's API keys, and the requests that pages of every app receive."""
 
+from collections.abc import Callable
+from http import HTTPStatus
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -28,6 +31,25 @@ class MemberRequest(PageRequest):
 def visitor(request: HttpRequest) -> User | None:
     """Who asks, if they have signed in."""
     return request.user if isinstance(request.user, User) else None
+
+
+def led_once(request: MemberRequest, act: Callable[[], str]) -> str:
+    """The address that a form leads to: the same when it is sent twice, as a double click does.
+
+    A form that is shown anew bears another token (Django masks it each time), so what comes with
+    the same one, and says the same, was pressed twice.
+    """
+    if not request.POST.get("csrfmiddlewaretoken"):
+        return act()
+    said = dict(request.POST.lists())
+    _, address, _ = governance.answer_once(
+        user=request.user,
+        route=request.path,
+        key=governance.fingerprint(said),
+        payload=said,
+        act=lambda: (HTTPStatus.FOUND, act()),
+    )
+    return str(address)
 
 
 @login_required

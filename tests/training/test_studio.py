@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from billing import services as billing
@@ -133,6 +134,21 @@ def test_what_the_page_shows_is_what_it_posts(studio):
     del before["csrfmiddlewaretoken"], studio.form.values["csrfmiddlewaretoken"]
     assert studio.form.values == before
     assert studio.answer.context["summary"] == []
+
+
+def test_a_double_click_starts_one_job(client, alice, digits):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice)
+    studio = Visitor(browser, dataset="digits")
+    studio.press("start")
+    first = studio.answer.url
+    studio.press("start")
+    assert studio.answer.url == first
+    studio.press("start", seed="3")  # from the same page, and something else
+    assert studio.answer.url != first
+    assert {job.seed for job in alice.jobs.all()} == {0, 3}
+    Visitor(browser, dataset="digits").press("start")  # shown anew, so it is meant
+    assert alice.jobs.count() == 3
 
 
 @pytest.mark.parametrize("start", ["small", "empty", "digits-vae", "digits-gan"])

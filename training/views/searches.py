@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -13,8 +15,9 @@ from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
 from billing.models import MICROCREDITS
+from governance.models import User
 from governance.services import Refusal
-from governance.views import MemberRequest
+from governance.views import MemberRequest, led_once
 from training import services as training
 from training.forms.searches import SearchForm
 from training.models import Job, Search, Tier
@@ -43,14 +46,7 @@ def new_search(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
     form = SearchForm(request.POST)
     if form.is_valid():
         try:
-            search = training.start_search(
-                owner=request.user,
-                dataset=job.dataset,
-                config=job.config,
-                tier=Tier(job.tier),
-                **form.wanted,
-            )
-            return redirect(search)
+            return redirect(led_once(request, lambda: begun(request.user, job, form.wanted)))
         except training.InvalidSearch as refusal:
             for entry in refusal.invalid_parameters:
                 root = str(entry["field"]).partition(".")[0]
@@ -60,6 +56,13 @@ def new_search(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
         except Refusal as refusal:
             form.add_error(None, str(refusal))
     return render(request, "training/search_new.html", {"form": form, "job": job})
+
+
+def begun(owner: User, job: Job, wanted: Mapping[str, Any]) -> str:
+    search = training.start_search(
+        owner=owner, dataset=job.dataset, config=job.config, tier=Tier(job.tier), **wanted
+    )
+    return search.get_absolute_url()
 
 
 def proposal(job: Job) -> dict[str, object]:

@@ -16,7 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from governance.models import User
 from governance.services import Refusal
-from governance.views import MemberRequest
+from governance.views import MemberRequest, led_once
 from training import services as training
 from training.forms.compositions import Config, NotComposable, composed, edited
 from training.forms.jobs import JobForm
@@ -105,7 +105,7 @@ def new_job(request: MemberRequest) -> HttpResponse:
     desk = posted(request.user, request.POST, default).look()
     if desk.action == "start" and desk.is_right:
         try:
-            return redirect(submitted(desk))
+            return redirect(led_once(request, lambda: submitted(desk).get_absolute_url()))
         except Refusal as refusal:  # such as too few credits: what was typed is kept
             desk.refusal = str(refusal)
     template = "training/studio.html"
