@@ -208,7 +208,9 @@ class Deployments(APIView):
 
 class PredictRequest(serializers.Serializer[Any]):
     input_data = serializers.JSONField(
-        required=False, help_text="a row, or a list of rows; by name or in order"
+        required=False,
+        help_text="a row, or a list of rows; by name or in order; a picture "
+        "as its numbers or as a file in Base64",
     )
     input = serializers.JSONField(required=False, help_text="the same, by its other name")
 

@@ -1,5 +1,6 @@
 """The shape of what people type when they publish, browse and predict."""
 
+import base64
 import json
 from collections.abc import Sequence
 from decimal import Decimal
@@ -68,12 +69,17 @@ class CatalogueForm(forms.Form):
 
 
 class PredictForm(forms.Form):
-    """What may be asked of a deployment: a row of the test data by number, a drawing, a row as it
-    is written, a text to go on from, or how many samples.
+    """What may be asked of a deployment: a row of the test data by number, a drawing, a picture, a
+    row as it is written, a text to go on from, or how many samples.
     """
 
     row = forms.IntegerField(min_value=0, required=False)
     pixels = forms.CharField(max_length=100_000, required=False)
+    picture = forms.FileField(
+        required=False,
+        help_text="PNG, JPEG, GIF, BMP, WebP or PPM, at most 2.5 MB. It is turned upright and "
+        "brought to the size of the pictures that the network was trained on.",
+    )
     values = forms.CharField(
         label="Row",
         max_length=200_000,
@@ -115,6 +121,8 @@ class PredictForm(forms.Form):
             return stated if len(stated) > 1 else asked["text"]
         if asked.get("count"):
             return {"count": asked["count"], "seed": asked.get("seed") or 0}
+        if asked.get("picture"):
+            return base64.b64encode(asked["picture"].read()).decode()
         return asked.get("written")
 
     def clean(self) -> dict[str, Any]:
@@ -122,7 +130,7 @@ class PredictForm(forms.Form):
         written = (cleaned.get("pixels") or cleaned.get("values") or "").strip()
         if written:
             cleaned["written"] = read_row(written)
-        elif not (cleaned.get("text") or cleaned.get("count") or cleaned.get("row") is not None):
+        elif cleaned.get("row") is None and not any(map(cleaned.get, ("text", "count", "picture"))):
             raise forms.ValidationError("Draw something, pick a row, or type the values first.")
         return cleaned
 

@@ -24,11 +24,12 @@ from marketplace import services as marketplace
 from marketplace.forms import CatalogueForm, PredictForm, PublishForm, to_microcredits
 from marketplace.models import Deployment, Plan, Purchase, Template, TemplateQuerySet
 from training import services as training
-from training.models import Category, Model
+from training.models import Category, Dataset, Model
 
 PAGE_SIZE = 24
 FEATURED = 6
 EXAMPLES = 24
+PAD_SIDE_MAX = 32  # of a drawing: its cells are squares of the page
 FIELDS = {
     training.Kind.SAMPLE: ("count", "seed"),
     training.Kind.TEXT: ("text", "length", "temperature", "seed"),
@@ -285,7 +286,11 @@ def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse
     """Ask the model something, and see what it makes of it."""
     found = found_deployment(request, deployment_id)
     dataset = found.model.job.dataset
-    context: dict[str, Any] = {"deployment": found, "dataset": dataset}
+    context: dict[str, Any] = {
+        "deployment": found,
+        "dataset": dataset,
+        "takes_pictures": dataset.recipe.get("kind") == training.Form.IMAGES,
+    }
     if request.method == "POST":
         context |= answered(request, found)
         if request.htmx:
@@ -297,16 +302,24 @@ def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse
         "snippet": snippet(request, found.model),
     }
     if dataset.image_shape and kind in DRAWN and dataset.is_visible_to(request.user):
-        context["examples"] = training.preview_rows(
-            dataset=dataset, count=EXAMPLES, part=training.Part.TEST
-        )
-        context["highest"] = training.highest_value(dataset)
+        context |= examples_of(dataset)
     elif "form" not in context:
         question = training.example_question(model=found.model, viewer=request.user)
         context["form"] = PredictForm(initial=initial(kind, question))
     if "form" in context:
         context["form"].ask_for(FIELDS.get(kind, ("values",)))
     return render(request, "marketplace/deployment.html", context)
+
+
+def examples_of(dataset: Dataset) -> dict[str, Any]:
+    """Rows to pick, as pictures; and whether one may as well be drawn, in ink on a square."""
+    height, width = dataset.image_shape or (0, 0)
+    rows = training.preview_rows(dataset=dataset, count=EXAMPLES, part=training.Part.TEST)
+    return {
+        "examples": [(row, training.coloured(dataset=dataset, values=row.values)) for row in rows],
+        "may_draw": height == width <= PAD_SIDE_MAX and dataset.columns == height * width,
+        "highest": training.highest_value(dataset),
+    }
 
 
 def initial(kind: training.Kind, question: Any) -> dict[str, Any]:
@@ -324,7 +337,7 @@ def initial(kind: training.Kind, question: Any) -> dict[str, Any]:
 
 def answered(request: MemberRequest, deployment: Deployment) -> dict[str, Any]:
     """The answer to a posted question, or what is wrong with it."""
-    form = PredictForm(request.POST)
+    form = PredictForm(request.POST, request.FILES)
     if not form.is_valid():
         return {"form": form, "fault": form.errors.as_text().replace("* __all__\n", "").strip(" *")}
     dataset = deployment.model.job.dataset
@@ -344,6 +357,11 @@ def answered(request: MemberRequest, deployment: Deployment) -> dict[str, Any]:
         "form": form,
         "prediction": answer.predictions[0],
         "predictions": answer.predictions,
+        "made": [
+            (one, training.coloured(dataset=dataset, values=one.sample))
+            for one in answer.predictions
+            if one.sample
+        ],
         "lines": forecast_lines(question, answer.predictions[0]),
         "cost": billing.credits(answer.microcredits),
         "milliseconds": (time.perf_counter() - started_at) * 1000,

@@ -120,7 +120,7 @@ document.addEventListener("keydown", (event) => {
   });
 });
 
-// Drawing pad: `data-pad` names the hidden field that gets size² intensities from 0 to 16
+// Drawing pad: `data-pad` names the hidden field that gets size² intensities from 0 to `data-pad-most`
 
 const SVG = "http://www.w3.org/2000/svg";
 const pads = new WeakMap();
@@ -128,6 +128,7 @@ const pads = new WeakMap();
 class Pad {
   constructor(element) {
     this.size = Number(element.dataset.padSize || 8);
+    this.unit = Number(element.dataset.padMost || 16) / 16; // of the 16 shades that are drawn
     this.form = element.closest("form");
     this.field = this.form.elements[element.dataset.pad];
     this.cells = [];
@@ -151,7 +152,7 @@ class Pad {
     svg.addEventListener("keydown", (event) => this.key(event));
     element.prepend(svg);
     element.hidden = false;
-    this.values = this.field.value ? this.field.value.split(",").map(Number) : [];
+    this.values = this.field.value ? this.field.value.split(",").map((value) => Math.round(value / this.unit)) : [];
     if (this.values.length !== this.cells.length) this.values = this.cells.map(() => 0);
     this.draw();
   }
@@ -203,7 +204,7 @@ class Pad {
 
   draw() {
     this.cells.forEach((cell, index) => cell.setAttribute("fill-opacity", this.values[index] / 16));
-    this.field.value = this.values.some(Boolean) ? this.values.join(",") : "";
+    this.field.value = this.values.some(Boolean) ? this.values.map((value) => value * this.unit).join(",") : "";
   }
 
   clear() {

@@ -61,6 +61,7 @@ def test_bob_sees_an_answer_as_what_it_is(prediction, dataset, shown):
         {
             "prediction": prediction,
             "predictions": [prediction],
+            "made": [(prediction, "")],
             "lines": forecast_lines([1.0, 1.25], prediction),
             "dataset": dataset,
             "highest": 16.0,

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
+from PIL import Image
 
 from tests.training.uploads import SEEDS, archive, damaged_files, npy, npz, parquet, picture
 from training.runner.readers import Bounds, Content, FileRefused, Pictures, Table, read, zips
@@ -229,6 +230,57 @@ def test_pictures_keep_a_size_that_all_have_and_become_squares_where_they_differ
     assert found.pixels[1].mean(axis=(0, 1)).round(-1).tolist() == [250, 0, 0]
     path.write_bytes(archive(same))
     assert read(path, "zip", Bounds(), size=(2, 2, 3)).pixels.shape == (2, 2, 2, 3)
+
+
+def saved(picture: Image.Image, kind: str = "PNG", **more) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **more)
+    return file.getvalue()
+
+
+def only(path, picture: bytes) -> np.ndarray:
+    return reading(path, archive({"a/1.x": picture}), "zip").pixels[0]
+
+
+def test_a_photograph_is_turned_as_its_camera_was_held(path):
+    pixels = np.zeros((4, 8), np.uint8)
+    pixels[:, :4] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right makes it upright
+    found = only(path, saved(Image.fromarray(pixels), exif=exif))[..., 0]
+    assert found.shape == (8, 4)
+    assert (found[:4] == 255).all()
+    assert (found[4:] == 0).all()
+
+
+def test_sixteen_bits_of_grey_become_the_upper_eight(path):
+    deep = np.array([[0, 256, 0x7FFF], [0x8000, 0xFF00, 0xFFFF]], np.uint16)
+    found = only(path, saved(Image.fromarray(deep)))
+    assert found[..., 0].tolist() == [[0, 1, 127], [128, 255, 255]]
+
+
+def test_what_shines_through_is_white_and_every_kind_of_colour_is_red_green_and_blue(path):
+    clear = Image.new("RGBA", (2, 2), (0, 0, 0, 0))
+    assert (only(path, saved(clear)) == 255).all()
+    palette = Image.new("RGB", (2, 2), (204, 0, 0)).convert("P")
+    assert only(path, saved(palette))[0, 0].tolist() == [204, 0, 0]
+    ink = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
+    red, green, blue = only(path, saved(ink, "JPEG"))[4, 4].tolist()
+    assert red > 240 > 15 > max(green, blue)
+
+
+def test_each_picture_that_is_not_taken_is_named_at_once(path):
+    frames = [Image.fromarray(np.full((4, 4), level, np.uint8)) for level in (0, 90, 200)]
+    moving = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    photograph = saved(Image.effect_noise((90, 90), 60), "JPEG")
+    files = {"a/cut.jpg": photograph[:900], "a/moving.gif": moving, "b/well.png": picture()}
+    with pytest.raises(FileRefused) as refused:
+        reading(path, archive(files), "zip")
+    assert "'a/cut.jpg': is damaged: image file is truncated" in str(refused.value)
+    assert "'a/moving.gif': moves; bring the pictures" in str(refused.value)
+    many = {f"a/{number}.png": b"hello" for number in range(7)}
+    with pytest.raises(FileRefused, match="'a/4.png'.* So are 2 more files"):
+        reading(path, archive(many), "zip")
 
 
 def link() -> bytes:

@@ -1,10 +1,12 @@
 """What a model answers, by what it was trained for: a class, values, a forecast, a score, a text,
 samples, or an action; and what it may be asked.
 
-Rows come as people write them and become numbers by the recipe in the model's file. What makes
-examples takes no rows but a seed and a count; what writes on takes a text.
+Rows come as people write them and become numbers by the recipe in the model's file; a picture may
+be a file, in Base64. What makes examples takes no rows but a seed and a count; what writes on takes
+a text.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,8 +19,9 @@ from kernels import build, generator, sampling
 from kernels.data import Target
 from kernels.fields import Field, Reader, Real, Whole, shown
 from kernels.modelfile import Model
-from training.runner import anomalies, tokenizers
+from training.runner import anomalies, pictures, tokenizers
 from training.runner.networks import ReadyModel
+from training.runner.pictures import PictureRefused
 from training.runner.recipes import Form, Recipe, RowRefused, encode_rows, input_of
 
 ROWS_MAX = 1_000
@@ -150,10 +153,39 @@ def encoded(network: ReadyModel, raw: Any) -> NDArray[Any]:
     if recipe is None:
         raise QuestionRefused("the model says nothing of how a row becomes its numbers")
     try:
-        return encode_rows(recipe, bounded(rows_in(raw, recipe)))
+        return encode_rows(recipe, looked_at(bounded(rows_in(raw, recipe)), recipe))
     except RowRefused as error:
         column = f".{error.column}" if error.column else ""
         raise QuestionRefused(f"input_data[{error.row}]{column}: {error.reason}.") from error
+
+
+def looked_at(rows: list[Any], recipe: Recipe) -> list[Any]:
+    """The rows, those that are files of pictures as their numbers, as rows to train on became them.
+
+    Raises RowRefused.
+    """
+    if recipe.kind is not Form.IMAGES:
+        return rows
+    name = recipe.features[0].name
+    told = [row.get(name) if isinstance(row, Mapping) else row for row in rows]
+    files = {at: file_in(text, at, name) for at, text in enumerate(told) if isinstance(text, str)}
+    if not files:
+        return rows
+    try:
+        seen = pictures.opened(list(files.values()), (recipe.height, recipe.width, recipe.channels))
+    except PictureRefused as error:
+        raise RowRefused(list(files)[error.at], name, str(error).rstrip(".")) from error
+    found = dict(zip(files, seen * np.float32(recipe.white / 255), strict=True))
+    return [found.get(at, row) for at, row in enumerate(rows)]
+
+
+def file_in(text: str, row: int, name: str) -> bytes:
+    """The bytes that Base64 says, as an address (`data:image/png;base64,…`) or by itself."""
+    try:
+        return base64.b64decode(text.partition(",")[2] or text, validate=True)
+    except ValueError as error:
+        reason = f"{shown(text)} is no picture in Base64; send one, or its numbers"
+        raise RowRefused(row, name, reason) from error
 
 
 def rows_in(raw: Any, recipe: Recipe) -> list[Any]:
@@ -161,7 +193,7 @@ def rows_in(raw: Any, recipe: Recipe) -> list[Any]:
     if not isinstance(raw, list) or not raw:
         return [raw]
     if isinstance(raw[0], str):
-        return raw if recipe.kind is Form.TEXT else [raw]
+        return raw if recipe.kind in (Form.TEXT, Form.IMAGES) else [raw]
     if not isinstance(raw[0], list | Mapping):
         return [raw]
     if isinstance(raw[0], Mapping):

@@ -88,7 +88,7 @@ from training.services.reproductions import (
     quote_reproduction,
     reproduce_model,
 )
-from training.services.samples import Picture, Sample, Spread, sample_rows
+from training.services.samples import Picture, Sample, Spread, coloured, sample_rows
 from training.services.schemas import (
     DEFAULT_SPLIT,
     DatasetInUse,
@@ -199,6 +199,7 @@ __all__ = [
     "caps_of",
     "card_of",
     "claim",
+    "coloured",
     "compare_jobs",
     "correct_schema",
     "count_reproductions",

@@ -204,6 +204,20 @@ def pictures(dataset: Dataset, recipe: Recipe | None, rows: Rows, sides: tuple[i
     )
 
 
+def coloured(*, dataset: Dataset, values: Sequence[float]) -> str:
+    """A `data:` address of a row that is a picture in colours, or too fine to be drawn in ink;
+    nothing of any other.
+    """
+    if not dataset.image_shape or not values:
+        return ""
+    height, width = dataset.image_shape
+    if len(values) == height * width and max(height, width) <= PICTURE_SIDE_MAX:
+        return ""
+    white = dataset.recipe.get("white") or max(values) or 1.0
+    seen = np.array(values, np.float32).reshape(height, width, -1) * (255 / white)
+    return png_address(seen.clip(0, 255).astype(np.uint8))
+
+
 def png_address(pixels: NDArray[np.uint8]) -> str:
     """A `data:` address of these pixels [height, width, channels], of which 1, 3 or 4 are drawn.
 

@@ -1,60 +1,45 @@
-"""Pictures: a zip with a folder for each class, read by Pillow and brought to one size."""
+"""A zip of pictures with a folder for each class, brought to one size."""
 
-import io
-import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from training.runner import pixels
+from training.runner.pictures import PictureRefused, Size
 from training.runner.readers import zips
 from training.runner.readers.content import Bounds, FileRefused, Pictures
 from training.runner.recipes.columns import NAME_LENGTH_MAX
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")
-PIXELS_MAX = 16_000_000  # of one picture as it came
 SIDE_KEPT_MAX = 64  # pictures of one size stay as they are up to here
 SIDE = 32  # else they become squares of this size
-GREY = ("1", "L", "LA", "I;16")
-FAULTS = (
-    UnidentifiedImageError,
-    OSError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    IndexError,
-    KeyError,
-    EOFError,
-    OverflowError,
-    ZeroDivisionError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+FAULTS_TOLD = 5
 
 
-def read_pictures(
-    path: Path, bounds: Bounds, *, size: tuple[int, int, int] | None = None
-) -> Pictures:
+def read_pictures(path: Path, bounds: Bounds, *, size: Size | None = None) -> Pictures:
     """The pictures as (height, width, channels): the size that is asked for, or what most have.
 
-    Raises FileRefused.
+    Raises FileRefused, which names the first few that are not taken, so that nobody has to bring
+    the file once for each.
     """
     with zips.open_zip(path) as archive:
         entries = zips.entries(archive, path.stat().st_size, 2 * bounds.rows)
         labels = [label_of(entry.filename) for entry in entries]
         if not entries:
             raise FileRefused("has no pictures in it; put them into a folder for each class.")
-        height, width, channels = size or size_of(archive, entries)
-        bounds.check_size(len(entries), height * width * channels, "pixels")
-        pixels = np.empty((len(entries), height, width, channels), np.uint8)
+        chosen = size or choose_size(archive, entries)
+        bounds.check_size(len(entries), int(np.prod(chosen)), "pixels")
+        found = np.empty((len(entries), *chosen), np.uint8)
+        faults: list[str] = []
         for number, entry in enumerate(entries):
-            picture = open_picture(zips.content_of(archive, entry), entry.filename)
-            pixels[number] = pixels_of(picture, entry.filename, (height, width, channels))
-    return Pictures(pixels, labels, [entry.filename for entry in entries])
+            with noting(faults, entry):
+                found[number] = pixels.pixels_of(picture_of(archive, entry), chosen)
+        refuse(faults)
+    return Pictures(found, labels, [entry.filename for entry in entries])
 
 
 def label_of(name: str) -> str:
@@ -67,47 +52,38 @@ def label_of(name: str) -> str:
     return folder
 
 
-def size_of(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo]) -> tuple[int, int, int]:
+def choose_size(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo]) -> Size:
     """The size that all have, if it is small, or a square; grey where no picture has colours."""
     sizes: Counter[tuple[int, int]] = Counter()
     channels = 1
+    faults: list[str] = []
     for entry in entries:
-        picture = open_picture(zips.content_of(archive, entry), entry.filename)
-        sizes[picture.height, picture.width] += 1
-        if picture.mode not in GREY:
-            channels = 3
+        with noting(faults, entry):
+            picture = picture_of(archive, entry)
+            sizes[pixels.size_of(picture)] += 1
+            channels = channels if pixels.is_grey(picture) else 3
+    refuse(faults)
     height, width = sizes.most_common(1)[0][0]
     if len(sizes) > 1 or max(height, width) > SIDE_KEPT_MAX:
         return SIDE, SIDE, channels
     return height, width, channels
 
 
-def open_picture(content: bytes, name: str) -> Image.Image:
-    """A picture whose header was read, and nothing more."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            picture = Image.open(io.BytesIO(content), formats=FORMATS)
-    except FAULTS as error:
-        known = ", ".join(FORMATS)
-        raise FileRefused(f"{name!r}: is no picture that is read here ({known}).") from error
-    if picture.width * picture.height > PIXELS_MAX:
-        raise FileRefused(
-            f"{name!r}: is {picture.width:,} × {picture.height:,} pixels; at most {PIXELS_MAX:,} "
-            "in all. Make it smaller."
-        )
-    return picture
+def picture_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Image.Image:
+    return pixels.open_picture(zips.content_of(archive, entry))
 
 
-def pixels_of(picture: Image.Image, name: str, size: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """uint8 of this (height, width, channels), by Pillow's bilinear filter."""
-    height, width, channels = size
+@contextmanager
+def noting(faults: list[str], entry: zipfile.ZipInfo) -> Iterator[None]:
+    """What is wrong with one picture, so that the others are looked at, too."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about colours that nothing here depends on
-            found = picture.convert("L" if channels == 1 else "RGB")
-        if found.size != (width, height):
-            found = found.resize((width, height), Image.Resampling.BILINEAR)
-    except FAULTS as error:
-        raise FileRefused(f"{name!r}: is damaged: {str(error)[:120]}.") from error
-    return np.asarray(found, np.uint8).reshape(height, width, channels)
+        yield
+    except PictureRefused as error:
+        faults.append(f"{entry.filename!r}: {error}")
+
+
+def refuse(faults: Sequence[str]) -> None:
+    more = len(faults) - FAULTS_TOLD
+    if faults:
+        told = " ".join(faults[:FAULTS_TOLD])
+        raise FileRefused(f"{told} So are {more} more files." if more > 0 else told)

@@ -36,7 +36,7 @@ def entries(archive: zipfile.ZipFile, size_bytes: int, entries_max: int) -> list
     found = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(found) > entries_max:
         raise FileRefused(f"has {len(found):,} files in it; at most {entries_max:,}.")
-    found = [entry for entry in found if not RUBBISH & set(PurePosixPath(entry.filename).parts)]
+    found = [entry for entry in found if not is_rubbish(PurePosixPath(entry.filename))]
     for entry in found:
         check_entry(entry)
     names = [entry.filename for entry in found]
@@ -54,6 +54,10 @@ def entries(archive: zipfile.ZipFile, size_bytes: int, entries_max: int) -> list
             "times as many."
         )
     return sorted(found, key=lambda entry: entry.filename)
+
+
+def is_rubbish(path: PurePosixPath) -> bool:
+    return bool(RUBBISH & set(path.parts)) or path.name.startswith("._")
 
 
 def check_entry(entry: zipfile.ZipInfo) -> None:
