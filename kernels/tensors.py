@@ -35,22 +35,23 @@ class ModelRefused(ValueError):
 def write(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
     """float32 and int8 arrays and texts as safetensors, the same bytes for the same content."""
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
-    parts, end = [], 0
+    parts: list[memoryview] = []
+    end = 0
     for name in sorted(arrays):
         kind = NAMES[arrays[name].dtype.kind]
-        data = np.ascontiguousarray(arrays[name], DTYPES[kind]).tobytes()
+        data = np.ascontiguousarray(arrays[name], DTYPES[kind])
         header[name] = {
             "dtype": kind,
             "shape": list(arrays[name].shape),
-            "data_offsets": [end, end + len(data)],
+            "data_offsets": [end, end + data.nbytes],
         }
-        parts.append(data)
-        end += len(data)
+        parts.append(data.data)
+        end += data.nbytes
     text = canonical(header).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > HEADER_LIMIT_BYTES:
         raise ModelRefused(f"header: {len(text):,} bytes; at most {HEADER_LIMIT_BYTES:,}")
-    return struct.pack("<Q", len(text)) + text + b"".join(parts)
+    return b"".join([struct.pack("<Q", len(text)), text, *parts])  # copies the arrays once
 
 
 def read(blob: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

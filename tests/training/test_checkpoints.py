@@ -1,9 +1,11 @@
 """What a job keeps on disk: shared, damaged, lost, and forgotten in the end."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from billing import services as billing
@@ -11,7 +13,7 @@ from tests.conftest import SMALL
 from tests.training.test_jobs import weights_of_one_run
 from training import services as training
 from training.models import Job, Model, Tier, Work
-from training.runner import blobs, chunks, sweeps
+from training.runner import blobs, chunks, leases, sweeps
 
 
 def test_a_checkpoint_that_an_equal_job_names_is_not_forgotten(job, alice, digits):
@@ -74,6 +76,36 @@ def test_a_job_whose_data_are_lost_says_so_and_costs_nothing(job, alice, harm, c
     assert job.dataset.sha256 in job.error_message
     assert billing.available_microcredits(alice) == before
     assert blobs.get(job.dataset.sha256) == content  # storing it again mends it
+
+
+def test_a_worker_whose_disk_is_slow_keeps_its_job(job, settings, monkeypatch):
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    monkeypatch.setattr(blobs, "PIECE_BYTES", 4096)
+    sync, is_taken_for_dead = os.fsync, []
+
+    def sync_for_long(descriptor):
+        """Each piece takes two thirds of a lease."""
+        sync(descriptor)
+        length = timedelta(seconds=settings.TRAINING_LEASE_SECONDS * 2 / 3)
+        Job.objects.filter(pk=job.pk).update(lease_until=F("lease_until") - length)
+        is_taken_for_dead.append(Job.objects.filter(leases.stalled()).exists())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", sync_for_long)
+        chunks.run_job(str(job.pk))
+    assert len(is_taken_for_dead) > 2
+    assert not any(is_taken_for_dead)
+    job.refresh_from_db()
+    assert (job.attempt, job.lost_leases, job.checkpoints.count()) == (1, 0, 1)
+
+
+def test_a_checkpoint_that_was_forgotten_while_it_was_stored_is_stored_again(db):
+    content = b"the state of two equal jobs"
+    sha256 = blobs.put(content)
+    blobs.delete(sha256)  # the other job's was the last that was named
+    blobs.keep(sha256, content)
+    assert blobs.get(sha256) == content
+    blobs.delete(sha256)
 
 
 def test_checkpoints_are_forgotten_when_their_job_is_over_for_long(job, alice, settings):

@@ -48,6 +48,7 @@ class Job(Work):
     steps_total = models.PositiveBigIntegerField()
     steps_done = models.PositiveBigIntegerField(default=0)
     compute_seconds = models.FloatField(default=0)
+    overhead_seconds = models.FloatField(default=0)  # what its last chunk took beside computing
     quote_microcredits = models.BigIntegerField()
     cost_microcredits = models.BigIntegerField(default=0)
     hold = models.OneToOneField(Hold, on_delete=models.PROTECT, null=True, related_name="+")

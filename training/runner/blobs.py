@@ -7,7 +7,7 @@ or the new one. An object store promises as much by itself.
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +15,8 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from governance import services as governance
+
+PIECE_BYTES = 32 * 2**20  # what a slow disk syncs within a lease, many times over
 
 
 class BlobFault(Exception):
@@ -37,27 +39,58 @@ def name(sha256: str) -> str:
     return f"blobs/{sha256[:2]}/{sha256}"
 
 
-def put(content: bytes) -> str:
-    """Store the bytes, also over damaged ones, and return their SHA-256 in hexadecimal."""
-    sha256 = hashlib.sha256(content).hexdigest()
+def put(content: bytes, *, beat: Callable[[], object] = lambda: None) -> str:
+    """Store the bytes, also over damaged ones, and return their SHA-256 in hexadecimal.
+
+    `beat` is called after each piece that is hashed or on the disk.
+    """
+    sha256 = _hash(content, beat)
     if default_storage.exists(name(sha256)) and is_whole(sha256):
         return sha256
+    beat()
     if isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]  # a LazyObject
-        _put_in_folder(Path(default_storage.path(name(sha256))), content)
+        _put_in_folder(Path(default_storage.path(name(sha256))), content, beat)
     else:
         default_storage.delete(name(sha256))  # or a storage that keeps both finds another name
         default_storage.save(name(sha256), ContentFile(content))
     return sha256
 
 
-def _put_in_folder(path: Path, content: bytes) -> None:
+def keep(sha256: str, content: bytes) -> None:
+    """Have these bytes, which `put` has just stored, still there when the transaction ends.
+
+    So that large ones are written outside of it, and nobody waits for its locks as long as a disk
+    takes.
+    """
+    lock(sha256)
+    if not default_storage.exists(name(sha256)):
+        put(content)
+
+
+def _pieces(content: bytes) -> Iterator[memoryview]:
+    whole = memoryview(content)
+    for begin in range(0, max(1, len(whole)), PIECE_BYTES):
+        yield whole[begin : begin + PIECE_BYTES]
+
+
+def _hash(content: bytes, beat: Callable[[], object]) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(content):
+        digest.update(piece)
+        beat()
+    return digest.hexdigest()
+
+
+def _put_in_folder(path: Path, content: bytes, beat: Callable[[], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            for piece in _pieces(content):
+                file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+                beat()
         _rename(Path(temporary), path)
     finally:
         Path(temporary).unlink(missing_ok=True)

@@ -5,8 +5,8 @@ curves and the money. A worker may die at any instruction: before that transacti
 repeats the chunk and gets the same bits; after it, the chunk is done.
 """
 
-import hashlib
 import time
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -41,6 +41,10 @@ from training.runner.learners import Learner, current_module
 from training.runner.tiers import TIERS
 
 CHECKPOINTS_KEPT = 3
+# A chunk computes for so many times what making, restoring and storing took beside its last one...
+COMPUTE_PER_OVERHEAD = 4
+# ...and at most so many times `TRAINING_CHUNK_SECONDS`: those who wait in line wait for its end.
+CHUNK_GROWTH_MAX = 15
 
 
 # What makes a job impossible: the computation is deterministic, so it would end the same way again.
@@ -94,38 +98,53 @@ def do_chunk(job: Job) -> None:
 
 
 def train_chunk(job: Job) -> None:
+    begun_at = time.monotonic()
     run = start(job)
     started_at = time.monotonic()
-    points = list(
-        run.run(seconds=settings.TRAINING_CHUNK_SECONDS, on_progress=leases.heartbeat(job))
-    )
+    length = chunk_seconds(max(job.overhead_seconds, started_at - begun_at))
+    points = list(run.run(seconds=length, on_progress=leases.heartbeat(job)))
     seconds = job.compute_seconds + time.monotonic() - started_at
     limit = TIERS[Tier(job.tier)].compute_seconds
     if not run.is_over and seconds > limit:
         raise leases.WorkFault("compute_limit", f"The tier {job.tier} allows {limit} s of compute.")
     if not run.is_over:
-        commit_chunk(job, run, points=points, seconds=seconds)
+        commit_chunk(job, run, points=points, seconds=seconds, begun_at=begun_at)
     else:
         commit_model(job, run, points=points, seconds=seconds)
 
 
+def chunk_seconds(overhead_seconds: float) -> float:
+    """How long to compute, where so much is to be done beside it; no bit depends on it."""
+    least: float = settings.TRAINING_CHUNK_SECONDS
+    return min(max(least, COMPUTE_PER_OVERHEAD * overhead_seconds), CHUNK_GROWTH_MAX * least)
+
+
 def start(job: Job) -> Learner:
-    """Make the learner from the job's row and put it where the newest checkpoint stands."""
+    """Make the learner from the job's row and put it where the newest checkpoint stands.
+
+    What a large network takes for that is told to the lease part by part.
+    """
     module = current_module(job)
     make = learners.learner_of(job, module)
-    leases.write(job, status=Work.Status.RUNNING, kernel_hash=module.kernel_hash)
+    leases.renew(job)
+    leases.write(job, kernel_hash=module.kernel_hash)
     job.kernel_hash = module.kernel_hash
     for checkpoint in job.checkpoints.all():
         run = make()
+        leases.renew(job)
         try:
-            run.restore(blobs.get(checkpoint.sha256))
+            content = blobs.get(checkpoint.sha256)
+            leases.renew(job)
+            run.restore(content)
         except UNREADABLE as error:
             give_up_checkpoint(job, checkpoint, reason=str(error))
         else:
+            leases.renew(job)
             return run
-    if job.attempt == 1:
-        Event.objects.create(job=job, message=f"Started on kernel {module.kernel_hash[:12]}.")
-    return make()
+    Event.objects.create(job=job, message=f"Started on kernel {module.kernel_hash[:12]}.")
+    run = make()
+    leases.renew(job)
+    return run
 
 
 @transaction.atomic
@@ -169,20 +188,35 @@ def charge(job: Job, *, step: int) -> None:
         billing.capture(hold=job.hold, up_to_microcredits=cost, key=f"job/{job.pk}/step/{step}")
 
 
+def store(job: Job, content: bytes) -> str:
+    """Before the transaction that names it: a large file is written for longer than anybody should
+    wait for the job's row, and while it is, the lease is renewed for all to see.
+    """
+    leases.renew(job)
+    return blobs.put(content, beat=partial(leases.renew, job))
+
+
 def commit_chunk(
-    job: Job, run: Learner, *, points: list[trainer.EpochMetrics], seconds: float
+    job: Job,
+    run: Learner,
+    *,
+    points: list[trainer.EpochMetrics],
+    seconds: float,
+    begun_at: float,
 ) -> None:
+    """`begun_at` is when the chunk was, by the monotonic clock; `seconds` the job's compute."""
     content = run.checkpoint()
-    sha256 = hashlib.sha256(content).hexdigest()
+    sha256 = store(job, content)
+    overhead = time.monotonic() - begun_at - (seconds - job.compute_seconds)
     with transaction.atomic():
-        blobs.lock(sha256)
-        blobs.put(content)
+        blobs.keep(sha256, content)
         leases.write(
             job,
             lease_until=None,
             lost_leases=0,  # this work gets on; only what never does is poison
             steps_done=run.step,
             compute_seconds=seconds,
+            overhead_seconds=overhead,
             cost_microcredits=cost_microcredits(job, step=run.step),
         )
         charge(job, step=run.step)
@@ -243,10 +277,10 @@ def complete(
     """
     content = whole(job, content)
     weights_sha256 = modelfile.weights_sha256(modelfile.load(content).weights)
+    sha256 = store(job, content)
     with transaction.atomic():
-        sha256 = finish(
-            job, content, step=step, paid_steps=paid_steps, points=points, seconds=seconds
-        )
+        blobs.keep(sha256, content)
+        finish(job, step=step, paid_steps=paid_steps, points=points, seconds=seconds)
         model = Model.objects.create(
             owner=job.owner,
             job=job,
@@ -269,6 +303,7 @@ def complete(
 
 def whole(job: Job, content: bytes) -> bytes:
     """The file with what is measured once its weights are there."""
+    leases.renew(job)
     if job.category != Category.ANOMALY:
         return content
     predictor = Predictor(content, module=current_module(job), limits=walls.PREDICTION)
@@ -278,19 +313,15 @@ def whole(job: Job, content: bytes) -> bytes:
 
 def finish(
     job: Job,
-    content: bytes,
     *,
     step: int,
     paid_steps: int,
     points: list[trainer.EpochMetrics],
     seconds: float,
-) -> str:
-    """What ends every job, in the caller's transaction: its file, whose SHA-256 is returned, its
-    curves, the final price and the rest of the hold.
+) -> None:
+    """What ends every job, in the caller's transaction: its curves, the final price and the rest
+    of the hold.
     """
-    sha256 = hashlib.sha256(content).hexdigest()
-    blobs.lock(sha256)
-    blobs.put(content)
     leases.write(
         job,
         status=Work.Status.DONE,
@@ -303,7 +334,6 @@ def finish(
     charge(job, step=paid_steps)
     record_points(job, points)
     give_back(job)
-    return sha256
 
 
 def hand_over(
@@ -318,8 +348,10 @@ def hand_over(
     """A reproduction makes no second model: what came out is compared with the first."""
     content = whole(job, content)
     weights_sha256 = modelfile.weights_sha256(modelfile.load(content).weights)
+    sha256 = store(job, content)
     with transaction.atomic():
-        sha256 = finish(job, content, step=step, paid_steps=step, points=points, seconds=seconds)
+        blobs.keep(sha256, content)
+        finish(job, step=step, paid_steps=step, points=points, seconds=seconds)
         Reproduction.objects.filter(pk=reproduction.pk).update(
             sha256=sha256, weights_sha256=weights_sha256
         )
