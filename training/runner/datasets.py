@@ -25,9 +25,11 @@ from training.runner.recipes import decode_columns
 from training.runner.rows import Part, Rows, pack
 
 
-def prepare_dataset(dataset_id: str) -> None:
-    """Fill the row of a dataset. Safe to repeat: the same bytes have the same name."""
-    leases.do(Dataset, dataset_id, prepare)
+def prepare_dataset(dataset_id: str) -> bool:
+    """Fill the row of a dataset; False where it is not to be had. Safe to repeat: the same bytes
+    have the same name.
+    """
+    return leases.do(Dataset, dataset_id, prepare)
 
 
 def prepare(dataset: Dataset) -> None:

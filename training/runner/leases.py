@@ -114,18 +114,19 @@ def lose(work: AnyWork, *, on_poison: Callable[[AnyWork], None] | None = None) -
     return True
 
 
-def do(kind: type[AnyWork], work_id: str, act: Callable[[AnyWork], object]) -> None:
-    """Claim this work and do it, if it is to be had; what another took over meanwhile, or a person
-    ended, counts for nothing.
+def do(kind: type[AnyWork], work_id: str, act: Callable[[AnyWork], object]) -> bool:
+    """Claim this work and do it; False where it is not to be had. What another took over meanwhile,
+    or a person ended, counts for nothing.
     """
     work = claim(kind, work_id)
     if work is None:
-        return
+        return False
     try:
         with noted(work):
             act(work)
     except LeaseLost as lost:
         log.info("work_dropped", kind=kind.__name__, work=work_id, reason=str(lost))
+    return True
 
 
 @transaction.atomic

@@ -1,0 +1,49 @@
+"""Whose file is read next. As with jobs (`queue`), a hint only says that there is a file to read.
+
+Everybody's first file comes before anybody's second, and of first ones that of whoever was served
+longest ago, so a person with many delays another by no more than those that are being read. And
+each reading lets a chunk of whatever job is first in line go before it: a heap of files delays no
+training by more than one of them.
+"""
+
+from collections import Counter
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db.models import BooleanField, ExpressionWrapper, Max, Value
+from django.db.models.functions import Now
+
+from training.models import Dataset, Work
+from training.runner import chunks
+from training.runner.datasets import prepare_dataset
+from training.runner.leases import claimable
+from training.runner.queue import REMEMBERED
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def run_turn() -> None:
+    """Do a chunk of the job that is first in line, if one waits, and read the file that is next."""
+    chunks.run_turn()
+    for dataset_id in line():
+        if prepare_dataset(str(dataset_id)):
+            return
+
+
+def line() -> list[UUID]:
+    """The datasets that nobody reads, in the order in which they come."""
+    is_free = ExpressionWrapper(claimable(), output_field=BooleanField())
+    rows = Dataset.objects.filter(status__in=Work.OPEN).order_by("created_at", "pk")
+    turns: Counter[UUID | None] = Counter()
+    served, found = served_at(), []
+    for dataset_id, owner_id, free in rows.values_list("pk", "owner_id", is_free):
+        turns[owner_id] += 1  # those that are being read count, too
+        if free:
+            found.append((turns[owner_id], served.get(owner_id, LONG_AGO), dataset_id))
+    return [dataset_id for _, _, dataset_id in sorted(found, key=lambda each: each[:2])]
+
+
+def served_at() -> dict[UUID | None, datetime]:
+    """When a file of each of these people was begun last, as far as it still matters."""
+    lately = Dataset.objects.filter(started_at__gt=Now() - Value(REMEMBERED))
+    return dict(lately.order_by().values_list("owner_id").annotate(last=Max("started_at")))
