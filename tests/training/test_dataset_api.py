@@ -64,7 +64,7 @@ def test_alice_brings_a_file_looks_corrects_and_deletes(alice):
     changed = call("PATCH", address, {"split": SPLIT})
     assert changed.status_code == 202
     assert changed.json()["split"]["seed"] == 3
-    assert changed.json()["recipe"] == seen["recipe"]  # left out, it stays
+    assert changed.json()["recipe"] == seen["asked"]  # left out, it stays
     prepare(body["slug"])
     assert call("DELETE", address).status_code == 204
     assert call("GET", address).status_code == 404

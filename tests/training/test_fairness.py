@@ -38,7 +38,7 @@ def people(sexes: tuple[str, ...]) -> bytes:
 def assessed(owner, sexes: tuple[str, ...]):
     """The dataset, and what a validation finds in the groups of a model trained on it."""
     recipe = {"kind": "table", "columns": COLUMNS}
-    dataset = bring(owner, people(sexes), "csv", recipe=recipe)
+    dataset = bring(owner, people(sexes), "csv", asked=recipe)
     assert dataset.error_message == ""
     job = training.submit_job(owner=owner, dataset=dataset, config=SMALL, tier=Tier.NANO)
     while not job.is_over:

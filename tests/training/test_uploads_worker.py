@@ -75,7 +75,7 @@ def test_a_person_corrects_what_was_guessed(alice, in_this_process):
     }
     recipe["columns"][2] = {"name": "colour", "kind": "category", "sensitive": True}
     split = {"kind": "group", "column": "id", "train": 0.6, "validation": 0.2, "test": 0.2}
-    second = bring(alice, flowers(), "csv", recipe=recipe, split=split)
+    second = bring(alice, flowers(), "csv", asked=recipe, split=split)
     assert second.error_message == ""
     assert second.features == ["width", "colour=blue", "colour=red", "colour=white"]
     assert second.split["kind"] == "group"
@@ -196,7 +196,7 @@ def test_numbers_as_large_as_float32_has_are_read_and_what_is_none_is_named(alic
 
 def test_a_schema_that_does_not_fit_the_file_fails_with_the_column(alice, in_this_process):
     recipe = {"kind": "table", "columns": [{"name": "height", "kind": "number"}]}
-    dataset = bring(alice, flowers(), "csv", recipe=recipe)
+    dataset = bring(alice, flowers(), "csv", asked=recipe)
     assert "has no column 'height'; it has: id, width" in dataset.error_message
 
 

@@ -37,7 +37,7 @@ SUMMARY = (
     "size_bytes",
     "created_at",
 )
-DETAILS = ("features", "classes", "class_balance", "recipe", "split", "shape", "report")
+DETAILS = ("features", "classes", "class_balance", "asked", "recipe", "split", "shape", "report")
 CATEGORY = OpenApiParameter("category", str, enum=Category.values)
 
 
@@ -63,7 +63,11 @@ class InlineRequest(Texts):
 
 
 class SchemaRequest(serializers.Serializer[Any]):
-    recipe = serializers.JSONField(required=False, help_text="what each column is and is for")
+    recipe = serializers.JSONField(
+        required=False,
+        help_text="what each column is and is for; what is left out, or sent back as it was "
+        "measured, is measured anew on the rows that train. `asked` of a dataset is what is fixed.",
+    )
     split = serializers.JSONField(
         required=False, help_text="kind, train, validation, test, seed, column"
     )
@@ -205,10 +209,11 @@ class OneDataset(APIView):
         dataset = visible(request, slug)
         asked = SchemaRequest(data=request.data)
         asked.is_valid(raise_exception=True)
+        recipe = asked.validated_data.get("recipe", dataset.recipe)
         corrected = training.correct_schema(
             actor=caller(request),
             dataset=dataset,
-            recipe=asked.validated_data.get("recipe", dataset.recipe),
+            recipe=training.unfitted(recipe=recipe, dataset=dataset),
             split=asked.validated_data.get("split", dataset.split or training.DEFAULT_SPLIT),
         )
         return Response(dataset_body(corrected), status=202)

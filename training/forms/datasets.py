@@ -89,12 +89,17 @@ def blame(form: forms.Form, refusal: Refusal) -> None:
 
 
 class SchemaForm(forms.Form):
-    """A line for each column, and the split. Columns that are not shown stay as they are."""
+    """A line for each column, and the split. Columns that are not shown stay as they are.
+
+    `columns` are shown as a worker filled them in, and sent as they were `asked` for, so that what
+    it measured on some rows is measured anew when others train.
+    """
 
     def __init__(self, *args: Any, dataset: Dataset, query: str = "", **kwargs: Any) -> None:
         self.dataset = dataset
         self.recipe: dict[str, Any] = dataset.recipe
         self.columns: list[dict[str, Any]] = self.recipe.get("columns", [])
+        self.asked: dict[str, Any] = dataset.asked or dataset.recipe
         found = [at for at, column in enumerate(self.columns) if query in column["name"].lower()]
         self.shown, self.found = found[:SHOWN_MAX], len(found)
         super().__init__(*args, **kwargs)
@@ -117,7 +122,7 @@ class SchemaForm(forms.Form):
         for at in self.shown:
             column = self.columns[at]
             found |= {f"{key}_{at}": column[key] for key in ("kind", "role", "sensitive")}
-            missing = column["missing"]
+            missing = self.asked["columns"][at]["missing"]
             found[f"missing_{at}"] = "" if missing is None else missing
         return found
 
@@ -145,7 +150,8 @@ class SchemaForm(forms.Form):
         )
 
     def add_column_fields(self, at: int) -> None:
-        name = self.columns[at]["name"]
+        name, fill = self.columns[at]["name"], self.columns[at]["missing"]
+        measured = "refuse" if fill is None else f"measured: {fill}"
 
         def labelled(what: str) -> dict[str, str]:
             return {"aria-label": f"{what} of {name}"}
@@ -156,7 +162,7 @@ class SchemaForm(forms.Form):
             "missing": forms.CharField(
                 required=False,
                 max_length=80,
-                widget=forms.TextInput(attrs=labelled("Missing value") | {"placeholder": "refuse"}),
+                widget=forms.TextInput(attrs=labelled("Missing value") | {"placeholder": measured}),
             ),
             "sensitive": forms.BooleanField(
                 required=False, widget=forms.CheckboxInput(attrs=labelled("Sensitive"))
@@ -234,7 +240,7 @@ class SchemaForm(forms.Form):
         split = {key: data[f"split_{key}"] for key in ("kind", "seed", "column")}
         for part in SHARES:
             split[part] = round(data[f"split_{part}"] / 100, 6)
-        recipe = self.recipe | {"columns": [self.column(at) for at in range(len(self.columns))]}
+        recipe = self.asked | {"columns": [self.column(at) for at in range(len(self.columns))]}
         if self.may_change_form:
             extras = EXTRAS.get(data["kind"], ())
             recipe = {
@@ -246,16 +252,20 @@ class SchemaForm(forms.Form):
         return recipe | self.usual(recipe["columns"]), split
 
     def usual(self, columns: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-        """The usual class; of a target that is not the one shown, what the worker finds."""
-        targets = [column for column in columns if column["role"] == "target"]
-        is_same = self.target is not None and [
-            (each["name"], each["values"]) for each in targets
-        ] == [(self.target["name"], self.target["values"])]
-        return {"usual": self.cleaned_data["usual"] if is_same else None}
+        """The usual class, where another was chosen than the worker found, or one before; of a
+        target that is not the one shown, what the worker finds.
+        """
+        targets = [(each["name"], each["kind"]) for each in columns if each["role"] == "target"]
+        shown = self.target
+        if shown is None or targets != [(shown["name"], shown["kind"])]:
+            return {"usual": None}
+        chosen = self.cleaned_data["usual"]
+        is_found = chosen == self.recipe.get("usual", "")
+        return {"usual": self.asked.get("usual") if is_found else chosen}
 
     def column(self, at: int) -> dict[str, Any]:
-        """A column as it was corrected; the values of a category are kept while it is one."""
-        column = self.columns[at]
+        """A column as it was corrected; values that were asked for stay while it is a category."""
+        column: dict[str, Any] = self.asked["columns"][at]
         if at not in self.shown:
             return column
         kind, missing = self.cleaned_data[f"kind_{at}"], self.cleaned_data[f"missing_{at}"]

@@ -53,7 +53,9 @@ class Dataset(Work):
     a job refers to it: a corrected schema makes the next version of its family.
 
     `recipe` says how what people write becomes the numbers of a row (`training.runner.recipes`),
-    `shape` what a network is given, `report` what was found in the rows.
+    `shape` what a network is given, `report` what was found in the rows. `asked` is the recipe
+    before rows were looked at: what a person stated, or what was guessed of the columns. What it
+    leaves open is measured on the rows that train, anew each time the file is read.
     """
 
     class Format(models.TextChoices):
@@ -82,6 +84,7 @@ class Dataset(Work):
     upload_sha256 = models.CharField(max_length=64, blank=True)  # the bytes as they were brought
     upload_name = models.CharField(max_length=FILE_NAME_LENGTH_MAX, blank=True)
     upload_bytes = models.BigIntegerField(default=0)
+    asked = models.JSONField(default=dict)
     recipe = models.JSONField(default=dict)
     shape = models.JSONField(default=dict)
     split = models.JSONField(default=dict)

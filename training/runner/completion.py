@@ -1,7 +1,9 @@
 """What a recipe lacks until rows were seen: classes, values of categories, fills, a vocabulary.
 
 Classes are those of all rows, since a row of each must be in training or the split is refused. The
-rest is measured on training rows alone, so that nothing of the others leaks into what is learned.
+rest is measured on training rows alone, so that nothing of the others leaks into what is learned;
+and always from the recipe as it was asked for (`Dataset.asked`), since what was measured by another
+split knows rows that test now.
 """
 
 from collections import Counter
@@ -77,7 +79,8 @@ def complete(column: Column, values: Sequence[Any], train: Sequence[int]) -> Col
             f"column {column.name!r} has no value in the rows that train; make it ignored."
         )
     if column.kind is Kind.CATEGORY and not column.values:
-        column = replace(column, values=values_of(column, seen))
+        stated = [] if column.missing is None else [column.missing]  # "unknown" is a value, too
+        column = replace(column, values=values_of(column, [*seen, *stated]))
     lacks = column.missing is None and any(is_missing(value) for value in values)
     return replace(column, missing=fill_of(column, seen)) if lacks else column
 

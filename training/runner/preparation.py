@@ -53,6 +53,7 @@ Raw = dict[str, list[Any]]
 @dataclass(frozen=True, eq=False)
 class Prepared:
     rows: Rows
+    asked: Recipe  # before anything was measured on the rows
     recipe: Recipe
     split: Split
     report: dict[str, Any]
@@ -69,6 +70,7 @@ class Prepared:
         balance = np.bincount(self.rows.targets, minlength=shape.size) if is_classes else None
         return {
             "category": category_of(self.recipe),
+            "asked": self.asked.to_json(),
             "recipe": self.recipe.to_json(),
             "shape": shape.to_json(),
             "split": self.split.to_json(),
@@ -98,20 +100,20 @@ def prepare(
     content: Content, bounds: Bounds, *, recipe: Recipe | None = None, split: Split | None = None
 ) -> Prepared:
     """Raises FileRefused, RecipeRefused, RowRefused, SplitRefused. What nobody said is inferred."""
-    guess, guessed_split = infer(content)
-    found = recipe or checked(guess)
-    chosen = split or (guessed_split if recipe is None else None)
+    guess, guessed_split = infer(content) if recipe is None else (recipe, None)
+    asked = recipe or checked(guess)
+    chosen = split or guessed_split
     if isinstance(content, Text):
-        return prepare_text(content, found, chosen, bounds)
-    raw = raw_of(content, found)
+        return prepare_text(content, asked, chosen, bounds)
+    raw = raw_of(content, asked)
     rows = len(next(iter(raw.values())))
     if rows < ROWS_MIN:
         raise FileRefused(
             f"has {rows} row{'s' * (rows != 1)}; bring at least {ROWS_MIN}, better hundreds."
         )
-    if found.kind is Form.SERIES:
-        return prepare_series(raw, found, chosen, bounds)
-    found = with_classes(found, raw)
+    if asked.kind is Form.SERIES:
+        return prepare_series(raw, asked, chosen, bounds)
+    found = with_classes(asked, raw)
     targets = encode_targets(found, raw, rows)
     chosen, parts = parts_of(found, raw, chosen, targets)
     found = checked(with_usual(completed(found, raw, parts), targets))
@@ -123,7 +125,7 @@ def prepare(
     evidence = Evidence(found, raw, features, targets, parts, files_of(content))
     report = report_of(evidence) | {"groups": group_names}
     split_by = split_numbers(found, raw, chosen, rows)
-    return Prepared(Rows(features, targets, parts, groups, split_by), found, chosen, report)
+    return Prepared(Rows(features, targets, parts, groups, split_by), asked, found, chosen, report)
 
 
 def checked(recipe: Recipe) -> Recipe:
@@ -310,19 +312,19 @@ def quarters(
 # Series and running text
 
 
-def prepare_series(raw: Raw, recipe: Recipe, split: Split | None, bounds: Bounds) -> Prepared:
+def prepare_series(raw: Raw, asked: Recipe, split: Split | None, bounds: Bounds) -> Prepared:
     """Windows of rows in the order of their time, each in one part."""
     split = split or Split(SplitKind.TIME)
     if split.kind is not SplitKind.TIME:
         raise FileRefused("is a series, which is split by time; correct split.kind.")
-    times = recipe.of_role(Role.TIME)
+    times = asked.of_role(Role.TIME)
     if times:
-        order = np.argsort(order_of(recipe, raw, times[0].name), kind="stable").tolist()
+        order = np.argsort(order_of(asked, raw, times[0].name), kind="stable").tolist()
         raw = {name: [values[row] for row in order] for name, values in raw.items()}
         split = replace(split, column=times[0].name)
     steps = len(next(iter(raw.values())))
     parts = choose_parts(split, steps)
-    found = completed(recipe, raw, parts)
+    found = completed(asked, raw, parts)
     bounds.check_size(steps, shape_of(found).features, "steps of windows")
     targets = np.stack([encode_numbers(each, raw[each.name]) for each in found.targets], axis=1)
     features, following, of_part = windows_of_parts(
@@ -341,16 +343,16 @@ def prepare_series(raw: Raw, recipe: Recipe, split: Split | None, bounds: Bounds
                 f"{needed}; make recipe.window or recipe.horizon smaller, or bring more."
             )
     report = report_of(Evidence(found, raw, features, following, of_part, ()))
-    return Prepared(Rows(features, following, of_part), found, split, report)
+    return Prepared(Rows(features, following, of_part), asked, found, split, report)
 
 
-def prepare_text(text: Text, recipe: Recipe, split: Split | None, bounds: Bounds) -> Prepared:
+def prepare_text(text: Text, asked: Recipe, split: Split | None, bounds: Bounds) -> Prepared:
     """Pieces of running text, one after the other; what is asked is each next token."""
-    if recipe.kind is not Form.TEXT or recipe.targets:
+    if asked.kind is not Form.TEXT or asked.targets:
         raise FileRefused("is running text; correct recipe.kind to 'text', without a target.")
     split = split or Split(SplitKind.TIME)
-    found = tokenizers.tokens(text.text, recipe.tokenizer)
-    length = recipe.steps + 1
+    found = tokenizers.tokens(text.text, asked.tokenizer)
+    length = asked.steps + 1
     rows = len(found) // length
     if rows < ROWS_MIN:
         raise FileRefused(
@@ -360,14 +362,14 @@ def prepare_text(text: Text, recipe: Recipe, split: Split | None, bounds: Bounds
     bounds.check_size(rows, length, "tokens")
     parts = choose_parts(split, rows)
     pieces = [found[row * length : (row + 1) * length] for row in range(rows)]
-    name = recipe.features[0].name
-    if not recipe.vocabulary:
+    name, recipe = asked.features[0].name, asked
+    if not asked.vocabulary:
         train = (pieces[row] for row in np.flatnonzero(parts == Part.TRAIN))
-        recipe = replace(recipe, vocabulary=tokenizers.vocabulary_of(train, recipe.tokenizer))
+        recipe = replace(asked, vocabulary=tokenizers.vocabulary_of(train, asked.tokenizer))
     known = tokenizers.known_numbers(recipe.vocabulary)
     unknown = tokenizers.UNKNOWN_TOKEN
     tokens = np.array([[known.get(each, unknown) for each in piece] for piece in pieces], "<u4")
     raw = {name: [tokenizers.joined(piece, recipe.tokenizer) for piece in pieces]}
     features, targets = tokens[:, :-1], tokens[:, 1:]
     report = report_of(Evidence(recipe, raw, features, targets, parts, ()))
-    return Prepared(Rows(features, targets, parts), recipe, split, report)
+    return Prepared(Rows(features, targets, parts), asked, recipe, split, report)

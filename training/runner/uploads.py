@@ -33,6 +33,7 @@ KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 THREADS = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 FIELDS = {
     "category",
+    "asked",
     "recipe",
     "shape",
     "split",
@@ -70,7 +71,7 @@ def read(dataset: Dataset, folder: Path) -> dict[str, Any]:
     """The fields that the reading process found; its rows lie in the folder. Raises WorkFault."""
     ask = {
         "format": dataset.format,
-        "recipe": dataset.recipe,
+        "recipe": dataset.asked,
         "split": dataset.split,
         "bounds": bounds_of(dataset),
     }

@@ -96,6 +96,7 @@ from training.services.schemas import (
     correct_schema,
     delete_dataset,
     rename_dataset,
+    unfitted,
 )
 from training.services.searches import (
     TRIALS_MAX,
@@ -264,6 +265,7 @@ __all__ = [
     "submit_distributed_job",
     "submit_job",
     "tier_use",
+    "unfitted",
     "upload_dataset",
     "validate_model",
     "write",

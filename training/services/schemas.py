@@ -1,8 +1,10 @@
 """What is done to a dataset that is there: correct its schema, rename it, delete it.
 
-A schema is a recipe (what each column is and is for) and a split. Corrected, the rows are read
-again from the file as it was brought: in place while no job refers to them, and else as the next
-version of the family, so that what a job was trained on stays what it was.
+A schema is a recipe (what each column is and is for) and a split. It says what a person asks for
+and leaves the rest open; what a worker measures for it on the rows that train is no part of what
+was asked. Corrected, the rows are read again from the file as it was brought: in place while no job
+refers to them, and else as the next version of the family, so that what a job was trained on stays
+what it was.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,7 +87,11 @@ def correct_schema(*, actor: User, dataset: Dataset, recipe: object, split: obje
             f"The dataset “{found.name}” is still being prepared; correct it after that."
         )
     wanted = checked_recipe(recipe, found)
-    schema = {"recipe": wanted.to_json(), "split": checked_split(split, wanted)}
+    schema = {
+        "asked": wanted.to_json(),
+        "recipe": wanted.to_json(),  # until a worker has filled in what it leaves open
+        "split": checked_split(split, wanted),
+    }
     if is_used(found):
         corrected = next_version(found, schema)
     else:
@@ -123,6 +129,42 @@ def next_version(dataset: Dataset, schema: Mapping[str, Any]) -> Dataset:
         **{field: getattr(dataset, field) for field in KEPT},
         **schema,
     )
+
+
+def unfitted(*, recipe: object, dataset: Dataset) -> object:
+    """A recipe that was sent back, without what a worker had measured for it: whoever reads one,
+    changes a role and returns it does not ask for the median that stands there.
+    """
+    if not isinstance(recipe, Mapping):
+        return recipe
+    fitted, asked = by_name(dataset.recipe), by_name(dataset.asked)
+    columns = recipe.get("columns")
+    given = columns if isinstance(columns, list) else []
+    names = [each.get("name") if isinstance(each, Mapping) else None for each in given]
+    found = [
+        without(each, fitted[name], asked.get(name, {}), ("values", "missing"))
+        if isinstance(name, str) and name in fitted
+        else each
+        for name, each in zip(names, given, strict=True)
+    ]
+    sent = without(recipe, dataset.recipe, dataset.asked, ("vocabulary", "usual"))
+    return sent | ({"columns": found} if given else {})
+
+
+def by_name(recipe: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {column["name"]: column for column in recipe.get("columns", [])}
+
+
+def without(
+    sent: Mapping[str, Any],
+    fitted: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    keys: Sequence[str],
+) -> dict[str, Any]:
+    """The same, where what equals the fitted is as it was asked for."""
+    echoed = [key for key in keys if key in sent and sent[key] == fitted.get(key)]
+    kept = {key: value for key, value in sent.items() if key not in echoed}
+    return kept | {key: asked[key] for key in echoed if key in asked}
 
 
 def checked_recipe(raw: object, dataset: Dataset) -> Recipe:
