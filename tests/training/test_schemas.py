@@ -98,7 +98,6 @@ def test_a_recipe_that_does_not_fit_names_the_column(alice, change, path):
         ({"test": "much"}, "split.test"),
         ({"kind": "group"}, "split.column"),
         ({"kind": "group", "column": "nowhere"}, "split.column"),
-        ({"column": "width"}, "split.column"),
     ],
 )
 def test_a_split_that_cannot_be_names_its_field(alice, change, path):

@@ -200,8 +200,6 @@ def column_refusal(split: Split, recipe: Recipe) -> str | None:
         return "say which column holds the group of a row" if needs else None
     if split.column not in {column.name for column in recipe.columns}:
         return f"{split.column!r} is no column of the file"
-    if split.kind not in (SplitKind.TIME, SplitKind.GROUP):
-        return f"a {split.kind} split goes by none; leave it empty"
     return None
 
 

@@ -28,7 +28,7 @@ def asked_of(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("training", "0012_places_in_line")]
+    dependencies = [("training", "0013_chunk_lengths")]
 
     operations = [
         migrations.AddField("dataset", "asked", models.JSONField(default=dict)),
