@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+NAMED_MAX = 32  # of the names that would have done
 PROBLEMS_MAX = 50  # more help nobody, and each costs a search for what was meant
 
 
@@ -178,7 +179,8 @@ def shown(value: object) -> str:
 
 
 def suggestion(value: object, known: Sequence[str]) -> str:
-    """ "; did you mean …?" where something is near, and always what there is."""
+    """ "; did you mean …?" where something is near, and what there is, or its first."""
     near = difflib.get_close_matches(str(value)[:60], known, n=1)
     guess = f"; did you mean '{near[0]}'?" if near else ""
-    return f"{guess} (known: {', '.join(known)})"
+    more = f" and {len(known) - NAMED_MAX:,} more" if len(known) > NAMED_MAX else ""
+    return f"{guess} (known: {', '.join(known[:NAMED_MAX])}{more})"

@@ -76,9 +76,25 @@ def test_alice_writes_a_row_in_any_of_four_ways_and_it_is_the_same():
     assert (encode_rows(flowers, np.array([plain])) == found[:1]).all()
 
 
-def test_a_category_that_was_never_seen_is_all_zeros_and_a_missing_one_is_filled():
-    rows = [[1, "green", 0], [1, None, 0], [1, " ", 0]]
-    assert encode_rows(recipe(FLOWERS), rows)[:, 1:3].tolist() == [[0, 0], [0, 1], [0, 1]]
+def test_a_category_that_training_never_saw_is_measured_as_zeros_and_refused_when_asked():
+    flowers = recipe(FLOWERS)
+    colours = ["green", None, " "]
+    columns = {"width": [1, 1, 1], "colour": colours, "seen": [0, 0, 0]}
+    assert encode_columns(flowers, columns, 3)[:, 1:3].tolist() == [[0, 0], [0, 1], [0, 1]]
+    assert encode_rows(flowers, [[1, None, 0], [1, " ", 0]])[:, 1:3].tolist() == [[0, 1], [0, 1]]
+    message = r"row 1, column 'colour': 'blu' was never seen .* 'blue'\? \(known: blue, red\)"
+    with pytest.raises(RowRefused, match=message):
+        encode_rows(flowers, [[1, "red", 0], [1, "blu", 0]])
+    assert encode_rows(flowers, [[1, 0, 0, 0]]).tolist() == [
+        [1, 0, 0, 0]
+    ]  # who means it, writes it
+
+
+def test_of_many_values_the_first_are_named_and_the_rest_counted():
+    column = {"name": "town", "kind": "category", "values": [f"town {n}" for n in range(300)]}
+    towns = recipe({"kind": "table", "columns": [column]})
+    with pytest.raises(RowRefused, match=r"'Ur' was never .*town 0, .*, town 31 and 268 more\)"):
+        encode_rows(towns, [["Ur"]])
 
 
 def test_a_category_is_the_same_as_a_number_and_as_a_text():
@@ -153,13 +169,19 @@ def test_a_series_takes_its_history_by_column_or_by_step_and_uses_the_last_steps
 
 def test_a_text_becomes_tokens_with_padding_in_front():
     phrases = recipe(PHRASES)
-    rows = ["Good day!", {"phrase": "good evening"}, ["day"], [2, 3], "a b c d good"]
-    want = [[0, 2, 3, 4], [0, 0, 2, 1], [0, 0, 0, 3], [0, 0, 2, 3], [1, 1, 1, 1]]
+    rows = ["Good day!", {"phrase": "good evening"}, ["day"], [2, 3], "a b c day good"]
+    want = [[0, 2, 3, 4], [0, 0, 2, 1], [0, 0, 0, 3], [0, 0, 2, 3], [1, 1, 1, 3]]
     assert encode_rows(phrases, rows).tolist() == want
     shape = shape_of(phrases)
     assert (shape.input, shape.target, shape.size, shape.vocabulary) == ((4,), Target.CLASSES, 2, 5)
     assert tokenizers.decode(want[0], "words", phrases.vocabulary) == "good day !"
-    for row, message in [([5], "from 0 to 4, not 5"), ([], "1 to 4 tokens"), (7, "must be a text")]:
+    for row, message in [
+        ([5], "from 0 to 4, not 5"),
+        ([], "1 to 4 tokens"),
+        (7, "must be a text"),
+        ("", "column 'phrase': must begin with words of which training saw any, not ''"),
+        ("a b c d good", "must begin with words of which training saw any"),
+    ]:
         with pytest.raises(RowRefused, match=message):
             encode_rows(phrases, [row])
 

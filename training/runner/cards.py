@@ -183,7 +183,7 @@ def limits(dossier: Dossier) -> Iterator[str]:
     ]
     if missing:
         yield f"- What it does to {' and '.join(missing)} was not assessed."
-    yield "- It answers whatever it is given, also what it has never seen."
+    yield "- It answers numbers far from any that it has seen as readily as others."
 
 
 def training_data(dossier: Dossier) -> Iterator[str]:

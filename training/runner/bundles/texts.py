@@ -13,9 +13,9 @@ import numpy as np
 
 from training.runner.bundles.bundle import SHARES, Bundle, asked, split_of
 from training.runner.bundles.parts import grouped, numbered
-from training.runner.recipes import Column, Form, Kind, Recipe, encode_rows
+from training.runner.recipes import Column, Form, Kind, Recipe
 from training.runner.rows import Part
-from training.runner.tokenizers import build_vocabulary, numbers_of
+from training.runner.tokenizers import build_vocabulary, encode, numbers_of
 
 LANGUAGES = {
     "cs": "Czech",
@@ -100,7 +100,7 @@ def languages() -> Bundle:
         vocabulary=build_vocabulary(trained, "words", most=WORDS_MAX),
     )
     return Bundle(
-        features=encode_rows(recipe, texts),
+        features=encode(texts, recipe.tokenizer, recipe.vocabulary, recipe.steps),
         targets=np.array([codes.index(row.language) for row in rows], np.uint32),
         recipe=recipe,
         split=split_of("group", "message"),

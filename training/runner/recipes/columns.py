@@ -2,7 +2,8 @@
 
     number     one feature, as it is
     category   a feature for each value that was seen in training, 1 where it is that value, else 0:
-               all are 0 for a value that was not seen
+               all are 0 for a value that was not seen, in rows to measure; to predict, such a
+               value is refused (`require_seen`)
     date       one feature: days since 1970-01-01 in UTC, with fractions; a date without a zone is
                taken as UTC. In float32 a day of our time is exact to about three minutes
     text       tokens (`tokenizers`); image: pixels (`recipes`). Neither is one column of a table
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.fields import Choice, Flag, Reader, join, shown
+from kernels.fields import Choice, Flag, Reader, join, shown, suggestion
 
 NAME_LENGTH_MAX = 80  # as a database row and a model file keep it
 VALUES_MAX = 1_000
@@ -204,6 +205,18 @@ def encode_codes(column: Column, values: Sequence[Any]) -> NDArray[np.int64]:
     for row, value in enumerate(values):
         found[row] = numbers.get(category_text(present(column, value, row), column.name, row), -1)
     return found
+
+
+def require_seen(column: Column, values: Sequence[Any]) -> None:
+    """Raises RowRefused where a category is none that training saw: mostly a slip of the pen, and
+    the network would answer as surely as ever about what it cannot tell from others.
+    """
+    unseen = np.flatnonzero(encode_codes(column, values) < 0)
+    if unseen.size:
+        row = int(unseen[0])
+        text = category_text(present(column, values[row], row))
+        reason = f"{shown(text)} was never seen in training{suggestion(text, column.values)}"
+        raise RowRefused(row, column.name, reason)
 
 
 def present(column: Column, value: Any, row: int) -> Any:

@@ -4,6 +4,8 @@ A row is a mapping {column: value}, a list of values in the order of the feature
 the list of plain numbers. A picture or array is nested as it is, or flat; a text is a text, or the
 numbers of its tokens; a row of a series is its history, at least `window` steps, of which the last
 are used: {column: [values]}, or a list of steps.
+
+A category or a text of which training saw nothing is refused; who means it sends the numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +86,9 @@ def encode_cells(
     """Rows of values in the order of the inputs; `numbers` are those that errors give."""
     given = {column.name: [row[at] for row in cells] for at, column in enumerate(recipe.inputs)}
     try:
+        for column in recipe.inputs:
+            if column.kind is Kind.CATEGORY:
+                columns_of.require_seen(column, given[column.name])
         return encode_columns(recipe, given, len(cells))
     except RowRefused as error:
         raise RowRefused(numbers[error.row], error.column, error.reason) from error
@@ -158,10 +163,7 @@ def encode_texts(recipe: Recipe, rows: Sequence[object]) -> NDArray[np.uint32]:
         if isinstance(given, list | tuple) and len(given) == 1 and isinstance(given[0], str):
             given = given[0]
         if isinstance(given, str):
-            texts = [given]
-            found[row] = tokenizers.encode(
-                texts, recipe.tokenizer, recipe.vocabulary, recipe.steps
-            )[0]
+            found[row] = encode_text(recipe, given, row)[0]
             continue
         numbers = given.tolist() if isinstance(given, np.ndarray) else given
         if not isinstance(numbers, list | tuple) or not 0 < len(numbers) <= recipe.steps:
@@ -172,6 +174,14 @@ def encode_texts(recipe: Recipe, rows: Sequence[object]) -> NDArray[np.uint32]:
                 reason = f"a token must be from 0 to {known - 1:,}, not {shown(token)}"
                 raise RowRefused(row, name, reason)
         found[row, -len(numbers) :] = numbers
+    return found
+
+
+def encode_text(recipe: Recipe, text: str, row: int) -> NDArray[np.uint32]:
+    found = tokenizers.encode([text], recipe.tokenizer, recipe.vocabulary, recipe.steps)
+    if (found <= tokenizers.UNKNOWN_TOKEN).all():
+        reason = f"must begin with {recipe.tokenizer} of which training saw any, not {shown(text)}"
+        raise RowRefused(row, recipe.features[0].name, reason)
     return found
 
 
