@@ -21,7 +21,7 @@ from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from kernels.fields import shown
 from training import services as training
-from training.models import NAME_LENGTH_MAX, Dataset, Tier
+from training.models import NAME_LENGTH_MAX, Tier
 
 ARCHITECTURE = {
     "type": "feedforward",
@@ -230,7 +230,7 @@ class Training(APIView):
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
         owner = caller(request)
-        dataset = get_object_or_404(Dataset.objects.visible_to(owner), slug=data["dataset"])
+        dataset = training.find_dataset(viewer=owner, slug=data["dataset"])
         names = ("epochs", "batch_size", "learning_rate", "optimizer")
         config = {
             "architecture": data["architecture"],

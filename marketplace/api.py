@@ -21,6 +21,7 @@ from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.forms import to_microcredits
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Purchase, Template
+from training import services as training
 from training.models import Category, Model
 from training.services import Prediction
 
@@ -111,7 +112,7 @@ class Templates(APIView):
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
         owner = caller(request)
-        model = get_object_or_404(Model.objects.of(owner), pk=data["model_id"])
+        model = training.find_model(owner=owner, model_id=data["model_id"])
         plan = data.get("plan") or (Plan.STANDARD if data["price"] else Plan.FREE)
 
         def act() -> tuple[int, dict[str, Any]]:

@@ -190,6 +190,11 @@ def test_a_job_is_asked_for_with_its_rows(alice, monkeypatch):
     assert wrong.status_code == 400
     missing = call("POST", "/api/v1/training-jobs", ask | {"dataset": "nowhere"})
     assert missing.status_code == 404
+    assert missing.json()["code"] == "unknown_dataset"
+    assert missing.json()["detail"] == (
+        "dataset: 'nowhere' is no dataset that you can see; they are listed at /api/v1/datasets."
+    )
+    assert call("POST", "/api/v1/training-jobs", ask | {"dataset": "\0"}).status_code == 404
 
 
 def test_rows_are_waited_for_but_not_for_ever(alice):

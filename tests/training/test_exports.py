@@ -74,9 +74,15 @@ def test_mallory_gets_no_file_of_alices(model, mallory):
 
 
 def test_what_is_not_made_yet_is_said_to_be_so(alice, model):
-    for kind in ("onnx", "pkl"):
-        with pytest.raises(training.NotReady, match=f"no {kind} file yet"):
-            training.open_model_file(actor=alice, model=model, kind=kind)
+    with pytest.raises(training.NotReady, match="no onnx file yet"):
+        training.open_model_file(actor=alice, model=model, kind="onnx")
+
+
+def test_of_a_kind_that_is_none_alice_is_told_those_that_are(alice, model):
+    with pytest.raises(training.UnknownKind, match="'pkl' is no kind .* safetensors, onnx, wasm"):
+        training.open_model_file(actor=alice, model=model, kind="pkl")
+    with pytest.raises(training.UnknownKind, match="'pkl' cannot be made of a model; onnx, wasm"):
+        training.export_model(actor=alice, model=model, kind="pkl")
 
 
 def test_a_file_in_which_something_was_found_is_kept_back(alice, model):

@@ -183,6 +183,7 @@ def test_alices_program_trains_her_model_further(client, alice, mallory, model):
     client.force_login(mallory)
     answer = client.post("/api/v1/training-jobs", asked, content_type="application/json")
     assert answer.status_code == 404
+    assert f"parent_model_id: '{model.pk}' is no model of yours" in answer.json()["detail"]
 
 
 # ----------------------------------------------------- rows that test must not have trained before

@@ -190,7 +190,7 @@ def chosen_dataset(owner: User, given: object) -> Dataset:
     """
     if not isinstance(given, str):
         return training.await_dataset(dataset=inline_dataset(owner, given))
-    return get_object_or_404(Dataset.objects.visible_to(owner), slug=given)
+    return training.find_dataset(viewer=owner, slug=given)
 
 
 class OneDataset(APIView):

@@ -75,7 +75,7 @@ class TrainingJobs(APIView):
 def chosen_parent(owner: User, model_id: uuid.UUID | None) -> Model | None:
     if model_id is None:
         return None
-    return get_object_or_404(Model.objects.of(owner).select_related("job__dataset"), pk=model_id)
+    return training.find_model(owner=owner, model_id=model_id, field="parent_model_id")
 
 
 def job_summary(job: Job) -> dict[str, Any]:

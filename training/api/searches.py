@@ -16,7 +16,7 @@ from billing.models import MICROCREDITS
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
-from training.models import NAME_LENGTH_MAX, Dataset, Search, Tier, Trial
+from training.models import NAME_LENGTH_MAX, Search, Tier, Trial
 
 
 class SearchRequest(serializers.Serializer[Any]):
@@ -93,7 +93,7 @@ class Searches(APIView):
         asked.is_valid(raise_exception=True)
         data = dict(asked.validated_data)
         owner = caller(request)
-        dataset = get_object_or_404(Dataset.objects.visible_to(owner), slug=data.pop("dataset"))
+        dataset = training.find_dataset(viewer=owner, slug=data.pop("dataset"))
         budget = data.pop("budget")
         wanted = data | {
             "tier": Tier(data["tier"]),

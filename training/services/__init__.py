@@ -6,7 +6,7 @@ from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
 from training.runner.caps import Caps, Load, Room, TooMuchAtOnce, caps_of, room_of
-from training.runner.descriptions import Description
+from training.runner.descriptions import Description, Field
 from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
 from training.runner.leases import LeaseLost, claim, fault_code, heartbeat, noted, write
@@ -29,6 +29,8 @@ from training.services.compositions import (
 from training.services.croissant import CROISSANT_TYPE, describe_dataset
 from training.services.datasets import (
     PreviewRow,
+    UnknownDataset,
+    find_dataset,
     highest_value,
     preview_rows,
     row_values,
@@ -55,7 +57,7 @@ from training.services.documents import (
     document_model,
     fix_licence,
 )
-from training.services.exports import export_model, open_model_file
+from training.services.exports import UnknownKind, export_model, open_model_file
 from training.services.files import FileUnreadable, open_file, stream_file
 from training.services.finetuning import fine_tune
 from training.services.gates import Fault, publication_faults
@@ -63,7 +65,9 @@ from training.services.inline import add_inline_dataset
 from training.services.jobs import JobIsOver, Use, cancel_job, submit_job, tier_use
 from training.services.models import (
     Lineage,
+    UnknownModel,
     describe_model,
+    find_model,
     lineage_of,
     model_layers,
     write_bill,
@@ -138,6 +142,7 @@ __all__ = [
     "Effect",
     "FAULTS",
     "FOLDS_MAX",
+    "Field",
     "FileUnreadable",
     "Fault",
     "Form",
@@ -185,6 +190,9 @@ __all__ = [
     "TooManyJobs",
     "TooMuchAtOnce",
     "TooManySearches",
+    "UnknownDataset",
+    "UnknownKind",
+    "UnknownModel",
     "UploadTooLarge",
     "Use",
     "add_bundled_dataset",
@@ -214,6 +222,8 @@ __all__ = [
     "fail_job",
     "fault_code",
     "files_of",
+    "find_dataset",
+    "find_model",
     "fine_tune",
     "finish_job",
     "fix_licence",

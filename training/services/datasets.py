@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from governance.models import User
 from governance.services import Refusal
+from kernels.fields import shown
 from training.models import Dataset, Work
 from training.runner import blobs
 from training.runner.quotes import NotReady
@@ -29,6 +30,25 @@ class PreviewRow:
     @property
     def alt(self) -> str:
         return f"Row {self.number}, labelled {self.label}"
+
+
+class UnknownDataset(Refusal):
+    """Somebody names a dataset that is not there, or not theirs to see."""
+
+    status = 404
+
+
+def find_dataset(*, viewer: User, slug: str) -> Dataset:
+    """The dataset that a request names."""
+    rows = Dataset.objects.visible_to(viewer)
+    found = rows.filter(slug=slug).first() if slug.isprintable() else None  # no NUL to the database
+    if found is None:
+        raise UnknownDataset(
+            f"dataset: {shown(slug)} is no dataset that you can see; they are listed at "
+            "/api/v1/datasets.",
+            invalid_parameters=[{"field": "dataset", "reason": "is no dataset that you can see"}],
+        )
+    return found
 
 
 def load_rows(dataset: Dataset) -> Rows:

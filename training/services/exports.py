@@ -5,6 +5,8 @@ from django.db import transaction
 
 from governance import services as governance
 from governance.models import User
+from governance.services import Refusal
+from kernels.fields import shown
 from training.models import Export, Model, Work
 from training.runner.caps import Load, require_capacity
 from training.runner.files import ModelFile, files_of
@@ -14,9 +16,18 @@ from training.services.files import open_file
 from training.services.validations import NotOwner
 
 
+class UnknownKind(Refusal):
+    """Nobody makes files of this kind."""
+
+    status = 404
+
+
 @transaction.atomic
-def export_model(*, actor: User, model: Model, kind: Export.Kind) -> Export:
+def export_model(*, actor: User, model: Model, kind: str) -> Export:
     """Have a worker make this file; one that is there or under way is returned as it is."""
+    if kind not in Export.Kind.values:
+        known = ", ".join(Export.Kind.values)
+        raise UnknownKind(f"kind: {shown(kind)} cannot be made of a model; {known} can.")
     if model.owner_id != actor.pk:
         raise NotOwner("Only the owner of a model may have its files made.")
     Model.objects.select_for_update().get(pk=model.pk)  # a second click finds the first's row
@@ -28,12 +39,10 @@ def export_model(*, actor: User, model: Model, kind: Export.Kind) -> Export:
         export.delete()  # it failed; what it says was read
     export = Export.objects.create(
         model=model,
-        kind=kind,
+        kind=Export.Kind(kind),
         request_id=governance.request_id(),
     )
-    governance.record(
-        actor=actor, verb="export_model", subject=export, details={"kind": kind.value}
-    )
+    governance.record(actor=actor, verb="export_model", subject=export, details={"kind": kind})
     hint("training.tasks.make_export", export_id=str(export.pk))
     return export
 
@@ -42,9 +51,14 @@ def open_model_file(*, actor: User, model: Model, kind: str) -> tuple[ModelFile,
     """One of a model's files, to be streamed, or closed by the caller. Raises FileUnreadable."""
     if model.owner_id != actor.pk:
         raise NotOwner("Only the owner of a model may have its files.")
-    found = next((one for one in files_of(model) if one.kind == kind), None)
-    if found is None or not found.is_ready:
-        raise NotReady(f"This model has no {kind} file yet; ask for it on the model's page first.")
+    kinds = {one.kind: one for one in files_of(model)}
+    if kind not in kinds:
+        raise UnknownKind(f"kind: {shown(kind)} is no kind of file; there are {', '.join(kinds)}.")
+    found = kinds[kind]
+    if not found.is_ready:
+        raise NotReady(
+            f"This model has no {kind} file yet; have it made on the model's page first."
+        )
     if found.scan_state in ("flagged", "error"):
         raise NotReady(f"The {kind} file of this model is kept back: its scan found something.")
     return found, open_file(sha256=found.sha256)

@@ -1,8 +1,11 @@
 """What a model is, where it comes from and what came of it, for pages, cards and the API."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from governance.models import User
+from governance.services import Refusal
 from kernels.outline import LayerEstimate
 from training.models import Job, Model
 from training.runner import bills, cards, descriptions, dossiers
@@ -24,6 +27,23 @@ class Lineage:
     versions: Sequence[Model]
     split: str
     command: str
+
+
+class UnknownModel(Refusal):
+    """Somebody names a model that is not there, or not theirs."""
+
+    status = 404
+
+
+def find_model(*, owner: User, model_id: uuid.UUID, field: str = "model_id") -> Model:
+    """The model that a request names in this field."""
+    found = Model.objects.of(owner).select_related("job__dataset").filter(pk=model_id).first()
+    if found is None:
+        raise UnknownModel(
+            f"{field}: '{model_id}' is no model of yours; they are listed at /api/v1/models.",
+            invalid_parameters=[{"field": field, "reason": "is no model of yours"}],
+        )
+    return found
 
 
 def lineage_of(*, model: Model) -> Lineage:
