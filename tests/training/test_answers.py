@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from training import services as training
-from training.models import Model
+from training.models import Dataset, Model
 from training.runner import blobs, chunks, datasets
 from training.runner.answers import rows_in
 from training.runner.recipes import Recipe
@@ -50,6 +50,33 @@ def test_the_example_of_every_preset_is_answered_as_it_stands(alice, name):
     assert {answer.kind for answer in answers} == {kind}
     assert all(answer.to_json() for answer in answers)
     assert training.predict(model=model, rows=question) == answers
+
+
+def test_a_sentence_of_which_nothing_was_ever_seen_gets_no_answer(alice):
+    model = model_of(alice, "languages", epochs=1)
+    for text in ("", "  ", "Ϡϡϻ"):
+        with pytest.raises(
+            training.InvalidRows, match=r"input_data\[0\].sentence: must begin with"
+        ):
+            training.predict(model=model, rows={"sentence": text})
+
+
+def test_an_example_is_found_once_and_not_at_each_look(alice, mallory):
+    model = model_of(alice, "iris", epochs=1)
+    Dataset.objects.filter(pk=model.job.dataset_id).update(owner=alice)
+    model.job.dataset.refresh_from_db()
+    first = {
+        viewer: training.example_question(model=model, viewer=viewer)
+        for viewer in (alice, mallory, None)
+    }
+    content = blobs.get(model.job.dataset.sha256)
+    blobs.delete(model.job.dataset.sha256)
+    try:
+        for viewer, question in first.items():
+            assert training.example_question(model=model, viewer=viewer) == question
+    finally:
+        blobs.put(content)
+    assert first[mallory] == first[None] != first[alice]
 
 
 def test_a_flower_may_be_described_by_name_or_in_order(alice):
@@ -121,13 +148,16 @@ def test_samples_are_those_of_their_seed(alice, name):
     first = training.predict(model=model, rows={"count": 5, "seed": 7})
     assert len(first) == 5
     assert all(len(answer.sample) == 64 for answer in first)
+    described = training.describe_model(model=model)
+    assert [field.name for field in described.inputs] == ["count", "seed"]
+    assert [(field.name, field.kind) for field in described.outputs] == [("sample", "64 numbers")]
     assert training.predict(model=model, rows={"count": 3, "seed": 7}) == first[:3]
     assert training.predict(model=model, rows={"count": 5, "seed": 8}) != first
     for question, reason in (
         ({"count": 0}, "input_data.count: must be from 1 to 1,000, not 0"),
         ({"seed": -1}, "input_data.seed: must be from 0"),
         ({"rows": 3}, "input_data.rows: is not known here"),
-        ([1.0] * 64, "input_data: must be an object"),
+        ([1.0] * 64, "input_data: must be an object with count and seed, not 1.0"),
     ):
         with pytest.raises(training.InvalidRows, match=reason):
             training.predict(model=model, rows=question)
@@ -151,6 +181,15 @@ def test_a_text_goes_on_the_same_way_from_the_same_seed(alice):
     finish(job)
     model = Model.objects.get(job=job)
     asked = {"text": "The statement ", "length": 20, "seed": 3}
+    described = training.describe_model(model=model)
+    assert [field.name for field in described.inputs] == [
+        "text",
+        "length",
+        "temperature",
+        "top_k",
+        "seed",
+    ]
+    assert described.inputs[1].kind == "whole number, 1 to 400"
     answer = training.predict(model=model, rows=asked)[0]
     assert (answer.prompt, len(answer.text)) == ("The statement ", 20)
     assert training.predict(model=model, rows=[asked, "The"])[0] == answer
@@ -158,7 +197,7 @@ def test_a_text_goes_on_the_same_way_from_the_same_seed(alice):
         ({"text": ""}, "input_data.text: must be a text to go on from"),
         ({"text": "x", "length": 401}, "input_data.length: must be from 1 to 400, not 401"),
         ({"text": "x", "temperature": -1}, "input_data.temperature: must be from 0"),
-        (7, "input_data: must be an object, not 7"),
+        (7, "input_data: must be an object with text, length, temperature, top_k and seed, not 7"),
     ):
         with pytest.raises(training.InvalidRows, match=reason):
             training.predict(model=model, rows=question)

@@ -177,6 +177,7 @@ def test_a_kind_that_is_none_is_not_found(client, alice, model):
     client.force_login(alice)
     answer = client.post(reverse("training:export_model", args=[model.pk]), {"kind": "pkl"})
     assert answer.status_code == 404
+    assert "onnx, wasm can." in text(answer)
     assert client.get(f"/models/{model.pk}/files/onnx").status_code == 409
 
 
@@ -242,6 +243,16 @@ def test_the_api_tells_figures_files_receipt_and_lineage(ask, model, digits):
     assert found["lineage"]["job"] == str(model.job_id)
     assert found["lineage"]["dataset"] == "digits"
     assert found["lineage"]["children"] == []
+    assert found["signature"] == {
+        "inputs": [{"name": "picture", "kind": "8 × 8 pixels"}],
+        "outputs": [
+            {
+                "name": "class",
+                "kind": "one of 10, with the probability of each",
+                "values": list("0123456789"),
+            }
+        ],
+    }
 
 
 def test_the_api_reproduces_once_per_key(ask, model):

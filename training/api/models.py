@@ -73,6 +73,7 @@ def detail_body(model: Model) -> dict[str, Any]:
         "receipt": (validation.receipt if validation else {}) | receipt_body(model, lineage),
         "certificate": validation.certificate if validation else "",
         "certificate_expires_at": validation.expires_at if validation else None,
+        "signature": signature_body(model),
         "files": [
             {
                 "kind": file.kind,
@@ -92,6 +93,23 @@ def detail_body(model: Model) -> dict[str, Any]:
             "versions": [str(version.pk) for version in lineage.versions],
         },
     }
+
+
+def signature_body(model: Model) -> dict[str, Any] | None:
+    """What a prediction takes and answers; nothing where the model's file cannot be read."""
+    try:
+        described = training.describe_model(model=model)
+    except training.FileUnreadable:
+        return None
+    return {
+        "inputs": [field_body(field) for field in described.inputs],
+        "outputs": [field_body(field) for field in described.outputs],
+    }
+
+
+def field_body(field: training.Field) -> dict[str, Any]:
+    values = {"values": list(field.values)} if field.values else {}
+    return {"name": field.name, "kind": field.kind} | values
 
 
 def receipt_body(model: Model, lineage: training.Lineage) -> dict[str, Any]:

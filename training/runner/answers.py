@@ -219,6 +219,10 @@ def settings_in(
     question: Any, fields: Mapping[str, Field], defaults: Mapping[str, Any], others: Sequence[str]
 ) -> dict[str, Any]:
     """The settings that a question states, and those that it leaves out."""
+    if not isinstance(question, Mapping):
+        *first, last = (*others, *fields)
+        names = f"{', '.join(first)} and {last}" if first else last
+        raise QuestionRefused(f"input_data: must be an object with {names}, not {shown(question)}.")
     reader = Reader()
     section = reader.section(question, "input_data", (), (*fields, *others))
     found = dict(defaults) | reader.fields(section, "input_data", fields)
@@ -295,7 +299,7 @@ def written(network: ReadyModel, question: Any) -> Prediction:
         raise QuestionRefused("the model says nothing of how a text becomes its tokens")
     name = recipe.features[0].name
     asked = {name: question} if isinstance(question, str) else question
-    stated = settings_in(asked, TEXT_FIELDS, TEXT_DEFAULTS, (name, "text"))
+    stated = settings_in(asked, TEXT_FIELDS, TEXT_DEFAULTS, tuple(dict.fromkeys((name, "text"))))
     prompt = asked.get(name, asked.get("text", ""))
     if not isinstance(prompt, str) or not prompt:
         raise QuestionRefused(

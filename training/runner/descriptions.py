@@ -5,16 +5,21 @@ are.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from kernels import forward, modelfile, tensors
+from kernels.data import Target
+from kernels.fields import Field as Setting
+from kernels.fields import Real, Whole
 from kernels.graph import Node
 from kernels.modelfile import Signature
 from kernels.tensors import ModelRefused
-from training.runner import blobs
-from training.runner.recipes import Recipe
+from training.runner import answers, blobs
+from training.runner.recipes import Recipe, feature_names
 
 LENGTH_BYTES = 8
+LARGE = 1_000_000  # a bound from here on tells nobody anything
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,17 @@ class Description:
 
     @property
     def inputs(self) -> list[Field]:
-        """As people write a row, where the file says so; else as the network takes it."""
+        """What a prediction takes: of what makes examples or writes on the settings, else a row as
+        people write it, where the file says so, or as the network takes it.
+        """
+        if self.makes_examples:
+            return asked(answers.SAMPLE_FIELDS)
+        if self.writes_on:
+            return [*self.row, *asked(answers.TEXT_FIELDS)]
+        return self.row
+
+    @property
+    def row(self) -> list[Field]:
         recipe, signature = self.recipe, self.signature
         if signature.image_shape:
             height, width = signature.image_shape
@@ -58,7 +73,21 @@ class Description:
         return [Field("row", f"{self.shapes[0]} numbers")]
 
     @property
+    def makes_examples(self) -> bool:
+        stated = self.config.get("architecture", {})
+        return stated.get("type") == "gan" or stated.get("variational") is True
+
+    @property
+    def writes_on(self) -> bool:
+        return bool(self.config.get("data", {}).get("target") == Target.NEXT)
+
+    @property
     def outputs(self) -> list[Field]:
+        if self.makes_examples:
+            names = feature_names(self.recipe) if self.recipe else ()
+            return [Field("sample", f"{prod(self.config['data']['input'])} numbers", names)]
+        if self.writes_on:
+            return [Field("text", "goes on from the one that was sent")]
         names = self.signature.classes
         answer = str(self.graph["outputs"][0]["name"]).replace("_", " ")
         if answer == "probabilities" and names:
@@ -70,6 +99,21 @@ class Description:
     @cached_property
     def recipe(self) -> Recipe | None:
         return Recipe.from_json(self.signature.recipe) if self.signature.recipe else None
+
+
+def asked(settings: Mapping[str, Setting]) -> list[Field]:
+    """What may be set, with its bounds."""
+    return [Field(name, told(setting)) for name, setting in settings.items()]
+
+
+def told(setting: Setting) -> str:
+    match setting:
+        case Whole(low, high):
+            span = f"{low:,} to {high:,}" if high < LARGE else f"from {low:,} on"
+            return f"whole number, {span}"
+        case Real(low, high):
+            return f"number, {low:g} to {high:g}"
+    return "value"
 
 
 def sides(node: Node) -> str:

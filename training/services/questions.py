@@ -7,6 +7,7 @@ tokens, which its file tells anyhow.
 from typing import Any
 
 import numpy as np
+from django.core.cache import cache
 from numpy.typing import NDArray
 
 from governance.models import User
@@ -15,7 +16,7 @@ from training.runner import tokenizers
 from training.runner.answers import Kind
 from training.runner.recipes import Form, Recipe, feature_names
 from training.runner.rows import Part
-from training.services.datasets import load_rows
+from training.services.datasets import KEPT_SECONDS, load_rows
 from training.services.predictions import prediction_kind
 
 NAMED_MAX = 32  # a row of more numbers is a list, which is easier to read than as many names
@@ -24,15 +25,23 @@ PROMPT_TOKENS = 40
 
 def example_question(*, model: Model, viewer: User | None) -> Any:
     """About the first row of the test part, or what stands for one: where there are no rows, and
-    where they are not the viewer's to see.
+    where they are not the viewer's to see. Kept, since all rows are read for it.
     """
+    dataset = model.job.dataset
+    is_visible = dataset.is_visible_to(viewer)
+    key = f"question/{model.sha256}/{dataset.pk}/{dataset.sha256}/{is_visible}"
+    kept = cache.get(key)
+    if kept is None:
+        kept = make_question(model, is_visible=is_visible)
+        cache.set(key, kept, timeout=KEPT_SECONDS)
+    return kept
+
+
+def make_question(model: Model, *, is_visible: bool) -> Any:
     kind, dataset = prediction_kind(model=model), model.job.dataset
     if kind is Kind.SAMPLE:
         return {"count": 16, "seed": 0}
-    if dataset.is_visible_to(viewer):
-        tested = load_rows(dataset).only(Part.TEST).features
-    else:
-        tested = of_nobody(dataset)
+    tested = load_rows(dataset).only(Part.TEST).features if is_visible else of_nobody(dataset)
     recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
     if not len(tested):
         tested = np.zeros((1, *dataset.data_shape.input), np.float32)
