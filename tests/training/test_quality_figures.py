@@ -282,6 +282,20 @@ def test_the_score_is_the_original_sum_and_speed_does_not_buy_quality():
     assert useless.unlimited > 3_000
 
 
+def test_nothing_better_than_a_guess_is_above_basic_however_fast_it_is():
+    def level(metric, **figure):
+        found = certificates.certify(primary=metric, figure=figure, latency_ms=1, memory_mb=1)
+        assert bool(found.held_back) == (found.level == "basic")
+        return found.level
+
+    assert level("accuracy", value=1.0, low=1.0, high=1.0, baseline=1.0) == "basic"
+    assert level("accuracy", value=0.6, low=0.4, high=0.8, baseline=0.5) == "basic"
+    assert level("accuracy", value=0.9, low=0.8, high=1.0, baseline=0.5) == "platinum"
+    above = {"baseline": 1.0, "lower_is_better": True}
+    assert level("mase", value=0.9, low=0.7, high=1.1, **above) == "basic"
+    assert level("mase", value=0.8, low=0.7, high=0.9, **above) == "platinum"
+
+
 def test_errors_are_asked_to_be_small():
     good = certificates.certify(primary="mase", figure={"value": 0.45}, latency_ms=1, memory_mb=1)
     poor = certificates.certify(primary="mase", figure={"value": 1.8}, latency_ms=1, memory_mb=1)

@@ -7,6 +7,9 @@ accuracy / 0.85. Each share is held to 1, so that speed does not buy what the an
 that a model that answers in 10 µs would score 3,000 whatever it says. That number is shown too.
 
     platinum from 0.95, gold 0.90, silver 0.85, bronze 0.80, else basic; for 30 days
+
+Speed and memory alone make 0.6 of a score, so a level above basic asks for one thing more: that the
+answers are better than what is had without a network, by the whole of their interval.
 """
 
 from dataclasses import dataclass
@@ -78,6 +81,7 @@ class Scored:
     level: Validation.Certificate
     thresholds: list[dict[str, Any]]
     unlimited: float  # the same sum, with no share held to 1
+    held_back: str  # why the level is basic whatever the score, or empty
 
 
 def certify(*, primary: str, figure: dict[str, Any], latency_ms: float, memory_mb: float) -> Scored:
@@ -94,9 +98,11 @@ def certify(*, primary: str, figure: dict[str, Any], latency_ms: float, memory_m
         "latency": ("mean latency", latency_ms, LATENCY_MAX_MS, "ms at most"),
         "memory": ("peak memory", memory_mb, MEMORY_MAX_MB, "MB at most"),
     }
+    held_back = doubt_of(figure)
     return Scored(
         score=score,
-        level=level_of(score),
+        level=Validation.Certificate.BASIC if held_back else level_of(score),
+        held_back=held_back,
         thresholds=[
             {
                 "name": name,
@@ -110,6 +116,20 @@ def certify(*, primary: str, figure: dict[str, Any], latency_ms: float, memory_m
             for part, (name, value, asked, reason) in found.items()
         ],
         unlimited=sum(weight * min(ratios[name], 1e9) for name, weight in SHARES.items()),
+    )
+
+
+def doubt_of(figure: dict[str, Any]) -> str:
+    """Why the figure shows nothing beyond its baseline, or nothing where it does, or has none."""
+    baseline, is_error = figure.get("baseline"), bool(figure.get("lower_is_better"))
+    if baseline is None:
+        return ""
+    end = figure.get("high" if is_error else "low", figure["value"])
+    if end < baseline if is_error else end > baseline:
+        return ""
+    return (
+        f"chance alone may bring it to {end:.3g}, and {baseline:.3g} is had without a network, by "
+        f"{figure.get('baseline_name') or 'its baseline'}"
     )
 
 

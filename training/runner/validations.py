@@ -221,6 +221,7 @@ def certified(fields: dict[str, Any]) -> dict[str, Any]:
         "thresholds": scored.thresholds,
         "levels": [[least, level.value] for least, level in certificates.LEVELS],
         "unlimited_score": scored.unlimited,
+        "held_back": scored.held_back,
         "valid_days": certificates.VALID.days,
     }
     return {
