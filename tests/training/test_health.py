@@ -9,7 +9,7 @@ import pytest
 
 from training.runner.inference import category_of, infer
 from training.runner.preparation import Prepared, prepare
-from training.runner.readers import Bounds, FileRefused, Pictures, Table, Text
+from training.runner.readers import Arrays, Bounds, FileRefused, Pictures, Table, Text
 from training.runner.recipes import Kind, Recipe, Role, Split, SplitKind
 
 
@@ -101,6 +101,31 @@ def test_texts_that_are_left_out_beside_numbers_are_named():
     assert finding(found, "ignored")["message"].startswith("“weight”: not used, since the values")
     found = prepared(table(id=list(map(float, range(400))), a=noise(400), species=kinds(400)))
     assert finding(found, "ignored")["message"] == "“id”: not used, since ignored."
+
+
+def test_copies_are_found_where_nothing_is_asked_too():
+    """Rows for a network that makes others like them, each of which stands there thrice."""
+    rows = np.tile(np.random.default_rng(0).normal(size=(60, 3)), (3, 1))
+    found = prepared(Arrays(rows, None))
+    assert found.recipe.targets == ()
+    assert finding(found, "duplicates")["count"] == 120
+    assert finding(found, "leakage")["level"] == "bad"
+
+
+def test_what_stands_in_for_missing_values_is_said_as_it_is():
+    gaps = [None, 1.5] * 200
+    content = table(a=gaps, b=gaps, species=kinds(400))
+    raw = infer(content)[0].to_json()
+    message = finding(prepared(content), "missing")["message"]
+    assert message.endswith(
+        "The median or the most frequent value of the training rows stands in for them."
+    )
+    raw["columns"][0]["missing"] = 3
+    message = finding(prepared(content, recipe=Recipe.from_json(raw)), "missing")["message"]
+    assert message.endswith("stands in for them; for “a” what the schema states.")
+    raw["columns"][1]["missing"] = 4
+    message = finding(prepared(content, recipe=Recipe.from_json(raw)), "missing")["message"]
+    assert message.endswith("What the schema states stands in for them.")
 
 
 def test_classes_of_one_size_are_not_compared():

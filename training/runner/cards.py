@@ -164,6 +164,12 @@ def limits(dossier: Dossier) -> Iterator[str]:
         f"- Its quality was measured on {measured.rows or 0:,} rows of one dataset; the intervals "
         "below are as wide as so few rows make them."
     )
+    if measured.report.get("copies", {}).get("seen"):
+        copies = measured.report["copies"]
+        yield (
+            f"- Of its {copies['rows']:,} test rows {copies['seen']:,} have the same numbers as "
+            "rows that trained it: on these it may remember rather than tell."
+        )
     if seen := measured.report.get("ancestors"):
         yield (
             f"- It began from other models ({', '.join(map(plain, seen['models']))}), which were "
@@ -205,7 +211,11 @@ def evaluation(dossier: Dossier) -> Iterator[str]:
     if dossier.measured is None:
         yield "Not measured yet."
         return
-    yield "On the test rows, which no training read:"
+    leaks = dossier.measured.report.get("leaks")
+    if leaks:
+        yield f"These figures say too much: {plain('; '.join(leaks))}."
+    else:
+        yield "On the test rows, which no training read:"
     yield ""
     yield "| figure | value | 95 % interval | without a network |"
     yield "| --- | ---: | ---: | ---: |"

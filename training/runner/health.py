@@ -37,7 +37,8 @@ LEAVES_MAX = 64
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """`raw` are the columns as they came; features [rows, …], targets and parts as they are stored.
-    `files` are the names of pictures.
+    `files` are the names of pictures, `stated` the columns of which a person said what stands in
+    for a missing value.
     """
 
     recipe: Recipe
@@ -46,6 +47,7 @@ class Evidence:
     targets: NDArray[Any]
     parts: NDArray[np.int8]
     files: Sequence[str]
+    stated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -166,11 +168,12 @@ def keys_of(values: NDArray[Any]) -> list[int]:
 
 
 def repeated_rows(evidence: Evidence) -> Iterator[Finding]:
-    """Windows of a series and pieces of a text are alike by nature, and are not looked at."""
-    if evidence.recipe.kind is Form.SERIES or not evidence.recipe.targets:
+    """Of rows with a target and of those that have none; not where rows are alike by nature."""
+    if evidence.recipe.is_repetitive:
         return
     keys = keys_of(evidence.features)
-    whole = list(zip(keys, keys_of(evidence.targets), strict=True))
+    is_asked = bool(evidence.recipe.targets)
+    whole = list(zip(keys, keys_of(evidence.targets) if is_asked else keys, strict=True))
     again = len(whole) - len(set(whole))
     if again:
         yield Finding("warn", "duplicates", f"{rows_of(again)} more than once in the table.", again)
@@ -206,10 +209,18 @@ def missing_values(evidence: Evidence) -> Finding:
     worst = max(shares.values())
     level = "bad" if worst > MISSING_BAD else "warn" if worst > MISSING_WARN else "ok"
     message = (
-        f"{named(shares)}: up to {worst:.0%} of the values are missing. The median or the most "
-        "frequent value of the training rows stands in for them."
+        f"{named(shares)}: up to {worst:.0%} of the values are missing. "
+        f"{filled([name for name in shares if name in evidence.stated], len(shares))}"
     )
     return Finding(level, "missing", message, len(shares))
+
+
+def filled(stated: Sequence[str], columns: int) -> str:
+    """What stands in for missing values, of so many columns that have some."""
+    if len(stated) == columns:
+        return "What the schema states stands in for them."
+    measured = "The median or the most frequent value of the training rows stands in for them"
+    return f"{measured}; for {named(stated)} what the schema states." if stated else f"{measured}."
 
 
 def ignored_columns(recipe: Recipe) -> Finding:

@@ -122,7 +122,9 @@ def prepare(
     groups, group_names = sensitive_of(found, raw, parts)
     if found.kind is Form.TEXT and not found.targets:
         features, targets = features[:, :-1], features[:, 1:]
-    evidence = Evidence(found, raw, features, targets, parts, files_of(content))
+    evidence = Evidence(
+        found, raw, features, targets, parts, files_of(content), stated_fills(asked)
+    )
     report = report_of(evidence) | {"groups": group_names}
     split_by = split_numbers(found, raw, chosen, rows)
     return Prepared(Rows(features, targets, parts, groups, split_by), asked, found, chosen, report)
@@ -200,6 +202,10 @@ def features_of(content: Content, recipe: Recipe, raw: Columns) -> NDArray[Any]:
 
 def files_of(content: Content) -> Sequence[str]:
     return content.files if isinstance(content, Pictures) else ()
+
+
+def stated_fills(asked: Recipe) -> frozenset[str]:
+    return frozenset(column.name for column in asked.columns if column.missing is not None)
 
 
 # Parts
@@ -342,7 +348,7 @@ def prepare_series(raw: Raw, asked: Recipe, split: Split | None, bounds: Bounds)
                 f"has {there} steps for {part.name.lower()}, and a window with its horizon has "
                 f"{needed}; make recipe.window or recipe.horizon smaller, or bring more."
             )
-    report = report_of(Evidence(found, raw, features, following, of_part, ()))
+    report = report_of(Evidence(found, raw, features, following, of_part, (), stated_fills(asked)))
     return Prepared(Rows(features, following, of_part), asked, found, split, report)
 
 

@@ -15,13 +15,16 @@ from training.runner import dossiers
 PACKAGES = ("numpy", "scipy", "scikit-learn", "fairlearn", "wasmtime", "safetensors")
 
 
-def receipt_of(validation: Validation, *, seed: int, figures: list[str]) -> dict[str, Any]:
+def receipt_of(
+    validation: Validation, *, seed: int, figures: list[str], copies: dict[str, Any] | None
+) -> dict[str, Any]:
     model, dataset = validation.model, validation.model.job.dataset
     return {
         "dataset": dataset.slug,
         "dataset_sha256": dataset.sha256,
         "split": dataset.split or {"kind": "stratified", "seed": dataset.split_seed},
         "part": "test",
+        "copies": copies,  # test rows that trained, too
         "augmentation": model.job.config["training"].get("augmentation", {}),
         "seed": seed,
         "kernel_hash": build.module().kernel_hash,

@@ -29,6 +29,7 @@ from training.runner import (
     blobs,
     certificates,
     compatibility,
+    copies,
     fairness,
     folds,
     importance,
@@ -85,7 +86,12 @@ def measure(validation: Validation) -> None:
 @transaction.atomic
 def conclude(validation: Validation, found: dict[str, Any], *, seed: int) -> None:
     """Write what was found, with its receipt, and the certificate where all was measured."""
-    receipt = receipts.receipt_of(validation, seed=seed, figures=sorted(found.get("metrics", {})))
+    receipt = receipts.receipt_of(
+        validation,
+        seed=seed,
+        figures=sorted(found.get("metrics", {})),
+        copies=found["report"].get("copies"),
+    )
     fields = found | {"receipt": receipt}
     if validation.kind == Validation.Kind.COMPREHENSIVE:
         fields |= certified(fields)
@@ -148,19 +154,25 @@ def judge(validation: Validation, subject: Subject) -> dict[str, Any]:
     }
     # columns of classifiers; precision and recall of anomalies are the same in meaning
     columns = {name: figures[name]["value"] for name in COLUMNS if name in figures}
-    report = {"primary": found.primary, **found.report, **descent(validation, subject)}
+    report = {"primary": found.primary, **found.report, **acquaintances(validation, subject)}
     if found.undefined:
         report["undefined"] = dict(found.undefined)
     return {"metrics": figures, "rows": found.rows, "report": report, **columns}
 
 
-def descent(validation: Validation, subject: Subject) -> dict[str, Any]:
-    """Of a fine-tuned model, what its ancestors were shown of the test rows; a player has none."""
+def acquaintances(validation: Validation, subject: Subject) -> dict[str, Any]:
+    """The test rows that trained, and of a fine-tuned model those that its ancestors were shown; a
+    player has none.
+    """
     job = validation.model.job
-    if job.parent is None or subject.judged is Judged.EPISODES:
-        return {}
-    seen = ancestry.seen_test_rows(job.parent, job.dataset, subject.rows, beat=subject.beat)
-    return {"ancestors": seen}
+    found: dict[str, Any] = {}
+    if (copies_found := copies.trained_test_rows(subject)) is not None:
+        found["copies"] = copies_found
+    if job.parent is not None and subject.judged is not Judged.EPISODES:
+        found["ancestors"] = ancestry.seen_test_rows(
+            job.parent, job.dataset, subject.rows, beat=subject.beat
+        )
+    return found | {"leaks": copies.leaks(found)}
 
 
 def time_it(validation: Validation, subject: Subject) -> dict[str, Any]:
@@ -206,10 +218,11 @@ def cross_validate(validation: Validation, subject: Subject) -> dict[str, Any]:
 
 def certified(fields: dict[str, Any]) -> dict[str, Any]:
     """Score, level and number of the certificate; it ends when its time is over. None where the
-    first figure has no value: two fifths of a score would stand on nothing.
+    first figure has no value, since two fifths of a score would stand on nothing; nor where it is
+    of rows that a training read.
     """
     primary = fields["report"]["primary"]
-    if primary not in fields["metrics"]:
+    if primary not in fields["metrics"] or copies.leaks(fields["report"]):
         return {}
     scored = certificates.certify(
         primary=primary,

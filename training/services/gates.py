@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 
 from training.models import Card, Model, Validation, Work
-from training.runner.ancestry import SEEN_SHARE_MAX
+from training.runner.copies import is_leak, leaks
 from training.services.documents import TEXTS
 
 
@@ -51,13 +51,12 @@ def measurement_faults(model: Model) -> list[Fault]:
     validation = model.validations.done().first()
     if validation is None:
         return [unmeasured(model)]
-    found = undefined_faults(validation)
+    found = undefined_faults(validation) + leak_faults(validation)
     if not found and (validation.expires_at is None or validation.has_expired):
         found.append(Fault("Its validation is more than 30 days old.", AGAIN))
     if validation.receipt.get("weights_sha256") != model.weights_sha256:
         found.append(Fault("Its validation does not name just these weights.", AGAIN))
-    found += scan_faults(model, validation) + descent_faults(validation)
-    return found + baseline_faults(validation)
+    return found + scan_faults(model, validation) + baseline_faults(validation)
 
 
 def undefined_faults(validation: Validation) -> list[Fault]:
@@ -103,17 +102,16 @@ def unclean(file: str, scan: Mapping[str, Any]) -> Fault:
     )
 
 
-def descent_faults(validation: Validation) -> list[Fault]:
-    """Rows that an ancestor learned from test nothing."""
-    seen = validation.report.get("ancestors")
-    if seen is None or seen["share"] <= SEEN_SHARE_MAX:
-        return []
-    return [
-        Fault(
-            f"{seen['seen']:,} of the {seen['rows']:,} rows it was tested on were shown to a model "
-            f"that it began from ({', '.join(seen['models'])}), so its figures say too much.",
-            "Train it from the beginning, or on rows that none of these was shown.",
+def leak_faults(validation: Validation) -> list[Fault]:
+    """Rows that it or an ancestor learned from test nothing."""
+    remedy = "Train it from the beginning, or on rows that none of these was shown."
+    if is_leak(validation.report.get("copies")):
+        remedy = (
+            "Remove the copies from the data, or split them by a group that keeps copies together; "
+            "then train it again."
         )
+    return [
+        Fault(f"{why}, so its figures say too much.", remedy) for why in leaks(validation.report)
     ]
 
 

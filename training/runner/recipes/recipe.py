@@ -117,6 +117,11 @@ class Recipe:
         target = self.targets[0] if self.targets else None
         return target.values if target is not None and target.kind is Kind.CATEGORY else ()
 
+    @property
+    def is_repetitive(self) -> bool:
+        """Whether rows are alike by nature: windows overlap, and a text says things again."""
+        return self.kind is Form.SERIES or (self.kind is Form.TEXT and not self.targets)
+
     def with_columns(self, columns: Sequence[Column]) -> "Recipe":
         return replace(self, columns=tuple(columns))
 
