@@ -66,8 +66,9 @@ def _emptied_without_triggers() -> Iterator[None]:
 
 
 @pytest.fixture
-def start_worker(transactional_db, tmp_path):
+def start_worker(transactional_db, tmp_path, request):
     """Starts Celery workers on the database and broker of the tests, beside a clock of their own.
+    A test may set more of the environment, as its parameter.
 
     The clock is a process of its own, as it is in production: who kills a worker leaves it running.
     """
@@ -80,7 +81,9 @@ def start_worker(transactional_db, tmp_path):
         "CELERY_QUEUE": settings.CELERY_TASK_DEFAULT_QUEUE,
         "TRAINING_CHUNK_SECONDS": "0.3",
         "TRAINING_LEASE_SECONDS": "2",
+        "TRAINING_SWEEP_SECONDS": "0.5",
         "LOG_LEVEL": "WARNING",
+        **getattr(request, "param", {}),
     }
 
     def start(*command: str) -> subprocess.Popen[bytes]:

@@ -4,20 +4,23 @@ import hashlib
 import random
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from billing import services as billing
 from clusters import services as clusters
 from clusters.models import Cluster, Contribution, Node, Round
-from clusters.runner import contributions, rounds, sweeps
+from clusters.runner import contributions, sweeps
 from governance.models import AuditEntry
 from kernels import build, modelfile, philox, trainer
 from kernels import config as kernel_config
 from kernels.data import DataShape, TrainingData
 from tests.clusters.conftest import CONFIG, until, waiting, weights, work_off
+from tests.training.test_dataset_races import stopped_at_a_lock
 from training import services as training
 from training.models import Job, Model, Work
 from training.runner import blobs
@@ -333,17 +336,13 @@ def test_a_file_that_another_session_made_too_is_kept_for_it(bob, train, cluster
     assert stored == hashes
 
 
-def test_a_cluster_ends_although_its_job_was_cancelled_at_the_same_moment(
-    bob, train, cluster, monkeypatch
-):
+@pytest.mark.django_db(transaction=True)
+def test_a_cluster_ends_although_its_job_was_cancelled_at_the_same_moment(bob, train, cluster):
     session = train(cluster, seed=5)
-    locked = rounds.locked
-
-    def cancelled_meanwhile(round_id):
-        round = locked(round_id)
-        training.cancel_job(actor=bob, job=Job.objects.get(pk=session.job.pk))
-        return round
-
-    monkeypatch.setattr(rounds, "locked", cancelled_meanwhile)
-    ended = clusters.terminate_cluster(actor=bob, cluster=cluster)
-    assert ended.is_over
+    with transaction.atomic():
+        training.cancel_job(actor=bob, job=session.job)
+        ending = stopped_at_a_lock(partial(clusters.terminate_cluster, actor=bob, cluster=cluster))
+    ending.join(timeout=10)
+    cluster.refresh_from_db()
+    assert cluster.is_over
+    assert session.rounds.get().state == Round.State.ABORTED

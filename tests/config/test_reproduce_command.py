@@ -1,6 +1,7 @@
 """`manage.py reproduce`: alice, or who keeps the site, makes a model again in a terminal."""
 
 import json
+import time
 import uuid
 
 import pytest
@@ -11,10 +12,15 @@ from training.models import Job, Reproduction, Work
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_model_is_made_again_by_a_real_worker(start_worker, model, capsys, monkeypatch):
+def test_a_model_is_made_again_by_a_real_worker(start_worker, model, mallory, capsys):
     """Above a second: a worker starts."""
     start_worker()
-    monkeypatch.setattr(worker, "is_running", lambda: True)  # it is, though it cannot answer yet
+    give_up_at = time.monotonic() + worker.START_SECONDS
+    while not worker.is_running():
+        assert time.monotonic() < give_up_at, "the worker never answered"
+    with pytest.raises(CommandError, match="Only the owner"):
+        call_command("reproduce", str(model.pk), "--user", "mallory")
+    assert Job.objects.count() == 1
     call_command("reproduce", str(model.pk), "--json")
     found = json.loads(capsys.readouterr().out)
     assert found["is_identical"] is True
@@ -39,10 +45,7 @@ def test_what_is_no_model_is_said_to_be_none(db, arguments, reason):
         call_command("reproduce", *arguments)
 
 
-def test_who_is_not_here_pays_nothing(model, mallory, monkeypatch):
-    monkeypatch.setattr(worker, "is_running", lambda: True)  # none is needed to refuse
+def test_who_is_not_here_pays_nothing(trained):
     with pytest.raises(CommandError, match="nobody called 'zoe'"):
-        call_command("reproduce", str(model.pk), "--user", "zoe")
-    with pytest.raises(CommandError, match="Only the owner"):
-        call_command("reproduce", str(model.pk), "--user", "mallory")
+        call_command("reproduce", str(trained.pk), "--user", "zoe")
     assert Job.objects.count() == 1

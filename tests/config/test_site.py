@@ -13,7 +13,6 @@ from django.test import Client
 from django.urls import reverse
 
 from config import errors
-from marketplace import views
 from training import services as training
 from training.models import Job
 
@@ -95,11 +94,9 @@ def test_the_api_is_described_without_a_name_that_two_things_have(db):
     call_command("spectacular", "--validate", "--fail-on-warn", stdout=io.StringIO())
 
 
-def test_a_fault_of_ours_is_said_with_the_id_of_its_log(db, settings, monkeypatch, client):
-    def broken(user):
-        raise RuntimeError("broken")
-
-    monkeypatch.setattr(views, "path_steps", broken)
+def test_a_fault_of_ours_is_said_with_the_id_of_its_log(db, settings, client):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE marketplace_template RENAME TO lost")
     client.raise_request_exception = False
     page = client.get("/")
     assert page.status_code == 500
@@ -120,10 +117,10 @@ def crowd(db):
     first.close_pool()
 
 
-def test_a_crowd_is_told_when_to_come_back(client, crowd, monkeypatch):
-    monkeypatch.setattr(views, "path_steps", lambda user: crowd.ensure_connection())
+def test_a_crowd_is_told_when_to_come_back(client, crowd):
     client.raise_request_exception = False
-    page = client.get("/")
+    with connection.execute_wrapper(lambda *query: crowd.ensure_connection()):
+        page = client.get("/")
     assert (page.status_code, page["Retry-After"]) == (503, "5")
     assert "Too many people at once" in page.content.decode()
 

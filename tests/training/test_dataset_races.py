@@ -1,12 +1,15 @@
-"""Data that are deleted while somebody is about to train on them.
+"""Data that are deleted while somebody is about to train on them, or just now stores them.
 
 Each test takes a second or two: the two sides meet in transactions of their own, so the database is
 filled and emptied for each.
 """
 
+import hashlib
 import queue
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -14,6 +17,7 @@ from django.db import connection, transaction
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Dataset, Job, Search, Tier
+from training.runner import blobs, datasets, sweeps
 
 
 def start(owner, dataset, what: str) -> Job | Search:
@@ -31,24 +35,17 @@ def start(owner, dataset, what: str) -> Job | Search:
 def test_data_that_are_deleted_at_this_moment_are_not_trained_on(alice, digits, what):
     Dataset.objects.filter(pk=digits.pk).update(owner=alice)
     digits.refresh_from_db()
-    pids, refused = queue.SimpleQueue(), []
+    refused = []
 
     def begin() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            pids.put(cursor.fetchone()[0])
         try:
             start(alice, digits, what)
         except training.NotReady as refusal:
             refused.append(str(refusal))
-        finally:
-            connection.close()
 
     with transaction.atomic():
         training.delete_dataset(actor=alice, dataset=digits)
-        thread = threading.Thread(target=begin)
-        thread.start()
-        wait_for_lock(pids.get(timeout=10))
+        thread = stopped_at_a_lock(begin)
     thread.join(timeout=10)
     assert refused == [
         f"The dataset “{digits.name}” was corrected just now, or deleted; look at it anew."
@@ -57,12 +54,54 @@ def test_data_that_are_deleted_at_this_moment_are_not_trained_on(alice, digits, 
     assert not Search.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nobody_deletes_rows_between_their_file_and_the_row_that_names_it():
+    """The file is stored and the row not yet written: it is held, and so is who comes to delete."""
+    read = datasets.read_bundle("iris", 0)
+    sha256 = hashlib.sha256(read.content).hexdigest()
+    blobs.delete(sha256)
+    iris = training.add_bundled_dataset(slug="iris")
+    claimed = training.claim(Dataset, str(iris.pk))
+    with transaction.atomic():
+        Dataset.objects.select_for_update().get(pk=iris.pk)
+        storing = stopped_at_a_lock(partial(datasets.store, claimed, read))
+        assert blobs.is_whole(sha256)
+        deleting = stopped_at_a_lock(
+            transaction.atomic(partial(sweeps.forget_blob, sha256, is_named=lambda _: False))
+        )
+    for thread in (storing, deleting):
+        thread.join(timeout=10)
+    iris.refresh_from_db()
+    assert (iris.status, iris.sha256) == ("done", sha256)
+    assert blobs.is_whole(sha256)
+
+
+def stopped_at_a_lock(act: Callable[[], object]) -> threading.Thread:
+    """A thread that does this on a connection of its own, and waits there for another's."""
+    pids = queue.SimpleQueue()
+
+    def do() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            pids.put(cursor.fetchone()[0])
+        try:
+            act()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=do)
+    thread.start()
+    wait_for_lock(pids.get(timeout=10))
+    return thread
+
+
 def wait_for_lock(pid: int) -> None:
-    """Until that connection waits for a row of another's."""
+    """Until that connection waits for a row of another's, or for its turn."""
     deadline = time.monotonic() + 10
     kind = None
     while kind != "Lock":
         assert time.monotonic() < deadline, "it never came to the row"
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # or a transaction sees the first
             cursor.execute("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s", [pid])
             (kind,) = cursor.fetchone()

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from django.db import connection
 from django.utils import timezone
 from sklearn.datasets import load_digits
 
@@ -86,19 +85,3 @@ def test_a_dataset_that_another_worker_took_meanwhile_is_left_to_it(db):
         datasets.prepare(claimed)
     digits.refresh_from_db()
     assert (digits.status, digits.sha256) == ("leased", "")
-
-
-def test_nobody_deletes_rows_between_their_file_and_the_row_that_names_it(db, monkeypatch):
-    digits, done = training.add_bundled_dataset(slug="digits"), []
-    for act in (blobs.lock, blobs.put):
-
-        def noted(what, act=act):
-            done.append((act.__name__, connection.in_atomic_block, len(connection.savepoint_ids)))
-            return act(what)
-
-        monkeypatch.setattr(blobs, act.__name__, noted)
-    datasets.prepare_dataset(str(digits.pk))
-    digits.refresh_from_db()
-    assert [name for name, *_ in done] == ["lock", "put"]
-    assert done[0][1:] == done[1][1:]  # in one transaction, which also writes the row
-    assert digits.sha256
