@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -243,6 +244,37 @@ def test_what_cannot_be_prepared_says_why():
     pictures = Pictures(np.zeros((8, 2, 2, 1), np.uint8), ["a", "b"] * 4, [""] * 8)
     with pytest.raises(FileRefused, match="nothing of the kind 'series'"):
         prepared(pictures, recipe=Recipe.from_json(raw))
+
+
+def days(count: int) -> list[str]:
+    return [str(date(2024, 1, 1) + timedelta(days=number)) for number in range(count)]
+
+
+def test_rows_at_one_time_are_several_series_or_none():
+    """Windows of alice's shops never have steps of two shops, though their days are the same."""
+    shops = ["north", "south"] * 120
+    sold = [number // 2 + 1_000 * (number % 2) for number in range(240)]
+    both = table(day=[day for day in days(120) for _ in "ns"], shop=shops, sold=sold)
+    found = prepared(both)
+    roles = {column.name: column.role for column in found.recipe.columns}
+    assert roles == {"day": Role.TIME, "shop": Role.GROUP, "sold": Role.TARGET}
+    seen = np.hstack([found.rows.features[..., 0], found.rows.targets])
+    assert (np.diff(seen, axis=1) == 1).all()
+    assert {window.min() >= 1_000 for window in seen} == {True, False}
+    raw = found.recipe.to_json()
+    raw["columns"][1]["role"] = "ignored"
+    with pytest.raises(FileRefused, match="'day' has '2024-01-01' more than once, and 120 rows"):
+        prepared(both, recipe=Recipe.from_json(raw))
+
+
+def test_a_series_with_gaps_or_without_change_says_so():
+    kept = [day for number, day in enumerate(days(150)) if not 40 < number < 60]
+    found = prepared(table(day=kept, sold=noise(len(kept))))
+    assert finding(found, "gaps")["count"] == 1
+    assert "up to 20 instead of 1, in days, and a window" in finding(found, "gaps")["message"]
+    flat = prepared(table(day=days(150), sold=[5.0] * 150), recipe=found.recipe)
+    assert finding(flat, "constant")["level"] == "bad"
+    assert finding(flat, "gaps")["level"] == "ok"
 
 
 def test_a_table_written_by_polars_and_read_back_is_the_same():

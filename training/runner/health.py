@@ -17,6 +17,7 @@ from training.runner.recipes import Column, Form, Kind, Recipe, Role
 from training.runner.recipes import columns as columns_of
 from training.runner.recipes.columns import category_text, encode_numbers, is_missing
 from training.runner.rows import Part
+from training.runner.series import each_series, series_numbers
 
 BINS = 20
 TOP = 20
@@ -32,6 +33,7 @@ PERFECT = 0.99  # accuracy, or R², of one column alone
 COMMON = 0.9  # a class so common is guessed as well
 ROWS_TRIED_MAX = 20_000
 LEAVES_MAX = 64
+GAP = 1.75  # usual steps: months are of 28 to 31 days, and a day may have 25 hours
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +148,12 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
     yield missing_values(evidence)
     if evidence.recipe.of_role(Role.IGNORED):
         yield ignored_columns(evidence.recipe)
-    if evidence.recipe.kind is Form.TABLE:
+    if evidence.recipe.kind is Form.TABLE or is_series_as_written(evidence):
         yield constant_columns(evidence)
+    if evidence.recipe.kind is Form.TABLE:
         yield telling_columns(evidence)
+    if is_series_as_written(evidence) and evidence.recipe.of_role(Role.TIME):
+        yield gaps(evidence)
     if evidence.recipe.classes:
         yield class_balance(evidence)
 
@@ -240,13 +245,44 @@ def ignored_columns(recipe: Recipe) -> Finding:
 def constant_columns(evidence: Evidence) -> Finding:
     found = [
         column.name
-        for column in evidence.recipe.features
+        for column in evidence.recipe.inputs
         if len({value for value in evidence.raw[column.name] if not is_missing(value)}) < 2
     ]
     if not found:
         return Finding("ok", "constant", "Every feature takes more than one value.")
+    asked = [column.name for column in evidence.recipe.targets if column.name in found]
+    if asked:
+        message = f"{named(asked)}: always the same value; there is nothing to foretell."
+        return Finding("bad", "constant", message, len(found))
     message = f"{named(found)}: always the same value, so it tells nothing; ignore it."
     return Finding("warn", "constant", message, len(found))
+
+
+def is_series_as_written(evidence: Evidence) -> bool:
+    """Of a bundled series only its windows are there, of which each step is in many."""
+    recipe = evidence.recipe
+    used = [*recipe.inputs, *recipe.of_role(Role.TIME), *recipe.of_role(Role.GROUP)]
+    return recipe.kind is Form.SERIES and all(column.name in evidence.raw for column in used)
+
+
+def gaps(evidence: Evidence) -> Finding:
+    """Windows take rows as equally far apart, whatever their time says."""
+    recipe = evidence.recipe
+    column = recipe.of_role(Role.TIME)[0]
+    times = encode_numbers(column, evidence.raw[column.name])
+    groups = series_numbers(recipe, evidence.raw)
+    apart = np.concatenate([lengths for _, lengths in each_series(times, groups)])
+    usual = float(np.median(apart)) if apart.size else 0.0
+    wide = apart[apart > GAP * usual]
+    if not wide.size:
+        return Finding("ok", "gaps", "No row comes much later than usual after the one before.")
+    unit = ", in days," if column.kind is Kind.DATE else ","
+    message = (
+        f"{wide.size:,} of {apart.size:,} rows come much later after the one before than is usual: "
+        f"up to {wide.max():g} instead of {usual:g}{unit} and a window takes that for one step "
+        "like any other. Bring a row for each time between, its value empty or drawn."
+    )
+    return Finding("warn", "gaps", message, int(wide.size))
 
 
 def class_balance(evidence: Evidence) -> Finding:

@@ -181,8 +181,8 @@ def as_table(columns: Sequence[Column]) -> Recipe:
 
 
 def as_series(columns: Sequence[Column], frame: pl.DataFrame) -> Recipe | None:
-    """A series where rows are told apart by their time, or there is one column of numbers, and a
-    number is asked for.
+    """A series where rows are told apart by their time, or by that and a category, or there is one
+    column of numbers; and a number is asked for.
     """
     targets = [column for column in columns if column.role is Role.TARGET]
     dates = [column for column in columns if column.kind is Kind.DATE]
@@ -192,17 +192,34 @@ def as_series(columns: Sequence[Column], frame: pl.DataFrame) -> Recipe | None:
         others = [column for column in columns if column.role is not Role.IGNORED]
         return None if len(others) > 1 else series_recipe(columns, frame.height, None)
     days = [read_days(value) for value in frame[dates[0].name].drop_nulls()]
-    if len(set(days)) < frame.height:
+    times = np.unique(days)
+    group = None if len(times) == frame.height else group_of(columns, frame, dates[0])
+    steps = frame.height // (frame[group.name].n_unique() if group else 1)
+    if (
+        len(days) < frame.height
+        or steps < SERIES_ROWS_MIN
+        or (group is None and len(times) < steps)
+    ):
         return None
-    found = [
-        replace(column, role=Role.TIME)
-        if column is dates[0]
-        else replace(column, role=Role.IGNORED)
-        if column.role is Role.FEATURE and column.kind is not Kind.NUMBER
-        else column
+    roles = {dates[0].name: Role.TIME} | ({group.name: Role.GROUP} if group else {})
+    roles |= {
+        column.name: Role.IGNORED
         for column in columns
-    ]
-    return series_recipe(found, frame.height, float(np.median(np.diff(np.sort(days)))))
+        if column.role is Role.FEATURE
+        and column.kind is not Kind.NUMBER
+        and column.name not in roles
+    }
+    found = [replace(column, role=roles.get(column.name, column.role)) for column in columns]
+    return series_recipe(found, steps, float(np.median(np.diff(times))))
+
+
+def group_of(columns: Sequence[Column], frame: pl.DataFrame, time: Column) -> Column | None:
+    """What tells several series of one table apart: each of its values has a time once."""
+    for column in columns:
+        is_one = column.kind is Kind.CATEGORY and column.role is Role.FEATURE
+        if is_one and not frame.select(time.name, column.name).is_duplicated().any():
+            return column
+    return None
 
 
 def series_recipe(columns: Sequence[Column], rows: int, step_days: float | None) -> Recipe:

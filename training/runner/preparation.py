@@ -41,7 +41,7 @@ from training.runner.recipes import (
 )
 from training.runner.recipes.columns import category_text, encode_codes, encode_numbers, is_missing
 from training.runner.rows import Part, Rows
-from training.runner.series import windows_of_parts
+from training.runner.series import refuse_repeated_times, series_numbers, windows_of_parts
 from training.runner.splits import choose_parts, inferred_parts
 
 ROWS_MIN = 4
@@ -325,9 +325,10 @@ def prepare_series(raw: Raw, asked: Recipe, split: Split | None, bounds: Bounds)
         raise FileRefused("is a series, which is split by time; correct split.kind.")
     times = asked.of_role(Role.TIME)
     if times:
-        order = np.argsort(order_of(asked, raw, times[0].name), kind="stable").tolist()
-        raw = {name: [values[row] for row in order] for name, values in raw.items()}
         split = replace(split, column=times[0].name)
+        order = np.argsort(order_of(asked, raw, split.column), kind="stable").tolist()
+        raw = {name: [values[row] for row in order] for name, values in raw.items()}
+        refuse_repeated_times(asked, raw, order_of(asked, raw, split.column))
     steps = len(next(iter(raw.values())))
     parts = choose_parts(split, steps)
     found = completed(asked, raw, parts)
@@ -339,6 +340,7 @@ def prepare_series(raw: Raw, asked: Recipe, split: Split | None, bounds: Bounds)
         parts,
         found.window,
         found.horizon,
+        series_numbers(found, raw),
     )
     needed = found.window + found.horizon
     for part in Part:
