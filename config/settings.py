@@ -106,7 +106,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "config.activity.ActivityMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "config.errors.RefusalMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
