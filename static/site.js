@@ -309,6 +309,12 @@ document.addEventListener("htmx:afterSettle", () => {
 // tied to the inputs that stayed.
 
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  // What is read out is left alone while it says the same, so that no poll repeats it.
+  if (target.closest("[role=status]") && target.textContent.trim() === fragment.textContent.trim()) {
+    event.detail.shouldSwap = false;
+    return;
+  }
   const active = document.activeElement;
   const types = active?.matches("input:not([type=checkbox], [type=radio]), textarea");
   if (types && event.detail.target.contains(active)) event.detail.shouldSwap = false;

@@ -25,7 +25,7 @@ def submit(owner, dataset, count=1):
 
 def filled(model):
     """Alice has as many validations waiting as her plan has at once, of models of hers."""
-    while training.room_of(model.owner_id, Load.VALIDATIONS).left:
+    while training.rooms_of(model.owner_id)[Load.VALIDATIONS].left:
         Validation.objects.create(model=model, kind=Validation.Kind.PERFORMANCE)
 
 
@@ -60,7 +60,7 @@ def test_who_pays_may_have_more_waiting(alice, digits):
     submit(alice, digits, AT_ONCE[Load.JOBS])
     buy_credits(alice)
     submit(alice, digits)
-    assert training.room_of(alice.pk, Load.JOBS).limit == CAPS[PAYING.name].loads[Load.JOBS]
+    assert training.rooms_of(alice.pk)[Load.JOBS].limit == CAPS[PAYING.name].loads[Load.JOBS]
 
 
 def test_mallory_has_only_so_many_validations_at_once(alice, model):
@@ -114,8 +114,14 @@ def test_the_page_says_how_much_is_left_and_then_that_there_is_no_more(alice, mo
     client = Client()
     client.force_login(alice)
     assert b"0 of your 5 validations at once" in client.get(model.get_absolute_url()).content
+    for left in (b"0 of your 3 reproductions at once", b"0 of your 5 exports at once"):
+        assert left in client.get(model.get_absolute_url()).content
+    assert b"0 of your 20 queued jobs at once" in client.get("/jobs/new/").content
     filled(model)
-    assert b"All 5 that your plan has at once" in client.get(model.get_absolute_url()).content
+    assert (
+        b"All 5 validations that your plan has at once"
+        in client.get(model.get_absolute_url()).content
+    )
 
 
 @pytest.mark.django_db(transaction=True)

@@ -56,6 +56,12 @@ class ValidationQuerySet(models.QuerySet["Validation"]):
         """Those with all figures, newest first: the first is what is sold, shown and answered."""
         return self.finished().filter(kind=Validation.Kind.COMPREHENSIVE)
 
+    def leading(self) -> "ValidationQuerySet":
+        """Of one model's, two at most: the newest that `done` has, and the newest of all others."""
+        is_whole = models.Q(status=Work.Status.DONE, kind=Validation.Kind.COMPREHENSIVE)
+        told = self.annotate(whole=models.ExpressionWrapper(is_whole, models.BooleanField()))
+        return told.order_by("whole", "-created_at").distinct("whole")
+
     def finished(self) -> "ValidationQuerySet":
         """Those with the figures of their kind, newest first."""
         return self.filter(status=Work.Status.DONE)
@@ -115,6 +121,11 @@ class Validation(Work):
 
     def __str__(self) -> str:
         return f"validation of {self.model}"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every figure of it is there."""
+        return self.status == Work.Status.DONE and self.kind == self.Kind.COMPREHENSIVE
 
     @property
     def time_by_layer(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Value
 
 from governance import services as governance
 from governance.services import Refusal
@@ -104,9 +104,17 @@ def caps_of(owner_id: uuid.UUID) -> Caps:
     return CAPS[plan_of(owner_id).name]
 
 
-def room_of(owner_id: uuid.UUID, load: Load) -> Room:
-    used = WAITING[load](owner_id).order_by().count()
-    return Room(load=load, used=used, limit=caps_of(owner_id).loads[load])
+def rooms_of(owner_id: uuid.UUID) -> dict[Load, Room]:
+    """Of each load, counted by one question."""
+    counts = [
+        rows(owner_id).order_by().values(load=Value(load.value)).annotate(used=Count("pk"))
+        for load, rows in WAITING.items()
+    ]
+    used = {row["load"]: row["used"] for row in counts[0].union(*counts[1:], all=True)}
+    limits = caps_of(owner_id).loads
+    return {
+        load: Room(load=load, used=used.get(load.value, 0), limit=limits[load]) for load in Load
+    }
 
 
 def require_capacity(owner_id: uuid.UUID, load: Load) -> None:
@@ -114,7 +122,7 @@ def require_capacity(owner_id: uuid.UUID, load: Load) -> None:
     share the last place.
     """
     governance.take_turn(f"{load} of {owner_id}")
-    room = room_of(owner_id, load)
+    room = rooms_of(owner_id)[load]
     if room.left:
         return
     ways = "wait until one has begun, or cancel one" if load == Load.JOBS else "wait for one to end"

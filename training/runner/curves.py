@@ -49,7 +49,9 @@ def bucketed(job: Job, *, buckets: int = BUCKETS) -> dict[str, Curve]:
 
     Exact while the job has no more than `POINTS_MAX` epochs.
     """
-    last = Point.objects.filter(job=job).aggregate(last=Max("epoch"))["last"] or 0
+    last = 0
+    if job.epochs > POINTS_MAX:
+        last = Point.objects.filter(job=job).aggregate(last=Max("epoch"))["last"] or 0
     found = thinned(job, last, buckets) if last > POINTS_MAX else whole(job)
     return {name: curve for name, curve in found.items() if curve}
 

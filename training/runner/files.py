@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from training.models import Export, Model
+from training.models import Export, Model, Validation
 
 SAFETENSORS = "safetensors"
 
@@ -30,9 +30,12 @@ class ModelFile:
         return str(self.scan.get("state", "")) or "not scanned"
 
 
-def files_of(model: Model) -> list[ModelFile]:
-    """The model's own file, then each format of others, made or not."""
-    measured = model.validations.done().filter(report__has_key="scan").first()
+def files_of(model: Model, measured: Validation | None = None) -> list[ModelFile]:
+    """The model's own file, then each format of others, made or not. What a validation found in
+    the first is in `measured`, if the caller has it.
+    """
+    if measured is None or "scan" not in measured.report:
+        measured = model.validations.done().filter(report__has_key="scan").first()
     scan = measured.report["scan"] if measured else {}
     made = {export.kind: export for export in model.exports.all()}
     own = ModelFile(SAFETENSORS, "safetensors", model.sha256, model.size_bytes, scan)

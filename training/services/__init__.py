@@ -5,7 +5,7 @@ from training.runner.augmentation import said as augmentation_said
 from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
-from training.runner.caps import Caps, Load, Room, TooMuchAtOnce, caps_of, room_of
+from training.runner.caps import Caps, Load, Room, TooMuchAtOnce, caps_of, rooms_of
 from training.runner.descriptions import Description, Field
 from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
@@ -82,7 +82,15 @@ from training.services.predictions import (
 )
 from training.services.presets import ALL as ALL_PRESETS
 from training.services.presets import PRESETS, Preset, presets_of
-from training.services.progress import JobProgress, job_curves, job_place, job_progress, job_version
+from training.services.progress import (
+    JobProgress,
+    Learning,
+    job_curves,
+    job_place,
+    job_progress,
+    job_version,
+    learning_of,
+)
 from training.services.questions import example_question
 from training.services.repetitions import NothingDivergent, retrain_job, run_baseline
 from training.services.reproductions import (
@@ -155,6 +163,7 @@ __all__ = [
     "InvalidValidation",
     "JobIsOver",
     "JobProgress",
+    "Learning",
     "Kind",
     "LICENCES",
     "LicenceFixed",
@@ -236,6 +245,7 @@ __all__ = [
     "job_place",
     "job_progress",
     "job_version",
+    "learning_of",
     "lineage_of",
     "load_blob",
     "lock_blob",
@@ -262,7 +272,7 @@ __all__ = [
     "reproduce_model",
     "retention",
     "retrain_job",
-    "room_of",
+    "rooms_of",
     "row_values",
     "run_baseline",
     "sample_rows",

@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from governance.models import User
 from governance.services import Refusal
 from kernels.outline import LayerEstimate
@@ -47,11 +49,14 @@ def find_model(*, owner: User, model_id: uuid.UUID, field: str = "model_id") -> 
 
 
 def lineage_of(*, model: Model) -> Lineage:
+    kin = Model.objects.filter(Q(job__parent=model) | Q(family=model.family)).select_related("job")
+    children = [one for one in kin if one.job.parent_id == model.pk]
+    versions = [one for one in kin if one.family == model.family]
     return Lineage(
         job=model.job,
         parent=model.job.parent,
-        children=list(Model.objects.filter(job__parent=model)),
-        versions=list(Model.objects.filter(family=model.family).order_by("-version")),
+        children=children,
+        versions=sorted(versions, key=lambda one: one.version, reverse=True),
         split=dossiers.split_of(model.job.dataset),
         command=dossiers.command_of(model),
     )

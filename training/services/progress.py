@@ -12,20 +12,38 @@ LOG_LINES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobProgress:
-    """How far a job is. `version` changes when anything of it does.
-
-    Curves are by side ("training", "validation"), empty where nothing was measured.
+class Learning:
+    """How a job learnt. Curves are by side ("training", "validation"), empty where nothing was
+    measured.
     """
 
-    version: str
-    place: places.Place | None
-    last: Point | None
     loss: dict[str, Curve]
     metric: dict[str, Curve]
     learning_rate: dict[str, Curve]
     loss_name: str
     metric_name: Metric
+
+    @property
+    def metric_axis(self) -> str:
+        if self.metric_name.is_share:
+            return "share of rows right"
+        # A training sees targets and rows standardised, and so are the errors it makes.
+        is_error = self.metric_name.label == "Mean absolute error"
+        return "in standard deviations" if is_error else "value"
+
+    @property
+    def is_rate_moving(self) -> bool:
+        """A constant rate is a figure; a schedule is a curve."""
+        return len({rate for curve in self.learning_rate.values() for _, rate in curve}) > 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobProgress(Learning):
+    """How far a job is. `version` changes when anything of it does."""
+
+    version: str
+    place: places.Place | None
+    last: Point | None
     events: list[Event]
     steps_per_second: float | None
     rows_per_second: float | None
@@ -45,21 +63,8 @@ class JobProgress:
         return self.last.train_metric if judged is None else judged
 
     @property
-    def metric_axis(self) -> str:
-        if self.metric_name.is_share:
-            return "share of rows right"
-        # A training sees targets and rows standardised, and so are the errors it makes.
-        is_error = self.metric_name.label == "Mean absolute error"
-        return "in standard deviations" if is_error else "value"
-
-    @property
     def speed_hint(self) -> str:
         return "" if self.rows_per_second is None else f"{self.rows_per_second:,.0f} rows/s"
-
-    @property
-    def is_rate_moving(self) -> bool:
-        """A constant rate is a figure; a schedule is a curve."""
-        return len({rate for curve in self.learning_rate.values() for _, rate in curve}) > 1
 
 
 def job_version(*, job: Job) -> str:
@@ -79,23 +84,33 @@ def job_progress(*, job: Job, seen: str = "") -> JobProgress | None:
     version = version_of(job, place)
     if version == seen:
         return None
-    found = curves.bucketed(job)
     steps = speed(job)
-    rate = {"learning rate": found["learning_rate"]} if "learning_rate" in found else {}
     return JobProgress(
         version=version,
         place=place,
         last=job.points.last(),
-        loss=sides(found, "loss"),
-        metric=sides(found, "metric"),
-        learning_rate=rate,
-        loss_name=loss_name(job.config),
-        metric_name=metric_of(job.metric),
         events=list(job.events.all()[:LOG_LINES]),
         steps_per_second=steps,
         rows_per_second=rows_per_second(job, steps),
         is_best_trial=is_best_trial(job),
+        **learnt(job),
     )
+
+
+def learning_of(*, job: Job) -> Learning:
+    return Learning(**learnt(job))
+
+
+def learnt(job: Job) -> dict[str, Any]:
+    found = curves.bucketed(job)
+    rate = {"learning rate": found["learning_rate"]} if "learning_rate" in found else {}
+    return {
+        "loss": sides(found, "loss"),
+        "metric": sides(found, "metric"),
+        "learning_rate": rate,
+        "loss_name": loss_name(job.config),
+        "metric_name": metric_of(job.metric),
+    }
 
 
 def job_place(*, job: Job) -> places.Place | None:
@@ -128,7 +143,7 @@ def rows_per_second(job: Job, steps_per_second: float | None) -> float | None:
 
 def is_best_trial(job: Job) -> bool:
     """Whether the job is the best that its search has found so far."""
-    trial = Trial.objects.filter(job=job).select_related("search").first()
+    trial: Trial | None = getattr(job, "trial", None)
     return trial is not None and trials.contest_of(trial.search).best == trial
 
 

@@ -1,10 +1,11 @@
 """Run a model's training and validation again, to see whether the same comes out."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.humanize.templatetags.humanize import naturalday
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Max
 
 from governance import services as governance
 from governance.models import User
@@ -28,23 +29,29 @@ class Reproduced:
 
     times: int
     identical: int
-    last: Reproduction | None
+    last: tuple[datetime, bool] | None  # when, and whether it was identical
 
     @property
     def sentence(self) -> str:
         if self.last is None:
             return "Nobody made it again yet."
         times = "once" if self.times == 1 else f"{self.times} times"
-        when = naturalday(self.last.finished_at, "j F Y")
-        answer = "identical" if self.last.is_identical else "different"
+        at, is_identical = self.last
+        when = naturalday(at, "j F Y")
+        answer = "identical" if is_identical else "different"
         return f"Reproduced {times}, last {when}: {answer}."
 
 
 def count_reproductions(*, model: Model) -> Reproduced:
     """Those without an answer do not count."""
-    over = model.reproductions.exclude(is_identical=None)
-    found = over.aggregate(times=Count("pk"), same=Count("pk", filter=Q(is_identical=True)))
-    return Reproduced(times=found["times"], identical=found["same"], last=over.first())
+    over = model.reproductions.exclude(is_identical=None).order_by().values("is_identical")
+    rows = over.annotate(times=Count("pk"), last=Max("finished_at"))
+    found = {row["is_identical"]: row for row in rows}
+    return Reproduced(
+        times=sum(row["times"] for row in found.values()),
+        identical=found[True]["times"] if True in found else 0,
+        last=max(((row["last"], same) for same, row in found.items()), default=None),
+    )
 
 
 def quote_reproduction(*, model: Model) -> Quote:

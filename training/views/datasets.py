@@ -110,6 +110,7 @@ def about(found: Dataset) -> dict[str, Any]:
         "dataset": found,
         "is_owner": found.owner_id is not None,
         "steps": steps(found),
+        "told": {"told-dataset": f"{found.get_status_display()}. {found.error_message}".strip()},
         "health": health(found),
         "versions": Dataset.objects.filter(family=found.family).order_by("-version"),
     }

@@ -48,11 +48,22 @@ def job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
         "job": found,
         "progress": progress,
         "augmentation": training.augmentation_said(found.config),
+        "told": {"told-job": told(found, progress)},
         "config_json": json.dumps(found.config, indent=2, ensure_ascii=False),
         "quote_hint": f"of at most {billing.credits(found.quote_microcredits)}",
     }
     template = "training/job.html#progress" if request.htmx else "training/job.html"
     return render(request, template, context)
+
+
+def told(job: Job, progress: training.JobProgress) -> str:
+    """What is read out of a job: its state, and each quarter of its way, but not each epoch."""
+    state = str(job.get_status_display())
+    if progress.place is not None:
+        return f"{state}, {progress.place.ahead} before it."
+    if not job.is_over:
+        return f"{state}, {25 * int(4 * job.progress)} % done."
+    return f"{state}. {job.error_message}".strip()
 
 
 @login_required

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -20,7 +21,7 @@ from training import services as training
 from training.forms.datasets import blame
 from training.forms.models import CardForm
 from training.forms.validations import ValidationForm
-from training.models import Model, Validation
+from training.models import Model, Validation, Work
 from training.views.files import attachment, named
 
 PAGE_SIZE = 20
@@ -38,7 +39,7 @@ def models(request: MemberRequest) -> HttpResponse:
 
 
 def own_model(request: MemberRequest, model_id: uuid.UUID) -> Model:
-    rows = Model.objects.of(request.user).select_related("job__dataset", "job__parent")
+    rows = Model.objects.of(request.user).select_related("job__dataset", "job__parent", "card")
     return get_object_or_404(rows, pk=model_id)
 
 
@@ -48,13 +49,17 @@ def own_model(request: MemberRequest, model_id: uuid.UUID) -> Model:
 def model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     """A model whole, or the part of it that asks for itself while a worker is at it."""
     found = own_model(request, model_id)
+    rooms = training.rooms_of(request.user.pk)
     if request.htmx:
         part = request.htmx.target if request.htmx.target in PARTS else "validation"
-        context = {"model": found, **PARTS[part](found)}
+        context = {"model": found, "rooms": rooms, **PARTS[part](found)}
         return render(request, f"training/model.html#{part}", context)
-    context = {"model": found, **about(found)}
-    for of in PARTS.values():
-        context |= of(found)
+    measured = measured_of(found)
+    parts = [measured, reproduced_of(found), made_of(found, measured["measured"])]
+    context = {"model": found, "rooms": rooms, **about(found)}
+    for each in parts:
+        context |= each
+    context["told"] = {place: text for each in parts for place, text in each["told"].items()}
     context["is_open"] = any(context[name] for name in WORK)
     return render(request, "training/model.html", context)
 
@@ -63,14 +68,12 @@ def about(found: Model) -> dict[str, Any]:
     """What does not change while one looks."""
     lineage = training.lineage_of(model=found)
     context: dict[str, Any] = {
-        "progress": training.job_progress(job=found.job),
-        "card": training.card_of(model=found),
+        "progress": training.learning_of(job=found.job),
         "layers": training.model_layers(model=found),
         "lineage": lineage,
         "split": lineage.split,
         "augmentation": training.augmentation_said(found.job.config),
         "command": lineage.command,
-        "room": training.room_of(found.owner_id, training.Load.VALIDATIONS),
         "config_json": json.dumps(found.job.config, indent=2, ensure_ascii=False),
     }
     try:
@@ -82,10 +85,12 @@ def about(found: Model) -> dict[str, Any]:
 
 
 def measured_of(found: Model) -> dict[str, Any]:
-    newest = found.validations.first()
+    leading = list(found.validations.leading())
+    newest = max(leading, key=lambda row: row.created_at, default=None)
     return {
+        "told": {"told-validation": told("Measuring", newest)},
         "validation": newest,
-        "measured": found.validations.done().first(),
+        "measured": next((row for row in leading if row.is_whole), None),
         "is_measuring": newest is not None and not newest.is_over,
         "validation_form": ValidationForm(),
     }
@@ -94,6 +99,7 @@ def measured_of(found: Model) -> dict[str, Any]:
 def reproduced_of(found: Model) -> dict[str, Any]:
     rows = list(found.reproductions.select_related("job")[:REPRODUCTIONS_SHOWN])
     context: dict[str, Any] = {
+        "told": {"told-reproductions": told("Making it again", rows[0] if rows else None)},
         "reproductions": rows,
         "reproduced": training.count_reproductions(model=found),
         "is_reproducing": any(not row.is_over for row in rows),
@@ -104,13 +110,25 @@ def reproduced_of(found: Model) -> dict[str, Any]:
         return context | {"no_quote": str(refusal)}
 
 
-def made_of(found: Model) -> dict[str, Any]:
-    files = training.files_of(found)
+def made_of(found: Model, measured: Validation | None = None) -> dict[str, Any]:
+    files = training.files_of(found, measured)
     is_exporting = any(file.export is not None and not file.export.is_over for file in files)
-    return {"files": files, "is_exporting": is_exporting}
+    made = [f"{file.label}: {file.export.get_status_display()}." for file in files if file.export]
+    return {"files": files, "is_exporting": is_exporting, "told": {"told-files": " ".join(made)}}
 
 
-PARTS = {"validation": measured_of, "reproductions": reproduced_of, "files": made_of}
+def told(what: str, work: Work | None) -> str:
+    """What is read out of a worker's work; nothing where there was none."""
+    return (
+        "" if work is None else f"{what}: {work.get_status_display()}. {work.error_message}".strip()
+    )
+
+
+PARTS: dict[str, Callable[[Model], dict[str, Any]]] = {
+    "validation": measured_of,
+    "reproductions": reproduced_of,
+    "files": made_of,
+}
 
 
 @login_required

@@ -96,6 +96,9 @@ def search(request: MemberRequest, search_id: uuid.UUID) -> HttpResponse:
         "search": found,
         "standing": standing,
         "best": best,
+        "told": {
+            "told-search": f"{found.get_status_display()}, {len(contest.measured())} measured."
+        },
         "top": [trial.job_id for trial in contest.by_rank[:COMPARED]],
         "curves": {
             "each trial": [(trial.number + 1, trial.value) for trial in contest.measured()],

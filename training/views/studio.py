@@ -68,6 +68,8 @@ class Desk:
         return {
             "form": self.form,
             "studio": studio,
+            "room": training.rooms_of(self.user.pk)[training.Load.JOBS],
+            "told": {"told-studio": studio.told},
             "preview": self.preview,
             "reading": self.reading,
             "dataset": self.dataset,
