@@ -1,0 +1,67 @@
+"""What a machine can tell of whether everybody can use the pages: axe-core, in a real Chromium.
+
+It finds about half of what is wrong; the rest is told by the tests that walk pages by keyboard.
+"""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.test_browser import CHROMIUM, browser, open_site
+from training import services as training
+
+__all__ = ["browser"]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian's package installs it"),
+]
+GRAVE = ("serious", "critical")
+PAGES = (
+    "/",
+    "/templates/",
+    "/datasets/",
+    "/datasets/new/",
+    "/datasets/digits/",
+    "/jobs/",
+    "/jobs/new/",
+    "/jobs/{first}/",
+    "/jobs/{first}/search/",
+    "/jobs/compare/?job={first}&job={waiting}",
+    "/searches/",
+    "/patterns/",
+    "/models/",
+    "/models/{model}/",
+    "/models/{model}/card/",
+    "/models/{model}/publish/",
+    "/wallet/",
+    "/clusters/",
+)
+
+
+def faults(page: Page, address: str) -> list[str]:
+    """The grave ones, each with the first element that has it."""
+    page.goto(address)
+    return [
+        f"{address}: {fault['id']}, {fault['help']}: {fault['nodes'][0]['html'][:200]}"
+        for fault in Axe().run(page).response["violations"]
+        if fault["impact"] in GRAVE
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_everybody_can_use_the_pages_as_far_as_a_machine_can_tell(
+    browser, live_server, client, alice, model
+):
+    waiting = training.retrain_job(owner=alice, job=model.job)
+    places = {"model": model.pk, "first": model.job_id, "waiting": waiting.pk}
+    client.force_login(alice)
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+    found: list[str] = []
+    for width in (1280, 390):
+        size = {"width": width, "height": 900}
+        with open_site(browser, live_server.url, [], viewport=size) as hers:
+            hers.add_cookies([cookie | {"url": live_server.url}])
+            page = hers.new_page()
+            for address in PAGES:
+                found += faults(page, address.format(**places))
+    assert found == []
