@@ -22,7 +22,7 @@ def model(trained):
 
 def finish(reproduction: Reproduction) -> Reproduction:
     """What the worker does until there is an answer."""
-    chunks.run_job(str(reproduction.job_id))
+    chunks.run_turn()
     reproductions.compare_reproduction(str(reproduction.pk))
     reproduction.refresh_from_db()
     return reproduction
@@ -148,7 +148,7 @@ def test_nothing_is_compared_before_the_job_is_over(again):
 
 
 def test_what_another_worker_took_over_is_not_concluded_twice(again):
-    chunks.run_job(str(again.job_id))
+    chunks.run_turn()
     held = leases.claim(Reproduction, str(again.pk))
     assert held is not None
     reproductions.compare_reproduction(str(again.pk))
@@ -160,7 +160,7 @@ def test_what_another_worker_took_over_is_not_concluded_twice(again):
 
 
 def test_a_lost_message_is_a_delay(again, monkeypatch):
-    chunks.run_job(str(again.job_id))
+    chunks.run_turn()
     sent = []
     monkeypatch.setattr(
         sweeps.current_app, "send_task", lambda task, kwargs: sent.append((task, kwargs))
@@ -183,7 +183,7 @@ def test_what_was_trained_further_is_made_again_from_the_same_parent(alice, mode
     job = training.fine_tune(
         actor=alice, model=model, dataset=digits, config=config, tier=Tier.NANO, seed=9
     )
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     child = Model.objects.get(job=job)
     validations.validate_model(str(child.validations.get().pk))
     again = finish(training.reproduce_model(actor=alice, model=child))
@@ -200,10 +200,21 @@ def test_what_was_trained_further_is_made_again_from_the_same_parent(alice, mode
 def test_a_job_that_is_trained_again_makes_the_next_version(alice, model):
     for number in (2, 3):
         job = training.retrain_job(owner=alice, job=model.job)
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
         found = Model.objects.get(job=job)
         assert (found.family, found.version) == (model.family, number)
     assert [one.version for one in training.lineage_of(model=model).versions] == [3, 2, 1]
+
+
+def test_a_repetition_that_ends_before_its_first_run_is_a_version_of_it(job, alice):
+    claimed = chunks.claim(str(job.pk))
+    again = training.retrain_job(owner=alice, job=job)
+    chunks.run_turn()
+    run = chunks.start(claimed)
+    chunks.commit_model(claimed, run, points=list(run.run()), seconds=1.0)
+    first, second = Model.objects.get(job=job), Model.objects.get(job=again)
+    assert first.family == second.family
+    assert (second.version, first.version) == (1, 2)
 
 
 def test_a_plain_baseline_is_a_model_of_its_own(alice, digits):
@@ -211,9 +222,9 @@ def test_a_plain_baseline_is_a_model_of_its_own(alice, digits):
     job = training.submit_job(
         owner=alice, dataset=digits, config=SMALL | {"divergent": pattern}, tier=Tier.NANO
     )
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     plain = training.run_baseline(owner=alice, job=job)
-    chunks.run_job(str(plain.pk))
+    chunks.run_turn()
     first, second = Model.objects.get(job=job), Model.objects.get(job=plain)
     assert first.family != second.family
     assert second.version == 1
@@ -277,7 +288,7 @@ def test_an_old_kernel_stays_of_use_when_instructions_were_added(old_kernel):
 
 
 def test_the_file_of_a_reproduction_is_not_swept_away(again):
-    chunks.run_job(str(again.job_id))
+    chunks.run_turn()
     other = blobs.put(b"what came out when it did not come out the same")
     Reproduction.objects.filter(pk=again.pk).update(sha256=other)
     sweeps.forget_blob(other, is_named=lambda _: False)

@@ -13,15 +13,22 @@ from training.models import Job, Model
 
 
 def standing(job: Job) -> dict[str, Any]:
-    """`family` and `version` of the model that this job makes, in the transaction that makes it;
-    nothing where it is the first of its family.
+    """`family` and `version` of the model that this job makes, in the transaction that makes it.
+
+    A family is named after its first job, so that a repetition that ends before it belongs to it.
     """
-    first = job.repeats
-    if first is None or first.config != job.config or first.owner_id != job.owner_id:
-        return {}
+    first = first_of(job)
     earlier = Model.objects.filter(job=first).first()
-    if earlier is None:
-        return {}
-    governance.take_turn(f"versions of {earlier.family}")
-    last = Model.objects.filter(family=earlier.family).aggregate(last=Max("version"))["last"]
-    return {"family": earlier.family, "version": last + 1}
+    family = earlier.family if earlier is not None else first.pk  # which it takes when it ends
+    governance.take_turn(f"versions of {family}")
+    last = Model.objects.filter(family=family).aggregate(last=Max("version"))["last"]
+    return {"family": family, "version": (last or 0) + 1}
+
+
+def first_of(job: Job) -> Job:
+    """The job that was done again, or this one."""
+    while (before := job.repeats) is not None:
+        if before.config != job.config or before.owner_id != job.owner_id:
+            break
+        job = before
+    return job
