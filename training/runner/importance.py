@@ -50,21 +50,31 @@ def measure(subject: Subject) -> dict[str, Any]:
 
 def columns_of(subject: Subject) -> dict[str, NDArray[np.intp]]:
     """What is dealt together: places among the numbers of a row, by name."""
-    size = subject.shape.features
-    names = list(subject.features) if len(subject.features) == size else []
-    kinds = {
-        column["name"]
-        for column in subject.recipe.get("columns", [])
-        if column.get("kind") == "category"
-    }
     together: dict[str, list[int]] = {}
-    for place in range(size):
-        name = names[place] if names else f"number {place}"
-        stem = name.partition("=")[0]
-        together.setdefault(stem if stem in kinds else name, []).append(place)
+    for place, name in enumerate(names_of(subject)):
+        together.setdefault(name, []).append(place)
     if len(together) > COLUMNS_MAX:
         return patches(subject)
     return {name: np.array(places) for name, places in together.items()}
+
+
+def names_of(subject: Subject) -> list[str]:
+    """Of each number of a row, its own name, or that of the category it became of: by the columns
+    of the recipe, since any column may be called “a=b”.
+    """
+    size = subject.shape.features
+    named = len(subject.features) == size
+    names = list(subject.features) if named else [f"number {place}" for place in range(size)]
+    roles = ("feature", "target") if subject.recipe.get("kind") == "series" else ("feature",)
+    columns = subject.recipe.get("columns", [])
+    step: list[str | None] = []  # of a series there are several
+    for column in sorted(columns, key=lambda column: str(column["role"])):  # targets stand last
+        if column["role"] in roles:
+            is_category = column["kind"] == "category"
+            step += [column["name"]] * len(column["values"]) if is_category else [None]
+    if not step or size % len(step):
+        return names
+    return [step[place % len(step)] or names[place] for place in range(size)]
 
 
 def patches(subject: Subject) -> dict[str, NDArray[np.intp]]:
