@@ -19,7 +19,6 @@ from billing import services as billing
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX, caller, once, page
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.forms import to_microcredits
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Purchase, Template
 from training import services as training
 from training.models import Category, Model
@@ -124,8 +123,8 @@ class Templates(APIView):
                 description=data["description"],
                 category=Category(data["category"]),
                 plan=Plan(plan),
-                price_microcredits=to_microcredits(data["price"]),
-                call_price_microcredits=to_microcredits(data["call_price"]),
+                price_microcredits=billing.microcredits(data["price"]),
+                call_price_microcredits=billing.microcredits(data["call_price"]),
             )
             body = template_body(template, sales=0)
             return 201, body | {"template_id": body["id"], "templateId": body["id"]}

@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 
-from billing.models import MICROCREDITS
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan
 from training.models import Category
 
@@ -47,10 +46,6 @@ class PublishForm(forms.Form):
         if self.cleaned_data.get("plan") == Plan.FREE and self.cleaned_data.get("price"):
             self.add_error("price", "A template of the free plan costs 0.")
         return cleaned
-
-
-def to_microcredits(credits: Decimal) -> int:
-    return int(credits * MICROCREDITS)
 
 
 class CatalogueForm(forms.Form):

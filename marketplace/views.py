@@ -21,7 +21,7 @@ from governance.models import User
 from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest, visitor
 from marketplace import services as marketplace
-from marketplace.forms import CatalogueForm, PredictForm, PublishForm, to_microcredits
+from marketplace.forms import CatalogueForm, PredictForm, PublishForm
 from marketplace.models import Deployment, Plan, Purchase, Template, TemplateQuerySet
 from training import services as training
 from training.models import Category, Dataset, Model
@@ -233,8 +233,8 @@ def publish(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
                 description=form.cleaned_data["description"],
                 category=Category(form.cleaned_data["category"]),
                 plan=Plan(form.cleaned_data["plan"]),
-                price_microcredits=to_microcredits(form.cleaned_data["price"]),
-                call_price_microcredits=to_microcredits(form.cleaned_data["call_price"]),
+                price_microcredits=billing.microcredits(form.cleaned_data["price"]),
+                call_price_microcredits=billing.microcredits(form.cleaned_data["call_price"]),
             )
         except Refusal as refusal:
             form.add_error(None, str(refusal))

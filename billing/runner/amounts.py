@@ -1,5 +1,7 @@
 """Amounts of credits: how they are written, and which ones can move at all."""
 
+from decimal import Decimal
+
 from billing.models import LARGEST_MICROCREDITS, MICROCREDITS
 
 
@@ -8,6 +10,11 @@ def credits(microcredits: int) -> str:
     whole, rest = divmod(abs(microcredits), MICROCREDITS)
     text = f"{whole}.{rest:06}".rstrip("0").rstrip(".")
     return f"-{text}" if microcredits < 0 else text
+
+
+def microcredits(credits: Decimal) -> int:
+    """What people typed, without what is smaller than can move."""
+    return int(credits * MICROCREDITS)
 
 
 def require_amount(name: str, microcredits: int) -> None:

@@ -8,7 +8,7 @@ and leaves the key free. Amounts are micro-credits; `credits` writes them for pe
 Movements lock wallets, so make one of them per transaction where you can, and make it last.
 """
 
-from billing.runner.amounts import credits
+from billing.runner.amounts import credits, microcredits
 from billing.runner.faults import ledger_faults
 from billing.runner.holds import HoldExceeded
 from billing.runner.postings import InsufficientCredits
@@ -45,6 +45,7 @@ __all__ = [
     "issue",
     "ledger_faults",
     "meter",
+    "microcredits",
     "release",
     "sell",
     "settle_usage",

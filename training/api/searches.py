@@ -12,7 +12,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing import services as billing
-from billing.models import MICROCREDITS
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
@@ -99,7 +98,7 @@ class Searches(APIView):
             "tier": Tier(data["tier"]),
             "sampler": Search.Sampler(data["sampler"]),
             "objective": Search.Objective(data["objective"]),
-            "budget_microcredits": int(budget * MICROCREDITS),
+            "budget_microcredits": billing.microcredits(budget),
         }
 
         def act() -> tuple[int, dict[str, Any]]:

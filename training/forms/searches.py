@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from billing.models import MICROCREDITS
+from billing import services as billing
 from training import services as training
 from training.models import NAME_LENGTH_MAX, Search
 
@@ -68,7 +68,7 @@ class SearchForm(forms.Form):
         data = dict(self.cleaned_data)
         budget = data.pop("budget")
         return data | {
-            "budget_microcredits": int(budget * MICROCREDITS),
+            "budget_microcredits": billing.microcredits(budget),
             "sampler": Search.Sampler(data["sampler"]),
             "objective": Search.Objective(data["objective"]),
         }

@@ -4,18 +4,15 @@ split, stored and counted.
 Imported by workers only: scikit-learn takes a second and 150 MB.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db import transaction
-from django.db.models.functions import Now
 from numpy.typing import NDArray
 
 from kernels.data import Target
-from training.models import Dataset, Work
-from training.runner import blobs, leases, uploads
+from training.models import Dataset
+from training.runner import leases, uploads
 from training.runner.bundles import BUNDLES, Bundle
 from training.runner.bundles.parts import stratified
 from training.runner.completion import with_usual
@@ -64,19 +61,7 @@ def read_bundle(slug: str, split_seed: int, *, beat: Beat = unheard) -> Read:
 
 
 def store(dataset: Dataset, read: Read) -> None:
-    sha256 = hashlib.sha256(read.content).hexdigest()
-    with transaction.atomic():
-        blobs.lock(sha256)
-        blobs.put(read.content)
-        leases.write(
-            dataset,
-            status=Work.Status.DONE,
-            lease_until=None,
-            finished_at=Now(),
-            sha256=sha256,
-            size_bytes=len(read.content),
-            **read.fields,
-        )
+    uploads.store(dataset, read.content, read.fields)
 
 
 def fields_of(bundle: Bundle, parts: NDArray[np.int8]) -> dict[str, Any]:
