@@ -196,7 +196,7 @@ def job(alice: User, digits: Dataset) -> Job:
 @pytest.fixture
 def trained(job: Job) -> Model:
     """alice's model as its training left it; its validation waits."""
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     return Model.objects.get(job=job)
 
 

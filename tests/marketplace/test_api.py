@@ -48,7 +48,7 @@ def test_the_whole_path_by_program(api, alice, bob, judy, digits):
     )
     assert started.status_code == 202
     assert started["Location"] == f"/api/v1/training-jobs/{started.json()['jobId']}"
-    chunks.run_job(started.json()["job_id"])
+    chunks.run_turn()
     status = call("GET", started["Location"]).json()
     assert (status["status"], status["progress"]) == ("done", 100.0)
     assert status["current_epoch"] == status["total_epochs"] == 12
@@ -322,7 +322,7 @@ def test_a_benchmark_is_measured_when_it_is_asked_for(api, alice, model):
 
 
 def test_a_model_without_figures_says_so(api, alice, job):
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     answer = api(alice)("GET", f"/api/v1/models/{job.model.pk}/benchmarks")
     assert answer.json()["code"] == "not_ready"
 

@@ -41,7 +41,7 @@ def deployment(alice, judy, settings) -> Deployment:
     config = training.starting_points(dataset=pictures)[0].config
     config["training"] |= {"epochs": 6, "learning_rate": 0.01}
     job = training.submit_job(owner=alice, dataset=pictures, config=config, tier=Tier.NANO)
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     model = Model.objects.get(job=job)
     validations.validate_model(str(model.validations.get().pk))
     training.document_model(actor=alice, model=model, **CARD)

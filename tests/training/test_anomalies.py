@@ -55,7 +55,7 @@ def brought(alice, content: bytes) -> Dataset:
 def trained(alice, dataset, config=CODE) -> Model:
     job = training.submit_job(owner=alice, dataset=dataset, config=config, tier=Tier.NANO)
     while not job.is_over:
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
         job.refresh_from_db()
     assert job.status == "done", job.error_message
     return job.model

@@ -55,7 +55,7 @@ def test_the_same_model_has_the_same_card_and_bill(model):
 
 
 def test_a_model_that_nobody_measured_says_so(job):
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     model = Model.objects.get(job=job)
     card = training.write_card(model=model)
     assert "model-index" not in head_of(card)
@@ -68,7 +68,7 @@ def test_a_model_that_nobody_measured_says_so(job):
 
 def test_what_was_made_again_stands_on_the_card(alice, model):
     again = training.reproduce_model(actor=alice, model=model)
-    chunks.run_job(str(again.job_id))
+    chunks.run_turn()
     reproductions.compare_reproduction(str(again.pk))
     assert "Made again 1 times, 1 identical" in training.write_card(model=model)
 
@@ -90,7 +90,7 @@ def test_mallorys_name_is_nothing_but_letters(mallory, digits, name):
     job = training.submit_job(
         owner=mallory, dataset=digits, config=SMALL, tier=Tier.NANO, name=name
     )
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     model = Model.objects.get(job=job)
     card = training.write_card(model=model)
     assert "license: mit" not in card.split("---\n", 2)[1]

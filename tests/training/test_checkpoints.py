@@ -48,16 +48,16 @@ def lose(sha256):
 def test_a_checkpoint_of_no_use_costs_time_and_not_a_bit(job, settings, harm):
     settings.TRAINING_CHUNK_SECONDS = 0.0
     for _ in range(3):
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
     newest, older = job.checkpoints.all()[:2]
     harm(newest.sha256)
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     assert job.events.filter(message__contains=f"at step {newest.step} is of no use").exists()
     assert blobs.get(newest.sha256)  # made anew, to the same bits
     for checkpoint in job.checkpoints.all():
         harm(checkpoint.sha256)
     settings.TRAINING_CHUNK_SECONDS = 60.0
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     assert Model.objects.get(job=job).weights_sha256 == weights_of_one_run(job)
     assert billing.ledger_faults() == []
 
@@ -68,7 +68,7 @@ def test_a_job_whose_data_are_lost_says_so_and_costs_nothing(job, alice, harm, c
     content = blobs.get(job.dataset.sha256)
     harm(job.dataset.sha256)
     try:
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
     finally:
         assert blobs.put(content) == job.dataset.sha256
     job.refresh_from_db()
@@ -92,7 +92,7 @@ def test_a_worker_whose_disk_is_slow_keeps_its_job(job, settings, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", sync_for_long)
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
     assert len(is_taken_for_dead) > 2
     assert not any(is_taken_for_dead)
     job.refresh_from_db()
@@ -111,7 +111,7 @@ def test_a_checkpoint_that_was_forgotten_while_it_was_stored_is_stored_again(db)
 def test_checkpoints_are_forgotten_when_their_job_is_over_for_long(job, alice, settings):
     settings.TRAINING_CHUNK_SECONDS = 0.0
     for _ in range(2):
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
     checkpoint = job.checkpoints.first()
     sweeps.forget_checkpoints()
     training.cancel_job(actor=alice, job=job)

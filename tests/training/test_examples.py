@@ -19,7 +19,7 @@ def trained(owner, dataset, preset):
         owner=owner, dataset=dataset, config=preset.config, tier=preset.tier, seed=0
     )
     while not job.is_over:
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
         job.refresh_from_db()
     assert (job.status, job.error_message) == ("done", "")
     assert job.cost_microcredits == job.quote_microcredits

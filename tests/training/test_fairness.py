@@ -42,7 +42,7 @@ def assessed(owner, sexes: tuple[str, ...]):
     assert dataset.error_message == ""
     job = training.submit_job(owner=owner, dataset=dataset, config=SMALL, tier=Tier.NANO)
     while not job.is_over:
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
         job.refresh_from_db()
     subject = subject_of(job, job.model.sha256, module=build.module(), beat=int)
     return dataset, subject, fairness.measure(subject)

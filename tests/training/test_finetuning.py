@@ -42,7 +42,7 @@ def tuned(alice, model, dataset, **changes):
 
 def trained(job):
     while not job.is_over:
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
         job.refresh_from_db()
     assert job.status == "done", job.error_message
     return Model.objects.get(job=job)

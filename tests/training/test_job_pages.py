@@ -57,7 +57,7 @@ def test_a_long_curve_is_bucketed_and_keeps_its_spike_and_its_end(long_job):
 
 
 def test_a_short_curve_is_whole(job):
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     points = list(job.points.values_list("epoch", "validation_loss"))
     assert curves.bucketed(job)["validation_loss"] == points
 
@@ -90,7 +90,7 @@ def test_the_page_asks_few_questions(client, alice, long_job, django_assert_max_
 
 def test_the_page_of_a_running_job_shows_its_figures(client, alice, job, settings):
     settings.TRAINING_CHUNK_SECONDS = 0.0
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     client.force_login(alice)
     page = text(client.get(job.get_absolute_url()))
     assert "steps/s" in page
@@ -104,7 +104,7 @@ def test_the_page_of_a_running_job_shows_its_figures(client, alice, job, setting
 
 
 def test_the_page_of_a_job_that_is_over_asks_no_more(client, alice, job):
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     client.force_login(alice)
     page = text(client.get(job.get_absolute_url()))
     assert "hx-trigger" not in page
@@ -113,7 +113,7 @@ def test_the_page_of_a_job_that_is_over_asks_no_more(client, alice, job):
 
 
 def test_the_metric_bears_its_own_name(client, alice, job):
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     Job.objects.filter(pk=job.pk).update(metric="mean_absolute_error")
     client.force_login(alice)
     page = text(client.get(job.get_absolute_url()))
@@ -138,8 +138,8 @@ def test_the_chosen_jobs_are_compared_by_what_differs(client, alice, digits):
         training.submit_job(config=config, seed=1, name=name, **asked)
         for config, name in ((SMALL, "slow"), (faster, "fast"))
     ]
-    for job in jobs:
-        chunks.run_job(str(job.pk))
+    for _ in jobs:
+        chunks.run_turn()
     client.force_login(alice)
     assert 'name="job"' in text(client.get("/jobs/"))
     page = client.get("/jobs/compare/", {"job": [job.pk for job in jobs]})
@@ -227,7 +227,7 @@ def test_a_double_click_trains_again_once(client, alice, job):
 
 def test_the_api_lists_jobs_and_reads_their_curves(client, alice, bob, job, digits):
     other = training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO, seed=2)
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     client.force_login(alice)
     listed = client.get("/api/v1/training-jobs").json()
     assert [row["job_id"] for row in listed["jobs"]] == [str(other.pk), str(job.pk)]

@@ -81,7 +81,7 @@ def test_the_page_asks_the_database_as_often_however_much_there_is(client, alice
         client.get(model.get_absolute_url())
     for _ in range(3):
         again = training.reproduce_model(actor=alice, model=model)
-        chunks.run_job(str(again.job_id))
+        chunks.run_turn()
         reproductions.compare_reproduction(str(again.pk))
     with CaptureQueriesContext(connection) as many:
         client.get(model.get_absolute_url())
@@ -115,7 +115,7 @@ def test_alice_reproduces_from_the_page_and_reads_the_answer(client, alice, mode
     assert 'hx-trigger="every 1s"' in waiting
     assert "Reproduce for at most" not in waiting  # one at a time
     again = Reproduction.objects.get()
-    chunks.run_job(str(again.job_id))
+    chunks.run_turn()
     reproductions.compare_reproduction(str(again.pk))
     job = text(client.get(again.job.get_absolute_url()))
     assert f'href="{model.get_absolute_url()}#reproductions"' in job
@@ -127,7 +127,7 @@ def test_alice_reproduces_from_the_page_and_reads_the_answer(client, alice, mode
 def test_a_reproduction_that_differs_says_what(client, alice, model):
     again = training.reproduce_model(actor=alice, model=model)
     Job.objects.filter(pk=again.job_id).update(seed=99)
-    chunks.run_job(str(again.job_id))
+    chunks.run_turn()
     reproductions.compare_reproduction(str(again.pk))
     client.force_login(alice)
     found = part(client, model, "reproductions")
@@ -271,7 +271,7 @@ def test_the_api_reproduces_once_per_key(ask, model):
     assert first.status_code == 202
     again = Reproduction.objects.get()
     assert first.json()["job_id"] == str(again.job_id)
-    chunks.run_job(str(again.job_id))
+    chunks.run_turn()
     reproductions.compare_reproduction(str(again.pk))
     second = ask("POST", f"{model.pk}/reproductions", **{"Idempotency-Key": "once"})
     assert second.headers["Idempotency-Replayed"] == "true"

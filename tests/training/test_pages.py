@@ -49,7 +49,7 @@ def test_alice_starts_a_job_and_follows_it_to_its_model(client, alice, form):
     waiting = text(client.get(job.get_absolute_url()))
     assert "Queued" in waiting
     assert 'hx-trigger="sse:change, every 1s"' in waiting
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     done = text(client.get(job.get_absolute_url(), headers={"HX-Request": "true"}))
     assert "Done" in done
     assert "Look at the model" in done

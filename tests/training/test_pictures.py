@@ -52,7 +52,7 @@ def test_alice_chooses_how_her_pictures_are_changed_and_every_page_says_it(
     studio.press("start", **flipped | {"training.epochs": "2"})
     job = Job.objects.get()
     assert job.config["training"]["augmentation"] == {"shift": 2, "flip": True, "contrast": 0.2}
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     model = Model.objects.get(job=job)
     validations.validate_model(str(model.validations.get().pk))
     said = (

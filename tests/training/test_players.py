@@ -165,7 +165,7 @@ def test_alice_trains_a_player_as_any_other_job(client, alice, poles, settings):
     job = training.submit_job(owner=alice, dataset=poles, config=preset(3), tier=Tier.NANO, seed=5)
     assert (job.metric, job.category) == ("mean_return", "reinforcement")
     for chunk in range(1, 4):
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
         job.refresh_from_db()
         assert job.points.count() == chunk
     assert job.status == Work.Status.DONE, job.error_message

@@ -36,7 +36,7 @@ def test_alice_is_quoted_a_preset_within_its_tier_and_trains_two_epochs(alice, n
     config["training"]["epochs"] = 2
     job = training.submit_job(owner=alice, dataset=dataset, config=config, tier=preset.tier)
     while not job.is_over:  # a busy machine takes more than one chunk
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
         job = Job.objects.get(pk=job.pk)
     assert (job.status, job.error_message) == ("done", "")
     assert job.points.count() == 2

@@ -45,7 +45,7 @@ def trained(owner, slug, config=TINY, **asked):
 def trained_on(owner, dataset, config=TINY, **asked):
     job = training.submit_job(owner=owner, dataset=dataset, config=config, tier=Tier.NANO, **asked)
     while not job.is_over:
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
         job.refresh_from_db()
     return job.model
 
@@ -356,7 +356,7 @@ def test_what_is_no_better_than_guessing_is_not_sold(model):
 
 
 def test_performance_alone_opens_no_gate(job, alice):
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     job.refresh_from_db()
     assert "A worker is at it" in faults(job.model)
     job.model.validations.all().delete()

@@ -182,7 +182,7 @@ def test_a_job_that_needs_more_memory_than_there_is_is_never_tried_again(alice, 
     job = training.submit_job(owner=alice, dataset=digits, config=config, tier=Tier.MEDIUM)
     Job.objects.filter(pk=job.pk).update(tier=Tier.NANO)
     for _ in range(2):
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
     job.refresh_from_db()
     assert (job.status, job.error_code, job.attempt) == (Work.Status.FAILED, "out_of_memory", 1)
     assert billing.available_microcredits(alice) == before
@@ -191,7 +191,7 @@ def test_a_job_that_needs_more_memory_than_there_is_is_never_tried_again(alice, 
 def test_a_config_that_became_bad_is_never_tried_again(job, alice):
     before = billing.available_microcredits(alice) + job.quote_microcredits
     Job.objects.filter(pk=job.pk).update(config=SMALL | {"training": {"epochs": 0}})
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     job.refresh_from_db()
     assert (job.status, job.error_code) == (Work.Status.FAILED, "config_error")
     assert "training.epochs" in job.error_message
@@ -200,12 +200,12 @@ def test_a_config_that_became_bad_is_never_tried_again(job, alice):
 
 def test_a_hiccup_of_the_database_is_tried_again(job):
     with database_fails_at("training_model"), pytest.raises(OperationalError, match="disk is full"):
-        chunks.run_job(str(job.pk))
+        chunks.run_turn()
     job.refresh_from_db()
     assert not job.is_over
     silence(job)
     sweeps.release_stalled()
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     job.refresh_from_db()
     assert (job.status, job.attempt) == (Work.Status.DONE, 2)
 
@@ -239,7 +239,7 @@ def test_a_job_whose_worker_fell_silent_is_released_and_goes_on(job):
     job.refresh_from_db()
     assert (job.lease_until, job.lost_leases) == (None, 1)
     assert job.events.filter(message__contains="fell silent").exists()
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     job.refresh_from_db()
     assert job.status == Work.Status.DONE
 

@@ -10,8 +10,8 @@ from tests.conftest import SMALL
 from tests.training.outages import database_fails_at
 from tests.training.searches import RATE, SHORT, WIDTH
 from training import services as training
-from training.models import Dataset, Job, Search, Tier, Trial, Work
-from training.runner import chunks, leases, searches, spaces, trials
+from training.models import Dataset, Job, Model, Search, Tier, Trial, Validation, Work
+from training.runner import chunks, datasets, leases, searches, spaces, sweeps, trials
 
 
 def run(search, steps=100):
@@ -21,8 +21,7 @@ def run(search, steps=100):
         search.refresh_from_db()
         if search.is_over:
             return search
-        for trial in search.trials.filter(state=Trial.State.ASKED):
-            chunks.run_job(str(trial.job_id))
+        chunks.run_turn()
     return search
 
 
@@ -114,7 +113,7 @@ def test_the_budget_is_never_passed(asked, alice):
 def test_an_empty_wallet_ends_a_search_and_keeps_what_was_found(asked, alice):
     search = training.start_search(**asked)
     searches.advance_search(str(search.pk))
-    chunks.run_job(str(search.trials.get().job_id))
+    chunks.run_turn()
     billing.hold(
         owner=alice,
         amount_microcredits=billing.available_microcredits(alice),
@@ -197,7 +196,7 @@ def test_alice_cancels_and_the_running_trial_ends_with_its_money(asked, alice):
 def test_nothing_is_written_of_a_trial_once_its_search_is_cancelled(asked, alice):
     search = training.start_search(**asked)
     searches.advance_search(str(search.pk))
-    chunks.run_job(str(search.trials.get().job_id))
+    chunks.run_turn()
     (trial,) = trials.contest_of(search).trials  # as a worker saw it just before
     Search.objects.filter(pk=search.pk).update(status=Work.Status.CANCELLED)
     trials.measure(search, trial)
@@ -208,7 +207,7 @@ def test_nothing_is_written_of_a_trial_once_its_search_is_cancelled(asked, alice
 def test_a_trial_that_was_done_when_alice_cancelled_keeps_its_value(asked, alice):
     search = training.start_search(**asked)
     searches.advance_search(str(search.pk))
-    chunks.run_job(str(search.trials.get().job_id))
+    chunks.run_turn()
     training.cancel_search(actor=alice, search=search)
     trial = search.trials.get()
     assert trial.job.status == Work.Status.DONE
@@ -226,7 +225,7 @@ def test_the_end_of_a_trial_wakes_its_search(
         "celery.current_app.send_task", lambda name, kwargs: sent.append((name, kwargs))
     )
     with django_capture_on_commit_callbacks(execute=True):
-        chunks.run_job(str(search.trials.get().job_id))
+        chunks.run_turn()
     assert ("training.tasks.advance_search", {"search_id": str(search.pk)}) in sent
 
 
@@ -300,11 +299,49 @@ def test_ranges_around_a_configuration_are_proposed_and_can_be_searched(asked):
     training.start_search(**asked | {"space": space})
 
 
-def test_a_lost_lease_of_a_search_is_quarantine_in_the_end(asked):
+def test_a_search_that_kills_its_workers_ends_with_the_trial_it_placed(asked, alice):
+    before = billing.available_microcredits(alice)
     search = training.start_search(**asked)
-    for _ in range(leases.LOST_LEASES_MAX):
-        assert leases.claim(Search, str(search.pk)) is not None
-        Search.objects.update(lease_until="2000-01-01T00:00:00Z")
-        leases.release(Search, str(search.pk))
+    searches.advance_search(str(search.pk))
+    Search.objects.update(lost_leases=leases.LOST_LEASES_MAX - 1)
+    assert leases.claim(Search, str(search.pk)) is not None
+    Search.objects.update(lease_until="2000-01-01T00:00:00Z")
+    sweeps.release_stalled()
     search.refresh_from_db()
-    assert search.status == Work.Status.QUARANTINED
+    trial = search.trials.get()
+    assert (search.status, trial.state) == (Work.Status.QUARANTINED, Trial.State.FAILED)
+    assert trial.job.status == Work.Status.CANCELLED
+    assert billing.available_microcredits(alice) == before
+    assert AuditEntry.objects.get(verb="quarantine_search").subject_id == str(search.pk)
+
+
+# What trials are judged by, and what becomes of them
+
+
+@pytest.mark.parametrize("objective", list(Search.Objective))
+def test_trials_that_no_row_can_judge_are_refused_before_they_cost(asked, objective):
+    Dataset.objects.update(validation_rows=0)
+    asked["dataset"].refresh_from_db()
+    with pytest.raises(training.InvalidSearch, match=r"give split\.validation a share"):
+        training.start_search(**asked | {"objective": objective})
+
+
+def test_trials_that_play_are_compared_by_their_episodes_and_not_by_a_loss(asked):
+    poles = training.add_bundled_dataset(slug="cartpole")
+    datasets.prepare_dataset(str(poles.pk))
+    poles.refresh_from_db()
+    asked |= {"dataset": poles, "config": training.PRESETS["cartpole"]}
+    asked |= {"space": {RATE: {"low": 0.001, "high": 0.01}}, "budget_microcredits": 90_000_000}
+    with pytest.raises(training.InvalidSearch, match="take validation_metric"):
+        training.start_search(**asked)
+    training.start_search(**asked | {"objective": Search.Objective.METRIC})
+
+
+def test_only_the_best_trial_is_measured_and_listed_among_alices_models(asked, alice):
+    search = run(training.start_search(**asked))
+    best = trials.contest_of(search).best
+    assert list(Model.objects.of(alice).listed()) == [best.job.model]
+    assert Validation.objects.get().model == best.job.model
+    other = search.trials.exclude(pk=best.pk).first().job.model
+    training.validate_model(actor=alice, model=other)  # whoever wants to know more asks
+    assert other in Model.objects.of(alice).listed()

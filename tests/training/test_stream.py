@@ -49,7 +49,7 @@ def test_a_listener_is_told_of_each_change_and_of_the_end(listen, job, alice):
 
 
 def test_who_comes_when_it_is_over_gets_the_state_and_the_end(listen, job):
-    chunks.run_job(str(job.pk))
+    chunks.run_turn()
     job.refresh_from_db()
     assert listen() == [
         f"event: change\ndata: {training.job_version(job=job)}\n\n",

@@ -26,10 +26,10 @@ class Models(APIView):
 
     @extend_schema(operation_id="neural_list_models", responses=dict, parameters=[CURSOR])
     def get(self, request: Request) -> Response:
-        """Your models, newest first."""
+        """Your models, newest first; of a search's trials those that were measured."""
         measured = Prefetch("validations", queryset=Validation.objects.done())
         rows, following = page(
-            request, Model.objects.of(caller(request)).prefetch_related(measured)
+            request, Model.objects.of(caller(request)).listed().prefetch_related(measured)
         )
         found = [model_body(model) for model in rows]
         return Response({"models": found, "count": len(found), "next": following})

@@ -18,6 +18,11 @@ class ModelQuerySet(models.QuerySet["Model"]):
     def of(self, user: User) -> "ModelQuerySet":
         return self.filter(owner=user)
 
+    def listed(self) -> "ModelQuerySet":
+        """Without the trials of a search that nobody had measured: its page shows them."""
+        measured = Validation.objects.filter(model=models.OuterRef("pk"))
+        return self.filter(models.Q(job__trial=None) | models.Exists(measured))
+
 
 class Model(models.Model):
     """A trained network: one `.safetensors` file with its config, signature and provenance."""

@@ -32,12 +32,13 @@ from training.models import (
     Point,
     Reproduction,
     Tier,
-    Validation,
+    Trial,
     Work,
 )
 from training.runner import anomalies, blobs, families, learners, leases, queue, walls
 from training.runner.hints import hint
 from training.runner.learners import Learner, current_module
+from training.runner.placing import place_validation
 from training.runner.tiers import TIERS
 
 CHECKPOINTS_KEPT = 3
@@ -61,13 +62,6 @@ FAULTS = (
 )
 # What makes a checkpoint useless: an older one, or the beginning, leads to the same bits.
 UNREADABLE = (CheckpointRefused, tensors.ModelRefused, blobs.BlobFault)
-
-
-def run_job(job_id: str) -> None:
-    """Do one chunk of this job, if it is to be had, and hint the next."""
-    job = claim(job_id)
-    if job is not None:
-        do_chunk(job)
 
 
 def run_turn() -> None:
@@ -295,8 +289,8 @@ def complete(
         )
         governance.record(actor=job.owner, verb="train_model", subject=model)
         Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")
-        validation = Validation.objects.create(model=model, request_id=job.request_id)
-        hint("training.tasks.validate_model", validation_id=str(validation.pk))
+        if not Trial.objects.filter(job=job).exists():  # of a search the best is measured
+            place_validation(model)
         queue.after_end(job)
     return model
 

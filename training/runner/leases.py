@@ -27,7 +27,6 @@ from training.models import Work
 log = structlog.get_logger()
 LOST_LEASES_MAX = 5
 RENEW_SECONDS = 1.0
-NOTE_LENGTH_MAX = 500
 
 AnyWork = TypeVar("AnyWork", bound=Work)
 
@@ -114,11 +113,17 @@ def lose(work: AnyWork, *, on_poison: Callable[[AnyWork], None] | None = None) -
     return True
 
 
-def do(kind: type[AnyWork], work_id: str, act: Callable[[AnyWork], object]) -> bool:
+def do(
+    kind: type[AnyWork],
+    work_id: str,
+    act: Callable[[AnyWork], object],
+    *,
+    on_poison: Callable[[AnyWork], None] | None = None,
+) -> bool:
     """Claim this work and do it; False where it is not to be had. What another took over meanwhile,
     or a person ended, counts for nothing.
     """
-    work = claim(kind, work_id)
+    work = claim(kind, work_id, on_poison=on_poison)
     if work is None:
         return False
     try:
@@ -151,24 +156,24 @@ def release(
 
 def last_words(work: Work) -> str:
     """Why work is taken out of the queue, from what its last attempt left behind."""
-    how = work.error_message or "the worker died or stood still without a word"
-    return (
-        f"{LOST_LEASES_MAX} attempts came to no end, the last one so: {how}. "
-        "It was taken out of the queue."
-    )
+    how = work.error_message or "In the last one the worker died or stood still without a word."
+    return f"{LOST_LEASES_MAX} attempts came to no end. {how} It was taken out of the queue."
 
 
 @contextmanager
 def noted(work: Work) -> Iterator[None]:
-    """Inside, a fault of ours is written to the row before it goes on its way: should no attempt
-    come further, the owner reads why.
+    """Inside, a fault of ours goes to the log before it goes on its way, and the row says where:
+    should no attempt come further, its owner has a number to ask about. What it says is ours to
+    read; it may name hosts, paths and queries.
     """
     try:
         yield
     except LeaseLost:
         raise
-    except Exception as error:
-        write(work, error_message=f"{type(error).__name__}: {error}"[:NOTE_LENGTH_MAX])
+    except Exception:
+        number = work.request_id or str(work.pk)
+        log.exception("work_failed", kind=type(work).__name__, work=str(work.pk), request=number)
+        write(work, error_message=f"Something went wrong on our side; our log has it as {number}.")
         raise
 
 

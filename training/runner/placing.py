@@ -1,10 +1,16 @@
-"""A job's row and the hold that pays for it, in one transaction of the caller's."""
+"""What begins and ends in one transaction of the caller's: a job's row with the hold that pays for
+it, and the first measurement of a model.
+"""
+
+from django.db.models.functions import Now
 
 from billing import services as billing
 from governance import services as governance
 from governance.models import User
-from training.models import NAME_LENGTH_MAX, Dataset, Event, Job, Model
+from training.models import NAME_LENGTH_MAX, Dataset, Event, Job, Model, Validation, Work
+from training.runner import queue
 from training.runner.caps import Load, require_capacity
+from training.runner.hints import hint
 from training.runner.plans import plan_of
 from training.runner.quotes import InvalidConfig, NotReady, Quote
 from training.runner.usual import learns_of
@@ -77,6 +83,27 @@ def place_job(
         Event.objects.create(job=job, message=said)
     Event.objects.create(job=job, message=f"Queued; at most {quote.credits} credits are held.")
     return job
+
+
+def withdraw_job(job: Job, *, why: str) -> bool:
+    """End an open job: what was captured stays, the rest of its hold goes back. False where it is
+    over already.
+    """
+    rows = Job.objects.filter(pk=job.pk, status__in=Work.OPEN)
+    if not rows.update(status=Work.Status.CANCELLED, lease_until=None, finished_at=Now()):
+        return False
+    job.refresh_from_db()
+    if job.hold is not None:
+        billing.release(hold=job.hold)
+    Event.objects.create(job=job, message=why)
+    queue.after_end(job)
+    return True
+
+
+def place_validation(model: Model) -> None:
+    """The measurement that a model has without being asked for."""
+    validation = Validation.objects.create(model=model, request_id=model.job.request_id)
+    hint("training.tasks.validate_model", validation_id=str(validation.pk))
 
 
 def keep_dataset(*, owner: User, dataset: Dataset) -> None:

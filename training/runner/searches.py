@@ -35,7 +35,7 @@ from governance.services import Refusal
 from training.models import Search, Tier, Trial, Work
 from training.runner import leases, spaces, trials
 from training.runner.hints import hint
-from training.runner.placing import place_job, suffixed
+from training.runner.placing import place_job, place_validation, suffixed
 from training.runner.quotes import quote_job
 from training.runner.spaces import EPOCHS, Dimension
 from training.runner.trials import Contest
@@ -55,7 +55,7 @@ class Ended(Exception):
 
 def advance_search(search_id: str) -> None:
     """Do one step of this search, if it is to be had."""
-    leases.do(Search, search_id, step)
+    leases.do(Search, search_id, step, on_poison=trials.bury)
 
 
 @transaction.atomic
@@ -87,6 +87,8 @@ def finish(search: Search, contest: Contest, end: Ended) -> None:
     )
     details = {"trials": len(contest.trials), "best": best and best.number}
     governance.record(actor=None, verb="finish_search", subject=search, details=details)
+    if best is not None and best.job is not None:
+        place_validation(best.job.model)  # the others are measured where somebody asks for it
 
 
 def place_next(search: Search, contest: Contest) -> None:

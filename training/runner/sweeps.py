@@ -24,7 +24,7 @@ from training.models import (
     Validation,
     Work,
 )
-from training.runner import blobs, chunks, leases, queue
+from training.runner import blobs, chunks, leases, queue, trials
 from training.runner.leases import claimable
 
 WAITED = timedelta(seconds=5)
@@ -53,7 +53,9 @@ def release_stalled() -> None:
     """
     for job_id in list(queue.undivided().filter(leases.stalled()).values_list("pk", flat=True)):
         leases.release(Job, str(job_id), on_poison=chunks.bury, on_release=chunks.note_stall)
-    for kind in (Dataset, Validation, Search, Export, Reproduction, PatternStudy):
+    for search_id in list(Search.objects.filter(leases.stalled()).values_list("pk", flat=True)):
+        leases.release(Search, str(search_id), on_poison=trials.bury)
+    for kind in (Dataset, Validation, Export, Reproduction, PatternStudy):
         rows = kind._default_manager.filter(leases.stalled())
         for work_id in list(rows.values_list("pk", flat=True)):
             leases.release(kind, str(work_id))

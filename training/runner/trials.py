@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from governance import services as governance
 from training.models import Search, Trial, Work
 from training.runner.metrics import metric_of
+from training.runner.placing import withdraw_job
 from training.runner.spaces import EPOCHS
 
 ETA = 3  # one of so many trials is promoted, to so many times the epochs
@@ -101,6 +103,15 @@ def measure(search: Search, trial: Trial) -> None:
     )
     if wanted.update(value=value, state=state):
         trial.value, trial.state = value, state
+
+
+def bury(search: Search) -> None:
+    """What a quarantined search had placed ends with it: nobody would ever look at it."""
+    for trial in search.trials.filter(state=Trial.State.ASKED).select_related("job"):
+        if trial.job is not None:
+            withdraw_job(trial.job, why="Ended with its search, which got no further.")
+    search.trials.filter(state=Trial.State.ASKED).update(state=Trial.State.FAILED)
+    governance.record(actor=None, verb="quarantine_search", subject=search)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 
-from billing import services as billing
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
-from training.models import Dataset, Event, Job, Tier, Work
-from training.runner import queue
+from training.models import Dataset, Job, Tier
 from training.runner.hints import hint
-from training.runner.placing import place_job
+from training.runner.placing import place_job, withdraw_job
 from training.runner.quotes import quote_job
 from training.runner.tiers import TIERS
 
@@ -57,19 +54,10 @@ def submit_job(
 @transaction.atomic
 def cancel_job(*, actor: User, job: Job) -> Job:
     """Stop a job; finished chunks stay paid, the rest of the hold goes back at once."""
-    cancelled = (
-        Job.objects.of(actor)
-        .filter(pk=job.pk, status__in=Work.OPEN)
-        .update(status=Work.Status.CANCELLED, lease_until=None, finished_at=Now())
-    )
-    if not cancelled:
+    why = "Cancelled; what was not used goes back to the wallet."
+    if job.owner_id != actor.pk or not withdraw_job(job, why=why):
         raise JobIsOver("This job is already over; there is nothing to cancel.")
-    job.refresh_from_db()
-    if job.hold is not None:
-        billing.release(hold=job.hold)
     governance.record(actor=actor, verb="cancel_job", subject=job)
-    Event.objects.create(job=job, message="Cancelled; what was not used goes back to the wallet.")
-    queue.after_end(job)
     return job
 
 

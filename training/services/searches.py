@@ -16,6 +16,7 @@ from governance.services import Refusal
 from kernels import config as kernel_config
 from training.models import Dataset, Search, Tier, Trial, Work
 from training.runner import spaces, trials
+from training.runner.environments import is_environment
 from training.runner.hints import hint
 from training.runner.metrics import Metric, metric_of
 from training.runner.placing import SEED_MAX, keep_dataset
@@ -70,8 +71,7 @@ def start_search(
             f"one trial of this configuration costs up to {quote.credits} credits, so a budget of "
             f"{billing.credits(budget_microcredits)} pays for none; raise it or train less",
         )
-    if objective == Search.Objective.LOSS and not dataset.validation_rows:
-        raise invalid("objective", "these data have no validation rows; take validation_metric")
+    require_objective(dataset, objective)
     governance.take_turn(f"searches of {owner.pk}")
     if Search.objects.of(owner).filter(status__in=Work.OPEN).count() >= OPEN_SEARCHES_MAX:
         raise TooManySearches(
@@ -108,6 +108,19 @@ def require_plain(name: str, seed: int) -> None:
         raise invalid("name", "must be text that people can see, in one line")
     if not 0 <= seed <= SEED_MAX:
         raise invalid("seed", f"{seed} is not between 0 and {SEED_MAX}")
+
+
+def require_objective(dataset: Dataset, objective: Search.Objective) -> None:
+    """Trials are compared by validation rows, or by episodes where rows are played."""
+    if is_environment(dataset):
+        if objective == Search.Objective.LOSS:
+            raise invalid("objective", "episodes have no loss; take validation_metric")
+    elif not dataset.validation_rows:
+        raise invalid(
+            "dataset",
+            f"“{dataset.name}” has no validation rows to compare trials by; give split.validation "
+            "a share in its schema",
+        )
 
 
 def require_trials(trials_max: int, sampler: Search.Sampler, epochs: int) -> None:

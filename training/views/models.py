@@ -32,7 +32,7 @@ WORK = ("is_measuring", "is_reproducing", "is_exporting")  # what a worker may b
 @login_required
 @require_GET
 def models(request: MemberRequest) -> HttpResponse:
-    rows = Model.objects.of(request.user).select_related("job__dataset")
+    rows = Model.objects.of(request.user).listed().select_related("job__dataset")
     measured = Prefetch("validations", queryset=Validation.objects.done())
     page = Paginator(rows.prefetch_related(measured), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "training/models.html", {"page_obj": page})
