@@ -9,7 +9,7 @@ from governance.models import User
 from training.models import Dataset, Event, Job, Model, Tier
 from training.runner.ancestry import refuse_leak
 from training.runner.hints import hint
-from training.runner.lineage import Inheritance, inheritance
+from training.runner.lineage import Inheritance, inheritance, misreading
 from training.runner.placing import place_job, suffixed
 from training.runner.quotes import InvalidConfig, parse_config, quote_job
 from training.services.validations import NotOwner
@@ -50,10 +50,12 @@ def fine_tune(
 
 
 def inherited(model: Model, dataset: Dataset, config: Mapping[str, Any]) -> Inheritance:
-    """What the job would take over. Raises InvalidConfig where the networks share nothing, or the
-    data test on rows that the model or what it began from was shown.
+    """What the job would take over. Raises InvalidConfig where the networks share nothing, the data
+    test on rows that the model or what it began from was shown, or their names are others.
     """
     refuse_leak(model, dataset)
+    if why := misreading(model.job.dataset, dataset):
+        raise refused("dataset", why)
     parent = parse_config(model.job.config, model.job.dataset)
     child = parse_config(config, dataset)
     kinds = parent.architecture.kind, child.architecture.kind
