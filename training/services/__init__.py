@@ -19,13 +19,7 @@ from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
 from training.services.comparisons import Comparison, TooManyJobs, compare_jobs
-from training.services.compositions import (
-    Preview,
-    Start,
-    network_layers,
-    preview_job,
-    starting_points,
-)
+from training.services.compositions import Preview, network_layers, preview_job
 from training.services.croissant import CROISSANT_TYPE, describe_dataset
 from training.services.datasets import (
     PreviewRow,
@@ -121,6 +115,7 @@ from training.services.searches import (
     search_standing,
     start_search,
 )
+from training.services.starts import Start, starting_points
 from training.services.studies import Effect, Pattern, patterns, study_patterns
 from training.services.uploads import (
     LICENCES,
