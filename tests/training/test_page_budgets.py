@@ -32,7 +32,7 @@ PAGES = (
 def places(alice, model, digits) -> dict[str, str]:
     """Alice's model, made again once, and a job that waits."""
     again = training.reproduce_model(actor=alice, model=model)
-    chunks.run_job(str(again.job_id))
+    chunks.run_turn()
     reproductions.compare_reproduction(str(again.pk))
     waiting = training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO)
     jobs = {"first": model.job_id, "again": again.job_id, "waiting": waiting.pk}
