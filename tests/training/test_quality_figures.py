@@ -296,6 +296,38 @@ def test_nothing_better_than_a_guess_is_above_basic_however_fast_it_is():
     assert level("mase", value=0.8, low=0.7, high=0.9, **above) == "platinum"
 
 
+def test_groups_are_drawn_whole():
+    groups = np.repeat(np.arange(10), 5)
+    counts = draws_of(50, seed=3, draws=20, block=1, groups=groups)
+    assert (counts.reshape(20, 10, 5) == counts.reshape(20, 10, 5)[:, :, :1]).all()
+    assert (counts.sum(axis=1) == 50).all()
+
+
+def test_rows_that_are_alike_within_groups_make_wider_intervals():
+    """Forty patients of 25 rows each: it is as if there were forty rows, not a thousand."""
+    patients = np.random.default_rng(0).normal(size=40)
+    values, groups = np.repeat(patients, 25), np.repeat(np.arange(40), 25)
+    low, high = mean_interval(values, seed=0, groups=groups)
+    assert high - low == pytest.approx(2 * 1.96 * patients.std() / np.sqrt(40), rel=0.15)
+    blind = mean_interval(values, seed=0)
+    assert (high - low) / (blind[1] - blind[0]) == pytest.approx(5, rel=0.15)
+    asked = classification.share_interval(values > 0, seed=0, groups=groups)
+    alone = classification.share_interval(values > 0, seed=0)
+    assert asked[1] - asked[0] > 3 * (alone[1] - alone[0])
+
+
+def test_groups_of_other_sizes_keep_a_mean_a_mean():
+    values, groups = np.ones(7), np.array([0, 0, 0, 0, 0, 1, 2])
+    assert mean_interval(values, seed=0, groups=groups) == (1.0, 1.0)
+    truth = np.arange(7.0)[:, None]
+    ends = bootstrap(7, regression.drawn(truth, truth + 1), seed=0, groups=groups)
+    assert ends[:, 1].tolist() == pytest.approx([1, 1])
+
+
+def test_one_group_alone_bounds_nothing():
+    assert np.isnan(mean_interval(np.arange(5.0), seed=0, groups=np.zeros(5))).all()
+
+
 def test_errors_are_asked_to_be_small():
     good = certificates.certify(primary="mase", figure={"value": 0.45}, latency_ms=1, memory_mb=1)
     poor = certificates.certify(primary="mase", figure={"value": 1.8}, latency_ms=1, memory_mb=1)

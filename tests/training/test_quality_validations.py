@@ -1,6 +1,5 @@
 """What a validation of each kind brings, who may sell with it, and what the page says of it."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -9,45 +8,12 @@ from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from kernels import build
-from kernels.predictor import Predictor
 from marketplace import services as marketplace
 from marketplace.models import Plan
-from tests.training.uploads import bring
+from tests.training.measuring import faults, measured, trained
 from training import services as training
-from training.models import Category, Dataset, Export, Tier, Validation, Work
-from training.runner import blobs, chunks, datasets, episodes, fairness, validations
-from training.runner.quality import episodic
-from training.runner.rows import Part, pack, unpack
-
-TINY = {
-    "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 8}]},
-    "training": {"epochs": 15, "batch_size": 16, "learning_rate": 0.01, "optimizer": "adam"},
-}
-
-
-def measured(actor, model, **asked) -> Validation:
-    """What the worker does of what was asked."""
-    validation = training.validate_model(actor=actor, model=model, **asked)
-    validations.validate_model(str(validation.pk))
-    validation.refresh_from_db()
-    return validation
-
-
-def trained(owner, slug, config=TINY, **asked):
-    """A model on bundled data, not measured yet."""
-    dataset = training.add_bundled_dataset(slug=slug)
-    datasets.prepare_dataset(str(dataset.pk))
-    dataset.refresh_from_db()
-    return trained_on(owner, dataset, config, **asked)
-
-
-def trained_on(owner, dataset, config=TINY, **asked):
-    job = training.submit_job(owner=owner, dataset=dataset, config=config, tier=Tier.NANO, **asked)
-    while not job.is_over:
-        chunks.run_turn()
-        job.refresh_from_db()
-    return job.model
+from training.models import Category, Export, Validation, Work
+from training.runner import chunks, fairness, validations
 
 
 def test_after_training_everything_is_measured_and_certified(model, digits):
@@ -75,6 +41,14 @@ def test_a_receipt_names_all_that_a_figure_stands_on(model, digits):
     assert str(model.pk) in receipt["command"]
     assert {"accuracy", "roc_auc"} <= set(receipt["figures"])
     assert {"numpy", "scikit-learn", "wasmtime"} <= set(receipt["versions"])
+    assert receipt["intervals"] == {
+        "method": "percentile bootstrap",
+        "level": 0.95,
+        "drawn": "rows",
+        "draws": 1_000,
+        "seed": digits.split_seed,
+        "accuracy": "Wilson score",
+    }
 
 
 def test_the_same_figures_come_again(model, alice):
@@ -152,123 +126,6 @@ def test_under_load_a_row_waits_longer(model):
     assert report["cold_start_ms"] > report["mean_latency_ms"]
 
 
-# Other kinds of data
-
-
-def test_values_are_measured_by_r2_and_against_the_mean(alice):
-    model = trained(alice, "diabetes", TINY | {"training": TINY["training"] | {"epochs": 40}})
-    found = measured(alice, model)
-    test = unpack(blobs.get(model.job.dataset.sha256)).only(Part.TEST)
-    assert found.rows == len(test)
-    assert set(found.metrics) == {"r2", "mean_absolute_error", "root_mean_squared_error"}
-    assert found.metrics["r2"]["value"] > 0.3
-    assert found.metrics["r2"]["baseline"] == pytest.approx(0, abs=0.05)
-    assert found.accuracy is None
-    assert {fault.url.partition("#")[2] for fault in training.publication_faults(model=model)} == {
-        "id_licence",
-        "id_intended_use",
-        "id_limits",
-        "id_ethics",
-    }
-
-
-def test_one_test_row_is_too_few_and_alice_reads_what_to_do(alice):
-    model = trained(alice, "diabetes", TINY | {"training": TINY["training"] | {"epochs": 1}})
-    dataset = model.job.dataset
-    rows = unpack(blobs.get(dataset.sha256))
-    parts = rows.parts.copy()
-    parts[rows.numbers(Part.TEST)[1:]] = Part.TRAIN
-    sha256 = blobs.put(pack(replace(rows, parts=parts)))
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        Dataset.objects.filter(pk=dataset.pk).update(sha256=sha256)
-        cursor.execute("SET session_replication_role = DEFAULT")
-    for kind in (Validation.Kind.ACCURACY, Validation.Kind.ROBUSTNESS):
-        found = measured(alice, model, kind=kind)
-        assert (found.status, found.error_code) == (Work.Status.FAILED, "too_few_rows")
-        assert "on 1 of them, it needs 2. Bring a dataset with more rows" in found.error_message
-
-
-def test_a_forecast_is_measured_against_the_season_before(alice):
-    config = {
-        "architecture": {
-            "type": "feedforward",
-            "layers": [{"type": "flatten"}, {"type": "dense", "units": 8, "activation": "linear"}],
-        },
-        "training": {"epochs": 30, "batch_size": 32, "learning_rate": 0.003, "optimizer": "adam"},
-    }
-    model = trained(alice, "co2", config)
-    found = measured(alice, model)
-    rows = unpack(blobs.get(model.job.dataset.sha256))
-    test, train = rows.only(Part.TEST), rows.only(Part.TRAIN)
-    # 52 weeks before the first week foretold is the first of the 52 that are seen
-    naive = np.abs(test.targets - test.features[:, :13, 0]).mean(dtype=np.float64)
-    scale = np.abs(train.targets[:, 0] - train.features[:, 0, 0]).mean(dtype=np.float64)
-    assert found.metrics["mase"]["baseline"] == pytest.approx(naive / scale, rel=1e-5)
-    assert found.metrics["mase"]["value"] < found.metrics["mase"]["baseline"]
-    assert len(found.report["backtest"]["actual"]) == len(test)
-
-
-def test_a_forecast_of_what_never_changed_has_no_mase_and_everybody_reads_why(
-    client, alice, in_this_process
-):
-    """The training months are all alike, so the season before is right and its error 0."""
-    lines = [
-        f"{2000 + month // 12}-{month % 12 + 1:02}-01,{5 if month < 190 else month % 7}"
-        for month in range(240)
-    ]
-    columns = [
-        {"name": "month", "kind": "date", "role": "time"},
-        {"name": "gas", "kind": "number", "role": "target"},
-    ]
-    recipe = {"kind": "series", "columns": columns, "window": 4, "horizon": 1, "season": 1}
-    dataset = bring(alice, "\n".join(["month,gas", *lines]).encode(), "csv", recipe=recipe)
-    assert dataset.error_message == ""
-    model = trained_on(alice, dataset)
-    found = measured(alice, model)
-    assert (found.status, found.error_message) == ("done", "")
-    assert set(found.metrics) == {"smape", "mean_absolute_error"}
-    assert found.report["primary"] == "mase"
-    why = "each value is the last value, so repeating it errs by 0"
-    assert why in found.report["undefined"]["mase"]
-    assert (found.certificate, found.score, found.expires_at) == ("", None, None)
-    assert why in found.report["robustness"]["not_tried"]["all"]
-    assert why in found.report["importance"]["not_tried"]["permutation"]
-    assert "It has no certificate, because mase has no value" in faults(model)
-    assert "days old" not in faults(model)
-    client.force_login(alice)
-    page = client.get(model.get_absolute_url()).content.decode()
-    assert "There is no score and no certificate: MASE has no value" in page
-    assert "MASE" in client.get(reverse("training:models")).content.decode()
-    assert "There is no mase: over the training rows" in training.write_card(model=model)
-
-
-def test_generated_digits_are_nearer_than_numbers_drawn_each_for_itself(alice):
-    (preset,) = (each for each in training.presets_of("digits") if each.name == "digits-vae")
-    found = measured(alice, trained(alice, "digits", preset.config))
-    distance = found.metrics["frechet_distance"]
-    assert distance["low"] <= distance["value"] <= distance["high"]
-    assert distance["value"] < distance["baseline"]
-    # the training rows themselves are nearer still
-    assert found.report["training_distance"]["frechet_distance"] < distance["value"]
-    assert len(found.report["samples"]) == 25
-    assert found.report["judge"]["accuracy"] > 0.85
-    assert found.report["robustness"]["curves"] == {}
-
-
-def test_a_player_is_judged_by_episodes_that_no_training_played(alice):
-    """The kept library plays them; our own physics, which trained, must come to the same."""
-    (preset,) = training.presets_of("cartpole")
-    short = preset.config["training"] | {"epochs": 4}  # whether it plays well is no matter here
-    model = trained(alice, "cartpole", preset.config | {"training": short})
-    found = measured(alice, model)
-    predictor = Predictor(blobs.get(model.sha256), module=build.module())
-    returns = episodes.evaluate(predictor, episodes=100, seed=episodic.FIRST_SEED)
-    assert found.metrics["mean_return"]["value"] == pytest.approx(returns.mean(), abs=1)
-    assert found.metrics["mean_return"]["baseline"] == pytest.approx(22, abs=5)  # by lot
-    assert found.report["replay"]["return"] == returns[0]
-
-
 # Other splits
 
 
@@ -313,10 +170,6 @@ def change(validation, **fields) -> None:
 def test_what_was_measured_is_never_changed(model):
     with pytest.raises(IntegrityError, match="rows are never changed"), transaction.atomic():
         model.validations.update(score=1.0)
-
-
-def faults(model) -> str:
-    return " ".join(map(str, training.publication_faults(model=model)))
 
 
 def test_an_old_validation_is_measured_anew(model, alice):

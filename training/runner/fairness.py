@@ -9,7 +9,7 @@ both groups have 50 rows. That nothing was found proves nothing: fairness is mor
 on one set of rows. Where no column is sensitive nothing is assessed, and nothing is said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,11 @@ from fairlearn.metrics import (
     equalized_odds_difference,
 )
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, mean_absolute_error
 
 from kernels.data import Target
 from training.runner.figures import Beat, Counts, Numbers, bootstrap, mean_interval, unheard
+from training.runner.quality.classification import share_interval
 from training.runner.subjects import Judged, Subject
 
 THRESHOLD = 0.1
@@ -73,12 +73,16 @@ def compared(
         }
     truth = subject.test.targets.reshape(len(codes), -1)[is_known, 0]
     answers = subject.test_answers.reshape(len(codes), -1)[is_known]
+    units = subject.units(len(codes))
+    drawn: dict[str, Any] = {
+        "units": None if units is None else units[is_known],
+        "beat": subject.beat,
+    }
     if not is_of_classes:
-        found = of_values(truth, answers[:, 0], labels, subject.seed, beat=subject.beat)
-        return column | found
+        return column | of_values(truth, answers[:, 0], labels, subject.seed, **drawn)
     guesses = answers.argmax(axis=1)
     asked = (truth.astype(np.int64), guesses, labels, subject.classes, subject.seed)
-    return column | of_classes(*asked, beat=subject.beat)
+    return column | of_classes(*asked, **drawn)
 
 
 def of_classes(
@@ -88,6 +92,7 @@ def of_classes(
     classes: tuple[str, ...],
     seed: int,
     *,
+    units: NDArray[Any] | None = None,
     beat: Beat = unheard,
 ) -> dict[str, Any]:
     frame = MetricFrame(
@@ -96,15 +101,17 @@ def of_classes(
         y_pred=guesses,
         sensitive_features=labels,
     )
+    drawn: dict[str, Any] = {"units": units, "beat": beat}
     groups = [
-        group_of_shares(str(name), int(row["rows"]), float(row["accuracy"]))
+        {"name": str(name), "rows": int(row["rows"]), "value": float(row["accuracy"])}
+        | interval_of(truth == guesses, labels == name, seed, share_interval, **drawn)
         for name, row in frame.by_group.iterrows()
     ]
     rates, flags = [], []
     # of two classes one says all about the other
     asked = range(1, 2) if len(classes) == 2 else range(min(len(classes), CLASSES_MAX))
     for number in asked:
-        found = of_class(truth == number, guesses == number, labels, seed, beat=beat)
+        found = of_class(truth == number, guesses == number, labels, seed, **drawn)
         rates.append({"class": classes[number], **found})
         if found["difference_low"] > THRESHOLD and found["rows_of_both"] >= ROWS_LEAST:
             flags.append(
@@ -114,9 +121,19 @@ def of_classes(
     return {"figure": "accuracy", "groups": groups, "rates": rates, "flags": flags}
 
 
-def group_of_shares(name: str, rows: int, share: float) -> dict[str, Any]:
-    interval = binomtest(round(share * rows), rows).proportion_ci(method="wilson")
-    return {"name": name, "rows": rows, "value": share, "low": interval.low, "high": interval.high}
+def interval_of(
+    values: NDArray[Any],
+    is_member: NDArray[np.bool_],
+    seed: int,
+    method: Callable[..., tuple[float, float]],
+    *,
+    units: NDArray[Any] | None = None,
+    beat: Beat = unheard,
+) -> dict[str, float]:
+    """The bounds of one group's mean."""
+    together = None if units is None else units[is_member]
+    low, high = method(values[is_member], seed=seed, groups=together, beat=beat)
+    return {"low": low, "high": high}
 
 
 def of_class(
@@ -125,6 +142,7 @@ def of_class(
     labels: NDArray[Any],
     seed: int,
     *,
+    units: NDArray[Any] | None = None,
     beat: Beat = unheard,
 ) -> dict[str, Any]:
     """Between the group that is answered with a class most often and least often."""
@@ -141,7 +159,7 @@ def of_class(
             drawn = (counts @ said) / (counts @ members)
         return np.asarray(drawn[:, 0] - drawn[:, 1])[:, None]
 
-    low, high = bootstrap(len(labels), statistic, seed=seed, beat=beat)[:, 0]
+    low, high = bootstrap(len(labels), statistic, seed=seed, groups=units, beat=beat)[:, 0]
     return {
         "highest": str(names[most]),
         "lowest": str(names[least]),
@@ -161,6 +179,7 @@ def of_values(
     labels: NDArray[Any],
     seed: int,
     *,
+    units: NDArray[Any] | None = None,
     beat: Beat = unheard,
 ) -> dict[str, Any]:
     """Errors of each group. Told to differ where intervals do not meet, by a tenth of the mean."""
@@ -170,19 +189,13 @@ def of_values(
         y_pred=found,
         sensitive_features=labels,
     )
-    groups: list[dict[str, Any]] = []
-    for name, row in frame.by_group.iterrows():
-        off = np.abs(truth - found)[labels == name]
-        low, high = mean_interval(off, seed=seed, beat=beat)
-        groups.append(
-            {
-                "name": str(name),
-                "rows": int(row["rows"]),
-                "value": float(row["error"]),
-                "low": low,
-                "high": high,
-            }
-        )
+    drawn: dict[str, Any] = {"units": units, "beat": beat}
+    off = np.abs(truth - found)
+    groups: list[dict[str, Any]] = [
+        {"name": str(name), "rows": int(row["rows"]), "value": float(row["error"])}
+        | interval_of(off, labels == name, seed, mean_interval, **drawn)
+        for name, row in frame.by_group.iterrows()
+    ]
     large = [group for group in groups if group["rows"] >= ROWS_LEAST]
     flags = []
     if len(large) > 1:

@@ -4,7 +4,9 @@ Intervals are percentile bootstraps (Efron and Tibshirani, 1993): the test rows 
 replacement, 1,000 times with a seed of their own, and the middle 95 % of what they give is the
 interval. A draw is kept as how often each row was drawn, so that most figures of all draws are one
 matrix product. Neighbours in time are alike: there whole blocks are drawn (Künsch, 1989). A draw
-that gives no figure, as of rows that are all the same, is not counted.
+that gives no figure, as of rows that are all the same, is not counted. Rows of a group are alike,
+too: where groups were split whole, whole groups are drawn (Davison and Hinkley, 1997, §3.8), and of
+one group alone nothing is known of how others differ.
 """
 
 import math
@@ -89,18 +91,27 @@ class Figure:
 @dataclass(frozen=True)
 class Quality:
     """What a model is worth: its figures by name, the first among them, and what pictures need.
-    `undefined` says of figures that have no value here, the first among them or another, why.
+    `drawn` says what intervals draw anew; `undefined` of figures that have no value here, the first
+    among them or another, why.
     """
 
     primary: str
     figures: dict[str, Figure]
     report: dict[str, Any]
     rows: int
+    drawn: str = "rows"
     undefined: Mapping[str, str] = field(default_factory=dict)
 
 
-def draws_of(rows: int, *, seed: int, draws: int, block: int) -> Counts:
-    """How often each of so many rows is drawn, in blocks of neighbours: [draws, rows]."""
+def draws_of(
+    rows: int, *, seed: int, draws: int, block: int, groups: NDArray[Any] | None = None
+) -> Counts:
+    """How often each of so many rows is drawn, in blocks of neighbours or in whole groups, where
+    the number of the group of each is given: [draws, rows].
+    """
+    if groups is not None:
+        names, places = np.unique(groups, return_inverse=True)
+        return draws_of(len(names), seed=seed, draws=draws, block=block)[:, places]
     rng = np.random.default_rng(seed)
     if block <= 1:
         places = rng.integers(0, rows, (draws, rows))
@@ -118,23 +129,27 @@ def bootstrap(
     seed: int,
     block: int = 1,
     draws: int = DRAWS,
+    groups: NDArray[Any] | None = None,
     beat: Beat = unheard,
 ) -> NDArray[np.float64]:
     """The 95 % interval of each figure: (2, figures), low and high; not a number for a figure that
-    no draw gave.
+    no draw gave, and where all rows are of one group.
 
     `statistic` makes (draws, figures) of how often each row was drawn. Of very many rows there are
     fewer draws, but not below DRAWS_LEAST: their ends hardly move any more.
     """
-    draws = min(draws, max(DRAWS_LEAST, NUMBERS_MAX // max(rows, 1)))
+    draws = min(draws, draws_for(rows))
     at_once = max(1, min(draws, NUMBERS_AT_ONCE // max(rows, 1)))
     found = []
     for first in range(0, draws, at_once):
         some = min(at_once, draws - first)
-        found.append(statistic(draws_of(rows, seed=seed + first, draws=some, block=block)))
+        counts = draws_of(rows, seed=seed + first, draws=some, block=block, groups=groups)
+        found.append(statistic(counts))
         beat(first)
     drawn = np.concatenate(found)
     ends = np.full((len(PERCENTILES), drawn.shape[1]), np.nan)
+    if groups is not None and len(np.unique(groups)) == 1:
+        return ends
     for place, column in enumerate(drawn.T):
         given = column[np.isfinite(column)]
         if len(given):
@@ -142,16 +157,27 @@ def bootstrap(
     return ends
 
 
+def draws_for(rows: int) -> int:
+    """How often so many rows are drawn anew."""
+    return min(DRAWS, max(DRAWS_LEAST, NUMBERS_MAX // max(rows, 1)))
+
+
 def mean_interval(
-    values: NDArray[Any], *, seed: int, block: int = 1, beat: Beat = unheard
+    values: NDArray[Any],
+    *,
+    seed: int,
+    block: int = 1,
+    groups: NDArray[Any] | None = None,
+    beat: Beat = unheard,
 ) -> tuple[float, float]:
     """The interval of a mean over rows."""
     weighed = np.asarray(values, np.float64)[:, None]
     low, high = bootstrap(
         len(weighed),
-        lambda counts: counts @ weighed / len(weighed),
+        lambda counts: counts @ weighed / counts.sum(axis=1, keepdims=True),
         seed=seed,
         block=block,
+        groups=groups,
         beat=beat,
     )[:, 0]
     return float(low), float(high)

@@ -18,6 +18,7 @@ from kernels.predictor import Predictor
 from training.models import Category, Job
 from training.runner import blobs, walls
 from training.runner.figures import Beat
+from training.runner.recipes import SplitKind
 from training.runner.rows import Part, Rows, unpack
 from training.runner.usual import learns_of
 
@@ -97,6 +98,7 @@ class Subject:
     seed: int = 0
     usual: int | None = None
     groups: tuple[Mapping[str, Any], ...] = ()
+    is_split_by_group: bool = False
 
     @cached_property
     def train(self) -> Rows:
@@ -135,6 +137,16 @@ class Subject:
         """Computed once for all that is measured on rows as they are."""
         return self.answers(self.test.features)
 
+    def units(self, answers: int) -> NDArray[Any] | None:
+        """What is drawn together of so many answers to the test rows, by its number: a group that
+        was split whole, and all that is asked of one row; None where each answer is for itself.
+        """
+        rows = np.arange(len(self.test))
+        groups = self.test.split_by if self.is_split_by_group else None
+        if groups is None and answers == len(rows):
+            return None
+        return np.repeat(rows if groups is None else groups, answers // len(rows))
+
     def some(self, rows: int) -> Rows:
         """At most so many test rows, always the same."""
         if len(self.test) <= rows:
@@ -164,4 +176,5 @@ def subject_of(job: Job, sha256: str, *, module: build.Module, beat: Beat) -> Su
         seed=dataset.split_seed,
         usual=learns_of(job),
         groups=tuple(dataset.report.get("groups", ())),
+        is_split_by_group=dataset.split.get("kind") == SplitKind.GROUP,
     )

@@ -39,7 +39,7 @@ from training.runner import (
     robustness,
     scans,
 )
-from training.runner.figures import TooFewRows, finite
+from training.runner.figures import Quality, TooFewRows, draws_for, finite
 from training.runner.quality.anomalies import OneKind
 from training.runner.subjects import Judged, Subject, subject_of
 
@@ -92,7 +92,9 @@ def conclude(validation: Validation, found: dict[str, Any], *, seed: int) -> Non
         figures=sorted(found.get("metrics", {})),
         copies=found["report"].get("copies"),
     )
-    fields = found | {"receipt": receipt}
+    report = dict(found["report"])
+    receipt["intervals"] = report.pop("intervals", {})
+    fields = found | {"report": report, "receipt": receipt}
     if validation.kind == Validation.Kind.COMPREHENSIVE:
         fields |= certified(fields)
     leases.write(
@@ -155,9 +157,19 @@ def judge(validation: Validation, subject: Subject) -> dict[str, Any]:
     # columns of classifiers; precision and recall of anomalies are the same in meaning
     columns = {name: figures[name]["value"] for name in COLUMNS if name in figures}
     report = {"primary": found.primary, **found.report, **acquaintances(validation, subject)}
+    report["intervals"] = intervals(found, seed=subject.seed)
     if found.undefined:
         report["undefined"] = dict(found.undefined)
     return {"metrics": figures, "rows": found.rows, "report": report, **columns}
+
+
+def intervals(found: Quality, *, seed: int) -> dict[str, Any]:
+    """How the intervals of these figures came to be, for the receipt."""
+    draws = draws_for(found.rows)
+    method = {"method": "percentile bootstrap", "level": 0.95, "drawn": found.drawn}
+    is_alone = found.primary == "accuracy" and found.drawn == "rows"
+    accuracy = {"accuracy": "Wilson score"} if is_alone else {}
+    return method | {"draws": draws, "seed": seed} | accuracy
 
 
 def acquaintances(validation: Validation, subject: Subject) -> dict[str, Any]:

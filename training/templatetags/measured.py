@@ -261,7 +261,15 @@ def top_bars(means: Mapping[str, float]) -> dict[str, float]:
 
 @register.filter
 def group_rows(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**group, "name": f"{group['name']} ({group['rows']})"} for group in groups]
+    """Each with how many rows it has; a group that gives no interval is a mark alone."""
+    found = []
+    for group in groups:
+        name, value = f"{group['name']} ({group['rows']})", group["value"]
+        is_bounded = group["low"] is not None
+        ends = {} if is_bounded else {"low": value, "high": value}
+        note = "" if is_bounded else ", no interval"
+        found.append({**group, **ends, "name": name + note})
+    return found
 
 
 @register.filter

@@ -1,7 +1,9 @@
 """How good a model's answers are, one module for each way of judging them."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from training.runner.figures import Quality
@@ -49,7 +51,12 @@ LOWER_IS_BETTER = {Judged.FORECASTS, Judged.TOKENS, Judged.RECONSTRUCTIONS}
 
 def measure(subject: Subject) -> Quality:
     """All figures of quality, on the test rows."""
-    return MEASURES[subject.judged](subject)
+    found = MEASURES[subject.judged](subject)
+    if subject.is_split_by_group and found.drawn.startswith("rows"):
+        groups = subject.units(len(subject.test))
+        if groups is not None:
+            return replace(found, drawn=f"{len(np.unique(groups)):,} whole groups of rows")
+    return found
 
 
 def undefined(subject: Subject) -> str:

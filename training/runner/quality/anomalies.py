@@ -68,7 +68,14 @@ def measure(subject: Subject) -> Quality:
         )
     scores = scores_of(subject, test.features)
     threshold = threshold_of(subject)
-    figures = measured(scores, is_odd, threshold, seed=subject.seed, beat=subject.beat)
+    figures = measured(
+        scores,
+        is_odd,
+        threshold,
+        seed=subject.seed,
+        groups=subject.units(len(scores)),
+        beat=subject.beat,
+    )
     report = {"usual": usual_name(subject), **pictures(scores, is_odd, threshold)}
     return Quality("pr_auc", figures, report, len(test))
 
@@ -100,6 +107,7 @@ def measured(
     threshold: float,
     *,
     seed: int,
+    groups: NDArray[Any] | None = None,
     beat: Beat = unheard,
 ) -> dict[str, Figure]:
     is_told = scores > threshold
@@ -117,7 +125,7 @@ def measured(
         areas = [area(counts, scores, is_odd) for area in (ranks.average_precision, ranks.roc_auc)]
         return np.stack([*areas, *parts], axis=1)
 
-    low, high = bootstrap(len(scores), statistic, seed=seed, beat=beat).tolist()
+    low, high = bootstrap(len(scores), statistic, seed=seed, groups=groups, beat=beat).tolist()
     chance = "by lot"
     values = {
         "pr_auc": (float(average_precision_score(is_odd, scores)), share),

@@ -1,10 +1,10 @@
 """Classes: how often an answer is right, of which kind the mistakes are, and whether a probability
 means what it says.
 
-Accuracy has Wilson's interval (1927), all else a bootstrap. The baseline always answers with the
-commonest class of the training rows; texts also have a logistic regression over counts of their
-tokens. The calibration error is the mean distance of confidence and accuracy over ten bins of
-equal width (Guo et al., 2017).
+Accuracy has Wilson's interval (1927) where each answer is for itself, all else a bootstrap. The
+baseline always answers with the commonest class of the training rows; texts also have a logistic
+regression over counts of their tokens. The calibration error is the mean distance of confidence and
+accuracy over ten bins of equal width (Guo et al., 2017).
 """
 
 import warnings
@@ -32,6 +32,7 @@ from training.runner.figures import (
     Numbers,
     Quality,
     bootstrap,
+    mean_interval,
     unheard,
 )
 from training.runner.quality import ranks
@@ -73,10 +74,14 @@ def measure(subject: Subject) -> Quality:
     names = names or [str(number) for number in range(chances.shape[1])]
     majority = int(np.bincount(known, minlength=len(names)).argmax())
     guesses = chances.argmax(axis=1)
-    seed, beat = subject.seed, subject.beat
-    figures = shares(truth, guesses, majority, classes=len(names), seed=seed, beat=beat)
-    figures |= areas(truth, chances, seed=seed, beat=beat)
-    gap, bins = calibration(truth, chances, seed=seed, beat=beat)
+    drawn: dict[str, Any] = {
+        "seed": subject.seed,
+        "beat": subject.beat,
+        "groups": subject.units(len(truth)),
+    }
+    figures = shares(truth, guesses, majority, classes=len(names), **drawn)
+    figures |= areas(truth, chances, **drawn)
+    gap, bins = calibration(truth, chances, **drawn)
     figures["calibration_error"] = gap
     report = pictures(truth, guesses, names) | {"reliability": bins}
     if subject.is_of_tokens and target is Target.CLASSES:
@@ -85,7 +90,8 @@ def measure(subject: Subject) -> Quality:
     accuracy = figures["accuracy"]
     report["accuracy_interval"] = [accuracy.low, accuracy.high]
     report["baseline_accuracy"] = accuracy.baseline
-    return Quality("accuracy", figures, report, len(truth))
+    together = "rows" if drawn["groups"] is None else "rows with all their answers"
+    return Quality("accuracy", figures, report, len(truth), together)
 
 
 def above(accuracy: Figure) -> Figure:
@@ -108,22 +114,21 @@ def shares(
     *,
     classes: int,
     seed: int,
+    groups: NDArray[Any] | None = None,
     beat: Beat = unheard,
 ) -> dict[str, Figure]:
     """Accuracy, and precision, recall and F1 as means over classes, plain and by their rows."""
-    right = int((guesses == truth).sum())
-    wilson = binomtest(right, len(truth)).proportion_ci(method="wilson")
+    drawn: dict[str, Any] = {"seed": seed, "groups": groups, "beat": beat}
     same = np.full_like(truth, majority)
     found = {
         "accuracy": Figure(
             float(accuracy_score(truth, guesses)),
-            float(wilson.low),
-            float(wilson.high),
+            *share_interval(guesses == truth, **drawn),
             float(accuracy_score(truth, same)),
             MAJORITY,
         )
     }
-    ends = bootstrap(len(truth), drawn_averages(truth, guesses, classes), seed=seed, beat=beat)
+    ends = bootstrap(len(truth), drawn_averages(truth, guesses, classes), **drawn)
     for place, average in enumerate(("macro", "weighted")):
         ours, theirs = (averages(truth, guess, classes, average) for guess in (guesses, same))
         for number, name in enumerate(AVERAGES):
@@ -131,6 +136,20 @@ def shares(
             key = name if average == "macro" else f"{name}_weighted"
             found[key] = Figure(ours[number], low, high, theirs[number], MAJORITY)
     return found
+
+
+def share_interval(
+    is_right: NDArray[np.bool_],
+    *,
+    seed: int,
+    groups: NDArray[Any] | None = None,
+    beat: Beat = unheard,
+) -> tuple[float, float]:
+    """Wilson's takes each answer to be for itself; of groups it would be far too narrow."""
+    if groups is not None:
+        return mean_interval(is_right, seed=seed, groups=groups, beat=beat)
+    found = binomtest(int(is_right.sum()), len(is_right)).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def averages(
@@ -170,7 +189,12 @@ def marked(
 
 
 def areas(
-    truth: NDArray[np.int64], chances: NDArray[Any], *, seed: int, beat: Beat = unheard
+    truth: NDArray[np.int64],
+    chances: NDArray[Any],
+    *,
+    seed: int,
+    groups: NDArray[Any] | None = None,
+    beat: Beat = unheard,
 ) -> dict[str, Figure]:
     """The area under the ROC curve, each class against the rest, as a mean over those that occur
     among the rows; none where only one does.
@@ -195,12 +219,17 @@ def areas(
         with np.errstate(invalid="ignore"):
             return np.asarray(total / seen.sum(axis=0))[:, None]
 
-    low, high = bootstrap(len(truth), statistic, seed=seed, beat=beat)[:, 0]
+    low, high = bootstrap(len(truth), statistic, seed=seed, groups=groups, beat=beat)[:, 0]
     return {"roc_auc": Figure(value, float(low), float(high), 0.5, "by chance")}
 
 
 def calibration(
-    truth: NDArray[np.int64], chances: NDArray[Any], *, seed: int, beat: Beat = unheard
+    truth: NDArray[np.int64],
+    chances: NDArray[Any],
+    *,
+    seed: int,
+    groups: NDArray[Any] | None = None,
+    beat: Beat = unheard,
 ) -> tuple[Figure, list[dict[str, float]]]:
     """The calibration error, and of each bin its rows, mean confidence and accuracy."""
     confidence = chances.max(axis=1).astype(np.float64)
@@ -211,9 +240,10 @@ def calibration(
     value = float(np.abs(distances.sum(axis=0)).sum() / rows)
 
     def statistic(counts: Counts) -> Numbers:
-        return np.asarray(np.abs(counts @ distances).sum(axis=1, keepdims=True) / rows)
+        drawn = counts.sum(axis=1, keepdims=True)
+        return np.asarray(np.abs(counts @ distances).sum(axis=1, keepdims=True) / drawn)
 
-    low, high = bootstrap(rows, statistic, seed=seed, beat=beat)[:, 0]
+    low, high = bootstrap(rows, statistic, seed=seed, groups=groups, beat=beat)[:, 0]
     table = [
         {
             "low": number / BINS,

@@ -53,7 +53,7 @@ def measure(subject: Subject) -> Quality:
     if name == CARTPOLE:
         shown = partial(subject.beat, 0)
         report["replay"] = replay(subject.predictor, seed=FIRST_SEED, beat=shown)
-    return Quality("mean_return", figures, report, EPISODES)
+    return Quality("mean_return", figures, report, EPISODES, "episodes")
 
 
 def at_random(name: str, *, seed: int) -> Choose:

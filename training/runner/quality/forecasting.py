@@ -60,13 +60,16 @@ def measure(subject: Subject) -> Quality:
             lower_is_better=True,
         ),
     }
-    report = pictures(truth, found, again)
+    report, drawn = (
+        pictures(truth, found, again),
+        f"blocks of {block} rows" if block > 1 else "rows",
+    )
     if why := undefined(subject):
-        return Quality("mase", figures, report, len(truth), {"mase": why})
+        return Quality("mase", figures, report, len(truth), drawn, {"mase": why})
     unit = scale(subject)
     value, base = float(off.mean() / unit), float(theirs.mean() / unit)
     mase = Figure(value, low / unit, high / unit, base, name, lower_is_better=True)
-    return Quality("mase", {"mase": mase} | figures, report, len(truth))
+    return Quality("mase", {"mase": mase} | figures, report, len(truth), drawn)
 
 
 def undefined(subject: Subject) -> str:

@@ -92,7 +92,7 @@ def measure(subject: Subject) -> Quality:
         },
         "kernel_rows": len(some),
     }
-    return Quality("frechet_distance", figures, report, len(test))
+    return Quality("frechet_distance", figures, report, len(test), "halves of the rows")
 
 
 def drawn(rows: NDArray[Any], count: int, *, seed: int) -> NDArray[Any]:

@@ -77,7 +77,8 @@ def measure(subject: Subject) -> Quality:
     surprise, told = found.surprise, found.told
     bases = baselines(subject)
     best = min(bases, key=lambda name: bases[name])
-    again = partial(bootstrap, len(test), seed=subject.seed, beat=subject.beat)
+    units = subject.units(len(test))
+    again = partial(bootstrap, len(test), seed=subject.seed, groups=units, beat=subject.beat)
     low, high = again(drawn(surprise, told))[:, 0]
     ends = again(share(found.right, told))[:, 0]
     common = int(counts_of(subject.train.targets, subject.shape.vocabulary).argmax())

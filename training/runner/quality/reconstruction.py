@@ -44,7 +44,9 @@ def measure(subject: Subject) -> Quality:
     best = min(bases, key=lambda name: bases[name])
     figure = Figure(
         float(scores.mean()),
-        *mean_interval(scores, seed=subject.seed, beat=subject.beat),
+        *mean_interval(
+            scores, seed=subject.seed, groups=subject.units(len(scores)), beat=subject.beat
+        ),
         bases[best],
         best,
         lower_is_better=True,

@@ -54,6 +54,7 @@ def measure(subject: Subject) -> Quality:
             found,
             np.broadcast_to(mean, truth.shape),
             seed=subject.seed,
+            groups=subject.units(len(truth)),
             beat=subject.beat,
         ),
         pictures(truth[:, 0], found[:, 0], seed=subject.seed),
@@ -67,10 +68,11 @@ def distances(
     same: NDArray[np.float64],
     *,
     seed: int,
+    groups: NDArray[Any] | None = None,
     beat: Beat = unheard,
 ) -> dict[str, Figure]:
     """Each (rows, outputs); `same` is what the baseline answers."""
-    low, high = bootstrap(len(truth), drawn(truth, found), seed=seed, beat=beat)
+    low, high = bootstrap(len(truth), drawn(truth, found), seed=seed, groups=groups, beat=beat)
     measures = {
         "r2": r2_score,
         "mean_absolute_error": mean_absolute_error,
@@ -91,16 +93,16 @@ def distances(
 
 def drawn(truth: NDArray[np.float64], found: NDArray[np.float64]) -> Any:
     """R², MAE and RMSE for many draws: (draws, 3). Rows that are all the same have no R²."""
-    rows = len(truth)
     centre = truth - truth.mean(axis=0)  # the same variance, without losing digits
 
     def statistic(counts: Counts) -> Numbers:
+        rows = counts.sum(axis=1, keepdims=True)  # of whole groups not always as many
         squares = counts @ (truth - found) ** 2
         total = counts @ centre**2
         spread = total - (counts @ centre) ** 2 / rows
         there = np.where(spread > SMALLEST_SHARE * total, spread, np.nan)
         explained = (1 - squares / there).mean(axis=1)
-        off = (counts @ np.abs(truth - found)).mean(axis=1) / rows
+        off = (counts @ np.abs(truth - found)).mean(axis=1) / rows[:, 0]
         return np.stack([explained, off, np.sqrt(squares / rows).mean(axis=1)], axis=1)
 
     return statistic
