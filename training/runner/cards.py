@@ -230,8 +230,13 @@ def evaluation(dossier: Dossier) -> Iterator[str]:
     if dossier.latencies:
         yield ""
         told = ", ".join(f"{name} {value:.3g} ms" for name, value in dossier.latencies.items())
-        where = dossier.measured.report.get("environment", {}).get("processor", "one thread")
-        yield f"One row takes: {told} ({plain(where)})."
+        where = dossier.measured.report.get("environment", {})
+        yield f"One row takes: {told} ({plain(where.get('processor', 'one thread'))})."
+        if where.get("is_loaded"):
+            yield (
+                f"The machine was busy meanwhile (a load of {where['load']:.3g} on "
+                f"{where['processors']} processors), so these are too high."
+            )
 
 
 def reproduction(dossier: Dossier) -> Iterator[str]:

@@ -11,10 +11,13 @@ By the rules of MLPerf inference, on a monotonic clock, after a warm-up that is 
 
 2,010 calls are the fewest that support a p99 with ten samples above it. A network too slow for them
 is timed for as long as is allowed; below 459 calls there is no p99 (its 99 % confidence needs as
-many), below 90 no p95. Prints one JSON object.
+many), below 90 no p95. How busy the machine was is kept beside the figures: where more wanted to
+run than there are processors, latencies are too high. Prints one JSON object.
 """
 
 import json
+import math
+import os
 import platform
 import sys
 import time
@@ -41,6 +44,7 @@ BATCH_CALLS = 200
 BATCH_SECONDS = 2.0
 SEED = 0
 BINS = 24
+THREADS_SLACK = 0.2  # of a thread: what looks after a process takes some time, too
 MEGABYTE = 1_000_000
 
 Milliseconds = NDArray[np.float64]
@@ -122,6 +126,25 @@ def time_batches(predictor: Predictor, rows: NDArray[Any], *, batch_rows: int) -
     return calls * batch_rows / seconds
 
 
+class Watch:
+    """What the machine and this process did while something was timed."""
+
+    def __init__(self) -> None:
+        self.load = os.getloadavg()[0]
+        self.process_ns, self.thread_ns = time.process_time_ns(), time.thread_time_ns()
+
+    @property
+    def threads(self) -> int:
+        """How many computed, by the processor time of all against that of the one that asked."""
+        ours = max(1, time.thread_time_ns() - self.thread_ns)
+        return max(1, math.ceil((time.process_time_ns() - self.process_ns) / ours - THREADS_SLACK))
+
+    def busy(self) -> dict[str, Any]:
+        """The load of the last minute, the higher of before and after, and what there is for it."""
+        load, processors = max(self.load, os.getloadavg()[0]), os.cpu_count() or 1
+        return {"load": load, "processors": processors, "is_loaded": load > processors}
+
+
 def percentiles(taken: Milliseconds) -> dict[str, float | None]:
     """p50, p95 and p99 of calls, each only where they are enough for it."""
     return {
@@ -146,7 +169,9 @@ def measure(model: bytes, rows: NDArray[Any]) -> dict[str, Any]:
     before_bytes = resident_bytes("VmRSS")
     predictor = Predictor(model, module=module, limits=walls.PREDICTION)
     warm_up_calls = warm_up(predictor, rows)
+    watch = Watch()
     taken = time_single_rows(predictor, rows)
+    threads = watch.threads
     capacity = 1e3 / float(taken.mean())
     arrivals = {load: time_arrivals(predictor, rows, per_second=load * capacity) for load in LOADS}
     batches = {n: time_batches(predictor, rows, batch_rows=n) for n in BATCHES}
@@ -173,14 +198,15 @@ def measure(model: bytes, rows: NDArray[Any]) -> dict[str, Any]:
         "environment": {
             "processor": processor(),
             "system": f"{platform.system()} {platform.machine()}",
-            "threads": 1,
-            "simd": "128 bits",
+            "threads": threads,
+            "simd": "128 bits" if module.variant == "simd" else "none",
             "wasmtime": version("wasmtime"),
             "python": platform.python_version(),
             "kernel_hash": module.kernel_hash,
             "warm_up_calls": warm_up_calls,
             "timed_calls": len(taken),
             "batch_rows": BATCH_ROWS,
+            **watch.busy(),
         },
     }
 
