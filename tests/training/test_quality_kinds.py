@@ -86,7 +86,7 @@ def test_a_forecast_of_what_never_changed_has_no_mase_and_everybody_reads_why(
         {"name": "gas", "kind": "number", "role": "target"},
     ]
     recipe = {"kind": "series", "columns": columns, "window": 4, "horizon": 1, "season": 1}
-    dataset = bring(alice, "\n".join(["month,gas", *lines]).encode(), "csv", recipe=recipe)
+    dataset = bring(alice, "\n".join(["month,gas", *lines]).encode(), "csv", asked=recipe)
     assert dataset.error_message == ""
     model = trained_on(alice, dataset)
     found = measured(alice, model)
@@ -147,7 +147,7 @@ def test_rows_of_a_group_are_drawn_together_and_the_receipt_says_so(alice, in_th
     ]
     recipe = {"kind": "table", "columns": columns}
     table = "\n".join(["patient,weight,is", *lines]).encode()
-    dataset = bring(alice, table, "csv", recipe=recipe, split=split)
+    dataset = bring(alice, table, "csv", asked=recipe, split=split)
     assert dataset.error_message == ""
     model = trained_on(alice, dataset)
     found = measured(alice, model, kind=Validation.Kind.ACCURACY)
