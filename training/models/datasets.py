@@ -68,7 +68,6 @@ class Dataset(Work):
         NPY = "npy", "NumPy array"
         ZIP = "zip", "Zip of pictures"
         TEXT = "text", "Plain text"
-        JSON = "json", "Inline JSON"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="datasets")

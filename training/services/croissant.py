@@ -70,7 +70,6 @@ MEDIA_TYPES = {
     Format.NPY: "application/octet-stream",
     Format.ZIP: "application/zip",
     Format.TEXT: "text/plain",
-    Format.JSON: "application/jsonl",
 }
 DATA_TYPES = {
     Kind.NUMBER: "sc:Float",
@@ -80,7 +79,7 @@ DATA_TYPES = {
     Kind.IMAGE: "sc:ImageObject",
 }
 BY_COLUMN = (Format.CSV, Format.TSV, Format.PARQUET)
-BY_PATH = (Format.JSONL, Format.JSON)
+BY_PATH = (Format.JSONL,)
 SPLITS = {
     "train": "cr:TrainingSplit",
     "validation": "cr:ValidationSplit",

@@ -43,7 +43,6 @@ READERS: Mapping[str, Callable[[Path, Bounds], Content]] = {
     "csv": read_separated,
     "tsv": read_tabs,
     "jsonl": read_json_lines,
-    "json": read_json_lines,
     "parquet": read_parquet,
     "npy": read_npy,
     "npz": read_npz,
