@@ -1,7 +1,6 @@
 """The pages of the catalogue, of publishing, and of deployments."""
 
 import json
-import time
 import uuid
 from typing import Any
 
@@ -21,20 +20,13 @@ from governance.models import User
 from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest, visitor
 from marketplace import services as marketplace
-from marketplace.forms import CatalogueForm, PredictForm, PublishForm
+from marketplace.forms import CatalogueForm, PublishForm
 from marketplace.models import Deployment, Plan, Purchase, Template, TemplateQuerySet
 from training import services as training
-from training.models import Category, Dataset, Model
+from training.models import Category, Model
 
 PAGE_SIZE = 24
 FEATURED = 6
-EXAMPLES = 24
-PAD_SIDE_MAX = 32  # of a drawing: its cells are squares of the page
-FIELDS = {
-    training.Kind.SAMPLE: ("count", "seed"),
-    training.Kind.TEXT: ("text", "length", "temperature", "seed"),
-}
-DRAWN = (training.Kind.CLASS, training.Kind.ANOMALY)  # what a picture may be asked for
 SORTS = {
     "newest": "-published_at",
     "accuracy": "-accuracy",
@@ -285,99 +277,40 @@ def found_deployment(request: MemberRequest, deployment_id: uuid.UUID) -> Deploy
 def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse:
     """Ask the model something, and see what it makes of it."""
     found = found_deployment(request, deployment_id)
-    dataset = found.model.job.dataset
-    context: dict[str, Any] = {
-        "deployment": found,
-        "dataset": dataset,
-        "takes_pictures": dataset.recipe.get("kind") == training.Form.IMAGES,
-    }
+    context: dict[str, Any] = {"deployment": found}
     if request.method == "POST":
         context |= answered(request, found)
         if request.htmx:
-            return render(request, "marketplace/deployment.html#answer", context)
-    kind = training.prediction_kind(model=found.model)
+            return render(request, "training/_answered.html", context)
+    else:
+        context["sheet"] = training.blank_sheet(model=found.model, viewer=request.user)
     context |= {
-        "kind": kind.value,
         "usage": marketplace.usage(found),
         "snippet": snippet(request, found.model),
     }
-    if dataset.image_shape and kind in DRAWN and dataset.is_visible_to(request.user):
-        context |= examples_of(dataset)
-    elif "form" not in context:
-        question = training.example_question(model=found.model, viewer=request.user)
-        context["form"] = PredictForm(initial=initial(kind, question))
-    if "form" in context:
-        context["form"].ask_for(FIELDS.get(kind, ("values",)))
     return render(request, "marketplace/deployment.html", context)
 
 
-def examples_of(dataset: Dataset) -> dict[str, Any]:
-    """Rows to pick, as pictures; and whether one may as well be drawn, in ink on a square."""
-    height, width = dataset.image_shape or (0, 0)
-    rows = training.preview_rows(dataset=dataset, count=EXAMPLES, part=training.Part.TEST)
-    return {
-        "examples": [(row, training.coloured(dataset=dataset, values=row.values)) for row in rows],
-        "may_draw": height == width <= PAD_SIDE_MAX and dataset.columns == height * width,
-        "highest": training.highest_value(dataset),
-    }
-
-
-def initial(kind: training.Kind, question: Any) -> dict[str, Any]:
-    """An example in the fields of the form."""
-    match kind:
-        case training.Kind.SAMPLE:
-            return dict(question)
-        case training.Kind.TEXT:
-            name, *_ = question
-            return {"text": question[name], **{k: v for k, v in question.items() if k != name}}
-    if isinstance(question, list):
-        return {"values": ", ".join(map(str, question))}
-    return {"values": json.dumps(question, indent=2, ensure_ascii=False)}
-
-
 def answered(request: MemberRequest, deployment: Deployment) -> dict[str, Any]:
-    """The answer to a posted question, or what is wrong with it."""
-    form = PredictForm(request.POST, request.FILES)
-    if not form.is_valid():
-        return {"form": form, "fault": form.errors.as_text().replace("* __all__\n", "").strip(" *")}
-    dataset = deployment.model.job.dataset
-    started_at = time.perf_counter()
-    try:
-        question = form.question()
-        if question is None:
-            question = training.row_values(
-                dataset=dataset, number=form.cleaned_data["row"], viewer=request.user
-            )
-        answer = marketplace.predict(
+    """The answer to a posted question, and what it cost; or what is wrong with it."""
+    costs = []
+
+    def answer(question: object) -> list[training.Prediction]:
+        given = marketplace.predict(
             user=request.user, deployment=deployment, rows=question, event_id=uuid.uuid4()
         )
-    except Refusal as refusal:
-        return {"form": form, "fault": str(refusal)}
-    return {
-        "form": form,
-        "prediction": answer.predictions[0],
-        "predictions": answer.predictions,
-        "made": [
-            (one, training.coloured(dataset=dataset, values=one.sample))
-            for one in answer.predictions
-            if one.sample
-        ],
-        "lines": forecast_lines(question, answer.predictions[0]),
-        "cost": billing.credits(answer.microcredits),
-        "milliseconds": (time.perf_counter() - started_at) * 1000,
-        "highest": training.highest_value(dataset) if dataset.image_shape else 1.0,
-    }
+        costs.append(billing.credits(given.microcredits))
+        return given.predictions
 
-
-def forecast_lines(
-    question: object, prediction: training.Prediction
-) -> dict[str, list[tuple[int, float]]]:
-    """What was foretold, behind what was seen where that is a list of numbers; step 0 is now."""
-    ahead = list(enumerate(prediction.values.values(), start=1))
-    if not isinstance(question, list) or not all(isinstance(x, int | float) for x in question):
-        return {"foretold": ahead}
-    seen = [(step - len(question) + 1, float(value)) for step, value in enumerate(question)]
-    return {"seen": seen, "foretold": ahead}
+    picture = request.FILES.get("picture")
+    sheet = training.ask_model(
+        model=deployment.model,
+        viewer=request.user,
+        posted=request.POST,
+        picture=picture.read() if picture else b"",
+        answer=answer,
+    )
+    return {"sheet": sheet, "cost": costs[0] if costs else None}
 
 
 @login_required

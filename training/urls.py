@@ -39,6 +39,7 @@ urlpatterns = [
     # /models/
     path("models/", models.models, name="models"),
     path("models/<uuid:model_id>/", models.model, name="model"),
+    path("models/<uuid:model_id>/try/", models.try_model, name="try_model"),
     path("models/<uuid:model_id>/card/", models.document_model, name="document_model"),
     path("models/<uuid:model_id>/validate/", models.validate_model, name="validate_model"),
     path("models/<uuid:model_id>/reproduce/", models.reproduce_model, name="reproduce_model"),

@@ -17,6 +17,7 @@ from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes import Role as ColumnRole
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
+from training.services.asking import Sheet, ask_model, blank_sheet, forecast_lines
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
 from training.services.comparisons import Comparison, TooManyJobs, compare_jobs
 from training.services.compositions import Preview, network_layers, preview_job
@@ -185,6 +186,7 @@ __all__ = [
     "SEED_MAX",
     "Sample",
     "SearchIsOver",
+    "Sheet",
     "SplitKind",
     "Spread",
     "Standing",
@@ -204,9 +206,11 @@ __all__ = [
     "add_inline_dataset",
     "advance_job",
     "ago",
+    "ask_model",
     "await_dataset",
     "augmentation_said",
     "begin_job",
+    "blank_sheet",
     "cancel_job",
     "cancel_search",
     "caps_of",
@@ -231,6 +235,7 @@ __all__ = [
     "fine_tune",
     "finish_job",
     "fix_licence",
+    "forecast_lines",
     "forget_blob",
     "heartbeat",
     "highest_value",

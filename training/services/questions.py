@@ -4,6 +4,7 @@ A model is sold, its data are not: who may not see the rows is shown their mean,
 tokens, which its file tells anyhow.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from governance.models import User
 from training.models import Dataset, Model
 from training.runner import tokenizers
 from training.runner.answers import Kind
-from training.runner.recipes import Form, Recipe, feature_names
+from training.runner.recipes import Form, Recipe, columns, feature_names
+from training.runner.recipes import Kind as ColumnKind
+from training.runner.recipes.decoding import decode_features
 from training.runner.rows import Part
 from training.services.datasets import KEPT_SECONDS, load_rows
 from training.services.predictions import prediction_kind
@@ -47,6 +50,8 @@ def make_question(model: Model, *, is_visible: bool) -> Any:
         tested = np.zeros((1, *dataset.data_shape.input), np.float32)
     if recipe is not None and recipe.kind is Form.TEXT:
         return text_question(recipe, tested, kind)
+    if recipe is not None and recipe.kind is Form.TABLE and is_worded(recipe):
+        return worded_question(recipe, tested[:1])
     names = () if recipe is None else feature_names(recipe)
     return row_question(tested[0], names)
 
@@ -74,6 +79,35 @@ def text_question(recipe: Recipe, rows: NDArray[Any], kind: Kind) -> Any:
         whole = text.partition(" ")[2] or text  # from the first word that is not cut
         return {name: whole, "length": 200, "temperature": 0.7, "seed": 0}
     return {name: text}
+
+
+def is_worded(recipe: Recipe) -> bool:
+    """Whether a row says words or dates, and of few columns."""
+    kinds = {column.kind for column in recipe.inputs}
+    return len(recipe.inputs) <= NAMED_MAX and kinds != {ColumnKind.NUMBER}
+
+
+def worded_question(recipe: Recipe, rows: NDArray[Any]) -> dict[str, Any]:
+    """By column; for a category that training did not see, what stands in for it, or its first."""
+    found: dict[str, Any] = {}
+    for column in recipe.inputs:
+        (value,) = decode_features([column], rows)[column.name]
+        rows = rows[:, len(column.feature_names) :]
+        if column.kind is ColumnKind.CATEGORY:
+            found[column.name] = value or column.missing or column.values[0]
+        elif column.kind is ColumnKind.DATE:
+            found[column.name] = day_of(value)
+        else:
+            found[column.name] = shortest(np.float32(value))
+    return found
+
+
+def day_of(days: float) -> str | float:
+    """As a date, where our calendar has it."""
+    try:
+        return (columns.EPOCH + timedelta(days=days)).date().isoformat()
+    except OverflowError:
+        return days
 
 
 def row_question(row: NDArray[Any], names: tuple[str, ...]) -> Any:

@@ -132,6 +132,27 @@ PARTS: dict[str, Callable[[Model], dict[str, Any]]] = {
 
 
 @login_required
+@vary_on_headers("HX-Request")
+@require_http_methods(["GET", "POST"])
+def try_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
+    """Ask one's own model something, published or not."""
+    found = own_model(request, model_id)
+    if request.method == "POST":
+        picture = request.FILES.get("picture")
+        sheet = training.ask_model(
+            model=found,
+            viewer=request.user,
+            posted=request.POST,
+            picture=picture.read() if picture else b"",
+        )
+    else:
+        sheet = training.blank_sheet(model=found, viewer=request.user)
+    is_part = request.htmx and request.method == "POST"
+    page = "training/_answered.html" if is_part else "training/try.html"
+    return render(request, page, {"model": found, "sheet": sheet, "cost": None})
+
+
+@login_required
 @require_http_methods(["GET", "POST"])
 def document_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     """The owner's part of the card: licence, use, limits, considerations."""

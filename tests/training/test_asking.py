@@ -1,0 +1,203 @@
+"""What pages ask a model, how they say what is wrong, and how each kind of answer looks."""
+
+from types import SimpleNamespace
+
+import pytest
+from django.template.loader import render_to_string
+
+from tests.training.test_answers import finish, model_of
+from tests.training.uploads import bring
+from training import services as training
+from training.models import Model, Tier
+from training.services import Kind, Prediction, Sheet, forecast_lines
+
+
+def text(response) -> str:
+    return response.content.decode()
+
+
+PICTURES = SimpleNamespace(image_shape=[2, 2], features=["a", "b", "c", "d"])
+TABLE = SimpleNamespace(image_shape=None, features=["age"])
+
+
+@pytest.mark.parametrize(
+    ("prediction", "dataset", "shown"),
+    [
+        (
+            Prediction(label="Danish", confidence=0.93, probabilities={"Danish": 0.93}),
+            TABLE,
+            ["Danish", "93 % sure", "How sure of each class"],
+        ),
+        (Prediction(kind=Kind.VALUES, values={"price": 178.81}), TABLE, ["price", "178.8"]),
+        (
+            Prediction(kind=Kind.FORECAST, values={"t+1": 1.5, "t+2": 2.5}),
+            TABLE,
+            ["What comes next", "foretold"],
+        ),
+        (
+            Prediction(kind=Kind.ANOMALY, score=3.8, threshold=0.32, is_anomaly=True),
+            TABLE,
+            ["Unusual", "3.8", "from 0.32 on"],
+        ),
+        (
+            Prediction(kind=Kind.ANOMALY, score=0.1, threshold=0.32, is_anomaly=False),
+            TABLE,
+            ["Usual"],
+        ),
+        (
+            Prediction(kind=Kind.TEXT, prompt="<b>Once", text=" upon & a"),
+            TABLE,
+            ["&lt;b&gt;Once", "upon &amp; a"],
+        ),
+        (
+            Prediction(kind=Kind.SAMPLE, sample=[0.0, 8.0, 16.0, 4.0]),
+            PICTURES,
+            ['aria-label="A picture that was made"'],
+        ),
+        (Prediction(kind=Kind.SAMPLE, sample=[31.5]), TABLE, ["age", "31.5"]),
+        (
+            Prediction(kind=Kind.ACTION, label="push left", values={"push left": 1.25}),
+            TABLE,
+            ["push left", "1.25"],
+        ),
+    ],
+)
+def test_bob_sees_an_answer_as_what_it_is(prediction, dataset, shown):
+    sheet = Sheet(
+        kind=prediction.kind,
+        dataset=dataset,
+        fields=[],
+        predictions=[prediction],
+        made=[(prediction, "")],
+        lines=forecast_lines([1.0, 1.25], prediction),
+        highest=16.0,
+    )
+    page = render_to_string("training/_prediction.html", {"sheet": sheet})
+    for words in shown:
+        assert words in page
+    assert set(prediction.to_json()) <= set(vars(prediction))
+
+
+def test_a_forecast_is_drawn_behind_what_was_seen():
+    prediction = Prediction(kind=Kind.FORECAST, values={"co2 t+1": 3.0})
+    seen = {"seen": [(-1, 1.0), (0, 2.0)], "foretold": [(1, 3.0)]}
+    assert forecast_lines([1, 2], prediction) == seen
+    assert forecast_lines({"co2": [1, 2]}, prediction) == seen
+    assert forecast_lines({"gas": [1, 2]}, prediction) == {"foretold": [(1, 3.0)]}
+    two = Prediction(kind=Kind.FORECAST, values={"a t+1": 1.0, "a t+2": 2.0, "b t+1": 3.0})
+    assert forecast_lines({"b": [5]}, two) == {
+        "a, foretold": [(1, 1.0), (2, 2.0)],
+        "b, seen": [(0, 5.0)],
+        "b, foretold": [(1, 3.0)],
+    }
+
+
+TABLE_ROWS = b"length,colour,seen,kind\n" + b"".join(
+    f"{n % 7},{('red', 'blue')[n % 2]},2024-01-{n % 28 + 1:02},{('a', 'b')[n % 2]}\n".encode()
+    for n in range(120)
+)
+
+
+@pytest.fixture
+def own_model(alice, in_this_process) -> Model:
+    """Of a table that alice brought: a number, a category and a date."""
+    dataset = bring(alice, TABLE_ROWS, "csv")
+    config = training.starting_points(dataset=dataset)[0].config
+    config["training"] |= {"epochs": 2}
+    job = training.submit_job(owner=alice, dataset=dataset, config=config, tier=Tier.NANO)
+    finish(job)
+    return Model.objects.get(job=job)
+
+
+def test_alice_asks_her_unpublished_model_by_the_form_as_it_stands(client, alice, own_model):
+    client.force_login(alice)
+    assert f"/models/{own_model.pk}/try/" in text(client.get(own_model.get_absolute_url()))
+    here = f"/models/{own_model.pk}/try/"
+    sheet = client.get(here).context["sheet"]
+    assert [one.key for one in sheet.fields] == ["length", "colour", "seen"]
+    assert sheet.fields[1].choices == [("blue", "blue"), ("red", "red")]
+    assert sheet.fields[2].text.startswith("2024-01-")
+    posted = {one.name: one.text for one in sheet.fields}
+    answered = client.post(here, posted)
+    prediction = answered.context["sheet"].prediction
+    question = {"length": float(posted["c0"]), "colour": posted["c1"], "seen": posted["c2"]}
+    assert prediction == training.predict(model=own_model, rows=question)[0]
+    assert "% sure" in text(answered)
+    assert "How sure of each class" in text(answered)
+
+
+def test_each_mistake_stands_beside_its_field_and_nothing_typed_is_lost(client, alice, own_model):
+    client.force_login(alice)
+    here = f"/models/{own_model.pk}/try/"
+    wrong = {"c0": "long", "c1": "purple", "c2": "31.12.2024"}
+    page = client.post(here, wrong)
+    assert [one.error for one in page.context["sheet"].fields] == [
+        "must be a number, not 'long'",
+        "'purple' was never seen in training (known: blue, red)",
+        "must be a date such as 2024-01-31, not '31.12.2024'",
+    ]
+    assert 'value="31.12.2024"' in text(page)
+    part = text(client.post(here, wrong, headers={"HX-Request": "true"}))
+    assert "<html" not in part
+    assert part.count('aria-invalid="true"') == 3
+    assert 'id="asked" hx-swap-oob="true"' in part
+
+
+def test_nobody_else_finds_the_page(client, mallory, own_model):
+    here = f"/models/{own_model.pk}/try/"
+    assert client.get(here).url.startswith("/account/login/")
+    client.force_login(mallory)
+    assert client.get(here).status_code == 404
+    assert client.post(here, {}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("preset", "names", "shown"),
+    [
+        ("iris", 4, "How sure of each class"),
+        ("diabetes", 10, "progression"),
+        ("co2", 1, "What comes next"),
+        ("languages", 1, "How sure of each class"),
+        ("breast-cancer-anomalies", 30, "Its score is"),
+        ("digits-vae", 2, "A picture that was made"),
+        ("cartpole", 4, "How likely each action"),
+    ],
+)
+def test_the_form_of_every_category_is_answered_as_it_stands(client, alice, preset, names, shown):
+    model = model_of(alice, preset, epochs=1)
+    client.force_login(alice)
+    here = f"/models/{model.pk}/try/"
+    fields = client.get(here).context["sheet"].fields
+    assert len(fields) == names
+    answered = client.post(here, {one.name: one.text for one in fields})
+    assert answered.context["sheet"].fault == ""
+    assert shown in text(answered)
+
+
+@pytest.mark.parametrize(
+    ("preset", "posted", "fault"),
+    [
+        ("co2", {"c0": "1 2 3"}, "must be at least 52 steps, not 3"),
+        ("co2", {"c0": "1 2 x"}, "value 3: 'x' is not a number"),
+        ("languages", {"text": ""}, "must begin with words of which training saw any, not ''"),
+        ("digits-vae", {"count": "101", "seed": "0"}, "must be from 1 to 100, not 101"),
+        ("digits-vae", {"count": "two", "seed": "0"}, "must be a number, not 'two'"),
+        ("iris", {}, "Draw something, pick a row, or type the values first."),
+        ("iris", {"c0": "1"}, "is missing, and no value stands in for it"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_words(alice, preset, posted, fault):
+    sheet = training.ask_model(model=model_of(alice, preset, epochs=1), viewer=alice, posted=posted)
+    assert not sheet.predictions
+    assert fault in {sheet.fault, *(one.error for one in sheet.fields)}
+
+
+def test_a_picture_is_written_line_by_line(alice, trained):
+    sheet = training.blank_sheet(model=trained, viewer=alice)
+    (field,) = sheet.fields
+    assert len(field.text.splitlines()) == 8
+    typed = training.ask_model(model=trained, viewer=alice, posted={"values": field.text})
+    row = typed.predictions
+    assert row == training.predict(model=trained, rows=[float(x) for x in field.text.split()])
+    short = training.ask_model(model=trained, viewer=alice, posted={"values": "1 2 3"})
+    assert "must be 64 values" in short.fields[0].error

@@ -1,0 +1,173 @@
+"""What a page asks for, so that a model answers: a field for each thing that it takes, filled with
+an example; what people type there as the question that the API takes; and the answer.
+
+The page of a model and that of a deployment ask in the same way; only what answers differs.
+"""
+
+import base64
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from governance.models import User
+from governance.services import Refusal
+from training.models import Dataset, Model
+from training.runner.answers import Kind, Prediction
+from training.runner.recipes import Form, Recipe
+from training.runner.rows import Part
+from training.services.datasets import PreviewRow, highest_value, preview_rows, row_values
+from training.services.fields import Asked, numbers_in, reading_of, stated_fields
+from training.services.predictions import predict, prediction_kind
+from training.services.questions import example_question
+from training.services.samples import coloured
+
+EXAMPLES = 24
+PAD_SIDE_MAX = 32  # of a drawing: its cells are squares of the page
+DRAWN = (Kind.CLASS, Kind.ANOMALY)  # what a picture may be asked for
+BLAME = re.compile(r"input_data(?:\[\d+\])?(?:\.(?P<name>.+?))?: (?P<reason>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """The fields, and, once they were sent, the answer, or what is wrong with them. Where rows are
+    pictures that one may see, there are `examples` to pick, each with its colours if it has some.
+    """
+
+    kind: Kind
+    dataset: Dataset
+    fields: Sequence[Asked]
+    takes_pictures: bool = False  # as files
+    may_draw: bool = False
+    examples: Sequence[tuple[PreviewRow, str]] = ()
+    highest: float = 1.0
+    predictions: Sequence[Prediction] = ()
+    made: Sequence[tuple[Prediction, str]] = ()
+    lines: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    milliseconds: float = 0.0
+    fault: str = ""
+
+    @property
+    def prediction(self) -> Prediction | None:
+        return self.predictions[0] if self.predictions else None
+
+    @property
+    def is_wrong(self) -> bool:
+        return any(one.error for one in self.fields)
+
+
+def blank_sheet(*, model: Model, viewer: User) -> Sheet:
+    """The fields of a question, with an example in them. Raises FileUnreadable, InvalidRows."""
+    kind, dataset = prediction_kind(model=model), model.job.dataset
+    recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
+    height, width = dataset.image_shape or (1, 0)
+    question = example_question(model=model, viewer=viewer)
+    sheet = Sheet(
+        kind=kind,
+        dataset=dataset,
+        fields=stated_fields(kind, recipe, question, lines=height if width else 0),
+        takes_pictures=recipe is not None
+        and recipe.kind is Form.IMAGES
+        and kind is not Kind.SAMPLE,
+        highest=highest_value(dataset) if width else 1.0,
+    )
+    if not width or kind not in DRAWN or not dataset.is_visible_to(viewer):
+        return sheet
+    rows = preview_rows(dataset=dataset, count=EXAMPLES, part=Part.TEST)
+    return replace(
+        sheet,
+        examples=[(row, coloured(dataset=dataset, values=row.values)) for row in rows],
+        may_draw=height == width <= PAD_SIDE_MAX and dataset.columns == height * width,
+    )
+
+
+def ask_model(
+    *,
+    model: Model,
+    viewer: User,
+    posted: Mapping[str, str],
+    picture: bytes = b"",
+    answer: Callable[[object], Sequence[Prediction]] | None = None,
+) -> Sheet:
+    """The answer to a picture, or to what was posted; or the same fields, with what is wrong beside
+    each. `answer` stands for another way to ask the model, such as one that is paid for.
+    """
+    sheet = blank_sheet(model=model, viewer=viewer)
+    started_at = time.perf_counter()
+    try:
+        question: object = base64.b64encode(picture).decode()
+        if not picture:
+            sheet, question = read_question(sheet, viewer, posted)
+        if sheet.is_wrong:
+            return sheet
+        predictions = predict(model=model, rows=question) if answer is None else answer(question)
+    except Refusal as refusal:
+        return blamed(sheet, str(refusal), is_typed=not picture)
+    return replace(
+        sheet,
+        predictions=predictions,
+        made=[(one, coloured(dataset=sheet.dataset, values=one.sample)) for one in predictions],
+        lines=forecast_lines(question, predictions[0]),
+        milliseconds=(time.perf_counter() - started_at) * 1000,
+    )
+
+
+def read_question(sheet: Sheet, viewer: User, posted: Mapping[str, str]) -> tuple[Sheet, object]:
+    """The fields as they were sent, and what they ask: a drawing, a row by its number, or what was
+    typed. Raises Refusal where they ask nothing.
+    """
+    if drawn := posted.get("pixels", "").strip():
+        return sheet, numbers_in(drawn, "pixels")
+    if row := posted.get("row", "").strip():
+        if not row.isdecimal() or len(row) > 12:
+            raise Refusal(f"row: {row[:40]!r} is no number of a row.")
+        return sheet, row_values(dataset=sheet.dataset, number=int(row), viewer=viewer)
+    if not any(one.name in posted for one in sheet.fields):
+        raise Refusal("Draw something, pick a row, or type the values first.")
+    fields: list[Asked] = []
+    values: dict[str, Any] = {}
+    for one in sheet.fields:
+        typed, value = reading_of(one, posted.get(one.name, ""))
+        fields.append(typed)
+        values[one.key] = value
+    question = values.get("", values)  # of one field that is the question as a whole, that
+    return replace(sheet, fields=fields), question
+
+
+def blamed(sheet: Sheet, refusal: str, *, is_typed: bool) -> Sheet:
+    """A refusal beside the field that it names, or beside the only one, and as the answer."""
+    found = BLAME.fullmatch(refusal)
+    if found is None:
+        return replace(sheet, fault=refusal)
+    name, reason = found["name"] or "", found["reason"].removesuffix(".")
+    fields = [
+        replace(one, error=reason)
+        if is_typed and (one.key == name or not name and len(sheet.fields) == 1)
+        else one
+        for one in sheet.fields
+    ]
+    return replace(sheet, fields=fields, fault=f"{name}: {reason}" if name else reason)
+
+
+def forecast_lines(question: object, prediction: Prediction) -> dict[str, list[tuple[int, float]]]:
+    """What was foretold of each column, behind what was seen of it; step 0 is now."""
+    ahead: dict[str, list[float]] = {}
+    for name, value in prediction.values.items():
+        ahead.setdefault(name.rpartition(" t+")[0] or name.partition("t+")[0], []).append(value)
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for name, values in ahead.items():
+        said = f"{name}, " if len(ahead) > 1 else ""
+        if seen := history_of(question, name):
+            first = 1 - len(seen)
+            lines[f"{said}seen"] = [(first + step, value) for step, value in enumerate(seen)]
+        lines[f"{said}foretold"] = list(enumerate(values, start=1))
+    return lines
+
+
+def history_of(question: object, name: str) -> list[float]:
+    """What a question says of the past of a column, where it says numbers."""
+    past = question.get(name) if isinstance(question, Mapping) else question
+    if not isinstance(past, list) or not all(isinstance(one, int | float) for one in past):
+        return []
+    return [float(one) for one in past]
