@@ -104,6 +104,30 @@ def test_texts_that_are_left_out_beside_numbers_are_named():
     assert finding(found, "ignored")["message"] == "“id”: not used, since ignored."
 
 
+def test_a_column_called_as_a_target_is_asked_for_though_it_has_many_classes():
+    classes = [f"class {row % 60}" for row in range(300)]
+    found = prepared(table(a=noise(300), b=noise(300, 1), y=classes))
+    assert category_of(found.recipe) == "classification"
+    assert len(found.recipe.classes) == 60
+
+
+def test_a_column_called_as_a_target_that_is_not_asked_for_is_named():
+    names = [f"name {row}" for row in range(300)]
+    found = prepared(table(a=noise(300), b=noise(300, 1), y=names))
+    said = finding(found, "ignored")
+    assert said["level"] == "warn"
+    assert said["message"].startswith("“y”: called as a target is, and ignored; asked for is “b”.")
+
+
+def test_a_text_that_says_the_same_again_is_known_by_heart():
+    again = prepared(Text("Roses are red and violets are blue. " * 1_200))
+    said = finding(again, "leakage")
+    assert said["level"] == "bad"
+    assert said["count"] == again.rows.parts.size - (again.rows.parts == 0).sum()
+    letters = np.random.default_rng(0).choice(list("abcdefghij "), 20_000)
+    assert finding(prepared(Text("".join(letters))), "leakage")["level"] == "ok"
+
+
 def test_copies_are_found_where_nothing_is_asked_too():
     """Rows for a network that makes others like them, each of which stands there thrice."""
     rows = np.tile(np.random.default_rng(0).normal(size=(60, 3)), (3, 1))
@@ -241,6 +265,14 @@ def test_what_cannot_be_prepared_says_why():
         prepared(Text("abc" * 100), recipe=Recipe.from_json(raw))
     with pytest.raises(FileRefused, match="has 30 tokens, 0 pieces of 65"):
         prepared(Text("abc" * 10))
+    with pytest.raises(FileRefused, match="no column that can be a feature: all are empty"):
+        prepared(
+            Table(
+                pl.DataFrame(
+                    {"a": [None] * 9, "b": [None] * 9}, schema=dict.fromkeys("ab", pl.String)
+                )
+            )
+        )
     pictures = Pictures(np.zeros((8, 2, 2, 1), np.uint8), ["a", "b"] * 4, [""] * 8)
     with pytest.raises(FileRefused, match="nothing of the kind 'series'"):
         prepared(pictures, recipe=Recipe.from_json(raw))

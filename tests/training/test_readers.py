@@ -66,7 +66,7 @@ def test_where_a_semicolon_divides_cells_a_comma_divides_numbers(path):
         (b"", "is empty"),
         (b"\n \n", "is empty"),
         (b"a,b\n", "has a heading and no rows"),
-        (b"a,b\n1,2\n3\n", "line 3 has 1 cells and the heading has 2"),
+        (b"a,b\n1,2\n3\n", "line 3 has 1 cell and the heading has 2"),
         (b'a,b\n1,"2\n\n3"\n4,5,6\n', "line 5 has 3 cells"),
         (b"a,b\n1,2\n\n3,4\n", "line 3 is empty; remove it"),
         (b'a,b\n1,"2\n', "line 2: a quotation mark is never closed"),

@@ -167,7 +167,7 @@ def test_arrays_lines_and_parquet_are_read_alike(alice, in_this_process):
 @pytest.mark.parametrize(
     ("content", "kind", "message"),
     [
-        (b"a,b\n1,2\n3\n", "csv", "line 3 has 1 cells and the heading has 2"),
+        (b"a,b\n1,2\n3\n", "csv", "line 3 has 1 cell and the heading has 2"),
         (b"a,y\n" + b"1,=cmd()\n" * 9, "csv", "line 2, column 'y': '=cmd"),
         (b"PK\x03\x04", "zip", "is not read as a zip"),
         (b"a,y\n1,2\n", "csv", "has 1 row; bring at least 4"),

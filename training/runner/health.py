@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from training.runner.inference import TARGET_NAMES
 from training.runner.recipes import Column, Form, Kind, Recipe, Role
 from training.runner.recipes import columns as columns_of
 from training.runner.recipes.columns import category_text, encode_numbers, is_missing
@@ -29,6 +30,7 @@ IMBALANCE_WARN, IMBALANCE_BAD = 10, 100
 MISSING_WARN, MISSING_BAD = 0.2, 0.6
 LEAKED_BAD = 0.1  # of the rows that do not train
 ROWS_FEW = 100
+REPEATED_BAD = 0.5  # of the pieces of a text that do not train; short ones come again by nature
 PERFECT = 0.99  # accuracy, or R², of one column alone
 COMMON = 0.9  # a class so common is guessed as well
 ROWS_TRIED_MAX = 20_000
@@ -175,6 +177,8 @@ def keys_of(values: NDArray[Any]) -> list[int]:
 def repeated_rows(evidence: Evidence) -> Iterator[Finding]:
     """Of rows with a target and of those that have none; not where rows are alike by nature."""
     if evidence.recipe.is_repetitive:
+        if evidence.recipe.kind is Form.TEXT:
+            yield repeated_pieces(evidence)
         return
     keys = keys_of(evidence.features)
     is_asked = bool(evidence.recipe.targets)
@@ -184,18 +188,38 @@ def repeated_rows(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("warn", "duplicates", f"{rows_of(again)} more than once in the table.", again)
     else:
         yield Finding("ok", "duplicates", "No row stands there twice.")
-    trained = {key for key, part in zip(keys, evidence.parts, strict=True) if part == Part.TRAIN}
-    others = [key for key, part in zip(keys, evidence.parts, strict=True) if part != Part.TRAIN]
-    leaked = sum(key in trained for key in others)
+    leaked, others = leaked_of(keys, evidence.parts)
     if not leaked:
         yield Finding("ok", "leakage", "No row that validates or tests is one that trains.")
         return
     message = (
-        f"{leaked:,} of the {len(others):,} rows that validate or test train, too: a network may "
+        f"{leaked:,} of the {others:,} rows that validate or test train, too: a network may "
         "know them by heart. Remove the copies, or split by group."
     )
-    level = "bad" if leaked > LEAKED_BAD * len(others) else "warn"
+    level = "bad" if leaked > LEAKED_BAD * others else "warn"
     yield Finding(level, "leakage", message, leaked)
+
+
+def leaked_of(keys: Sequence[int], parts: NDArray[np.int8]) -> tuple[int, int]:
+    """How many rows that do not train are one that does, and how many do not train."""
+    trained = {key for key, part in zip(keys, parts, strict=True) if part == Part.TRAIN}
+    others = [key for key, part in zip(keys, parts, strict=True) if part != Part.TRAIN]
+    return sum(key in trained for key in others), len(others)
+
+
+def repeated_pieces(evidence: Evidence) -> Finding:
+    """Of running text: what is foretold word for word where it was trained on."""
+    whole = np.concatenate([evidence.features, evidence.targets[:, -1:]], axis=1)
+    leaked, others = leaked_of(keys_of(whole), evidence.parts)
+    if not leaked:
+        message = "No piece of the text that validates or tests is one that trains."
+        return Finding("ok", "leakage", message)
+    message = (
+        f"{leaked:,} of the {others:,} pieces of the text that validate or test stand word for "
+        "word among those that train: a network may know them by heart. Remove what the text "
+        "says again, or make its pieces longer."
+    )
+    return Finding("bad" if leaked > REPEATED_BAD * others else "warn", "leakage", message, leaked)
 
 
 def rows_of(count: int) -> str:
@@ -231,6 +255,13 @@ def filled(stated: Sequence[str], columns: int) -> str:
 def ignored_columns(recipe: Recipe) -> Finding:
     """Texts beside other columns are left out without being asked about; say so."""
     ignored = recipe.of_role(Role.IGNORED)
+    unasked = [each.name for each in ignored if each.name.lower() in TARGET_NAMES]
+    if unasked and recipe.targets:
+        message = (
+            f"{named(unasked)}: called as a target is, and ignored; asked for is "
+            f"{named([each.name for each in recipe.targets])}. Correct the schema if that is wrong."
+        )
+        return Finding("warn", "ignored", message, len(ignored))
     texts = [column.name for column in ignored if column.kind is Kind.TEXT]
     if not texts:
         message = f"{named([column.name for column in ignored])}: not used, since ignored."

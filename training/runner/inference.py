@@ -21,6 +21,7 @@ from training.runner.tokenizers import words
 TARGET_NAMES = ("target", "label", "labels", "class", "y", "species", "outcome", "diagnosis")
 ID_NAMES = ("id", "index", "row", "row_id", "uid", "uuid", "unnamed: 0")
 CATEGORY_VALUES_MAX = 50
+CLASSES_NAMED_MAX = 200  # of a column that is called a target
 CLASSES_OF_NUMBERS_MAX = 20  # whole numbers so few are taken for classes
 DATES_TRIED = 100
 SERIES_ROWS_MIN = 20
@@ -79,7 +80,7 @@ def category_of(recipe: Recipe) -> str:
 
 
 def recipe_of_table(frame: pl.DataFrame) -> Recipe:
-    columns = [column_of(frame[name]) for name in frame.columns]
+    columns = with_named_classes([column_of(frame[name]) for name in frame.columns], frame)
     targets = targets_of(columns)
     columns = [
         as_target(column, frame[column.name]) if column.name in targets else column
@@ -96,6 +97,20 @@ def column_of(values: pl.Series) -> Column:
     if not len(there) or is_number_of_row:
         return Column(name, kind, Role.IGNORED)
     return Column(name, kind)
+
+
+def with_named_classes(columns: Sequence[Column], frame: pl.DataFrame) -> list[Column]:
+    """The same, where the first that has the name of a target holds classes, though there be many:
+    else it would be taken for a text, and something else would be asked for.
+    """
+    named = {column.name.lower(): column for column in columns if column.role is Role.FEATURE}
+    first = next((named[name] for name in TARGET_NAMES if name in named), None)
+    if first is None or first.kind is not Kind.TEXT:
+        return list(columns)
+    there = frame[first.name].drop_nulls()
+    if there.n_unique() > min(CLASSES_NAMED_MAX, len(there) // 2):
+        return list(columns)
+    return [replace(each, kind=Kind.CATEGORY) if each is first else each for each in columns]
 
 
 def kind_of(there: pl.Series) -> Kind:

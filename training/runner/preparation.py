@@ -101,6 +101,11 @@ def prepare(
 ) -> Prepared:
     """Raises FileRefused, RecipeRefused, RowRefused, SplitRefused. What nobody said is inferred."""
     guess, guessed_split = infer(content) if recipe is None else (recipe, None)
+    if recipe is None and isinstance(content, Table) and not guess.inputs:
+        raise FileRefused(
+            f"has no column that can be a feature: {nothing_in(content)}. Bring one that tells "
+            "something: a number, a category, a date or a text."
+        )
     asked = recipe or checked(guess)
     chosen = split or guessed_split
     if isinstance(content, Text):
@@ -133,6 +138,14 @@ def prepare(
 def checked(recipe: Recipe) -> Recipe:
     """What was made here is held to what is asked of a person's. Raises RecipeRefused."""
     return Recipe.from_json(recipe.to_json())
+
+
+def nothing_in(table: Table) -> str:
+    """Why none of the columns tells anything."""
+    names = table.frame.columns
+    if all(table.frame[name].null_count() == table.frame.height for name in names):
+        return "all are empty" if len(names) > 1 else f"{names[0]!r} is empty"
+    return "each is empty or only says which row it is"
 
 
 # What columns hold
@@ -260,7 +273,7 @@ def order_of(recipe: Recipe, raw: Columns, name: str) -> NDArray[np.float64]:
     """The time of each row, as a number. Raises RowRefused."""
     column = next(each for each in recipe.columns if each.name == name)
     if column.kind not in (Kind.NUMBER, Kind.DATE):
-        raise FileRefused(f"column {name!r} is a {column.kind}; time is a date or a number.")
+        raise FileRefused(f"column {name!r} is {column.kind.named}; time is a date or a number.")
     return encode_numbers(column, raw[name])
 
 

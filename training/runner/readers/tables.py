@@ -101,8 +101,9 @@ def check_ragged(row: list[str], names: list[str], line: int) -> None:
     if not row:
         raise FileRefused(f"line {line:,} is empty; remove it.")
     raise FileRefused(
-        f"line {line:,} has {len(row)} cells and the heading has {len(names)}; each line needs "
-        "as many. Put quotation marks round a cell that holds the separator."
+        f"line {line:,} has {len(row)} cell{'s' * (len(row) != 1)} and the heading has "
+        f"{len(names)}; each line needs as many. Put quotation marks round a cell that holds the "
+        "separator."
     )
 
 

@@ -42,6 +42,10 @@ class Kind(StrEnum):
     DATE = "date"
     IMAGE = "image"
 
+    @property
+    def named(self) -> str:
+        return f"an {self}" if self is Kind.IMAGE else f"a {self}"
+
 
 class Role(StrEnum):
     """What a column is for."""

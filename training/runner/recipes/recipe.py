@@ -245,7 +245,7 @@ def misfits(recipe: Recipe) -> Iterator[Problem]:
 def misfits_of_table(recipe: Recipe) -> Iterator[Problem]:
     for at, column in enumerate(recipe.columns):
         if column.role is Role.FEATURE and column.kind in (Kind.TEXT, Kind.IMAGE):
-            reason = f"{column.name!r} is a {column.kind}, no feature beside others: ignore it"
+            reason = f"{column.name!r} is {column.kind.named}, no feature beside others: ignore it"
             yield Problem(f"recipe.columns[{at}].role", reason)
     if not recipe.inputs:
         yield Problem("recipe.columns", "there is no feature; give a column the role feature")
@@ -262,7 +262,8 @@ def misfits_of_targets(recipe: Recipe) -> Iterator[Problem]:
     if kinds - {Kind.NUMBER, Kind.CATEGORY}:
         yield Problem(path, "a target must be a number or a category")
     elif Kind.CATEGORY in kinds and len(recipe.targets) > 1:
-        yield Problem(path, "a category can only be the one target; make the others ignored")
+        reason = "a category is asked for alone; make all targets but one features, or ignore them"
+        yield Problem(path, reason)
     if wrong := usual_refusal(recipe):
         yield Problem("recipe.usual", wrong)
     if recipe.kind is Form.SERIES and kinds != {Kind.NUMBER}:
