@@ -12,6 +12,7 @@ from training.models import Tier
 from training.runner import chunks, fairness
 from training.runner.figures import finite
 from training.runner.subjects import subject_of
+from training.templatetags.measured import unflagged
 
 SMALL = {
     "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 4}]},
@@ -113,3 +114,17 @@ def test_few_rows_or_an_interval_that_reaches_the_threshold_flag_nothing():
     found = fairness.of_classes(close, close, labels, ("no", "yes"), seed=0)
     assert found["rates"][0]["difference"] == pytest.approx(0.13)
     assert found["flags"] == []
+
+
+def test_groups_too_small_to_be_told_apart_are_not_said_to_be_alike():
+    whole = {"threshold": fairness.THRESHOLD, "rows_least": fairness.ROWS_LEAST}
+
+    def said(sizes: dict[str, int]) -> str:
+        labels = np.repeat(list(sizes), list(sizes.values()))
+        guesses = np.arange(len(labels)) % 2
+        found = fairness.of_classes(guesses, guesses, labels, ("no", "yes"), seed=0)
+        return unflagged(found, whole)
+
+    assert said({"a": 14, "b": 8}).startswith("Nothing was tested: no two groups have 50 rows")
+    assert said({"a": 60, "b": 60, "c": 1}).startswith("Nothing was tested: of the two groups")
+    assert said({"a": 60, "b": 60}).startswith("No difference above 10 points shows between")

@@ -322,3 +322,28 @@ def map_label(found: Mapping[str, Any]) -> str:
 def largest(values: Sequence[float]) -> float:
     """The largest size, for `pixels`; 1 where all are 0."""
     return max((abs(value) for value in values), default=0.0) or 1.0
+
+
+@register.filter
+def unflagged(column: Mapping[str, Any], fair: Mapping[str, Any]) -> str:
+    """What it says that no groups of a column were told to differ: often, that none could be."""
+    least, points = fair["rows_least"], 100 * fair["threshold"]
+    large = sum(group["rows"] >= least for group in column["groups"])
+    tested = sum(rate["rows_of_both"] >= least for rate in column["rates"])
+    if large < 2:
+        return (
+            f"Nothing was tested: no two groups have {least} rows among those of the test, and a "
+            "difference between fewer may be chance. Bring more rows of each."
+        )
+    if column["rates"] and not tested:
+        return (
+            f"Nothing was tested: of the two groups that differ most, one has fewer than {least} "
+            "rows, and that may be chance. Bring more rows of it."
+        )
+    asked = f" for {tested} of {len(column['rates'])} classes" if column["rates"] else ""
+    asked = "" if tested == len(column["rates"]) else asked
+    return (
+        f"No difference above {points:g} {'points' if column['rates'] else '% of the mean error'} "
+        f"shows{asked} between groups of {least} rows or more. That proves no fairness: it is one "
+        "question of many."
+    )
