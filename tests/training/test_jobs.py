@@ -98,6 +98,13 @@ def test_a_job_that_is_leased_is_not_done_twice(job):
     assert not Model.objects.exists()
 
 
+def test_a_worker_whose_job_alice_cancelled_says_so_in_plain_words(alice, job):
+    claimed = leases.claim(Job, str(job.pk))
+    training.cancel_job(actor=alice, job=job)
+    chunks.do_chunk(claimed)
+    assert job.events.first().message.startswith("The worker stopped; what was computed since")
+
+
 def test_a_worker_that_was_thought_dead_changes_nothing(job):
     first = leases.claim(Job, str(job.pk))
     Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))

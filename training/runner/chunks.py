@@ -39,7 +39,7 @@ from training.runner import anomalies, blobs, families, learners, leases, queue,
 from training.runner.hints import hint
 from training.runner.learners import Learner, current_module
 from training.runner.placing import place_validation
-from training.runner.tiers import TIERS
+from training.runner.tiers import TIERS, too_long
 
 CHECKPOINTS_KEPT = 3
 # A chunk computes for so many times what making, restoring and storing took beside its last one...
@@ -86,9 +86,11 @@ def do_chunk(job: Job) -> None:
                 train_chunk(job)
         except FAULTS as error:
             give_up(job, code=leases.fault_code(error), message=str(error))
-    except leases.LeaseLost as lost:
-        # Cancelled, or taken over while we were stopped: what we computed counts for nothing.
-        Event.objects.create(job=job, message=str(lost))
+    except leases.LeaseLost:  # cancelled, or taken over while we were stopped
+        job.refresh_from_db(fields=["status"])
+        how = "The worker stopped" if job.is_over else "Another worker goes on"
+        lost = "what was computed since the last checkpoint counts for nothing"
+        Event.objects.create(job=job, message=f"{how}; {lost}.")
 
 
 def train_chunk(job: Job) -> None:
@@ -100,7 +102,7 @@ def train_chunk(job: Job) -> None:
     seconds = job.compute_seconds + time.monotonic() - started_at
     limit = TIERS[Tier(job.tier)].compute_seconds
     if not run.is_over and seconds > limit:
-        raise leases.WorkFault("compute_limit", f"The tier {job.tier} allows {limit} s of compute.")
+        raise leases.WorkFault("compute_limit", too_long(Tier(job.tier)))
     if not run.is_over:
         commit_chunk(job, run, points=points, seconds=seconds, begun_at=begun_at)
     else:

@@ -81,6 +81,14 @@ def price_microcredits(tier: Tier, *, flops: int) -> int:
     return limits.lowest_credits * MICROCREDITS - (-range_microcredits * flops // limits.flops)
 
 
+def too_long(tier: Tier) -> str:
+    """What ended a job that computed for longer than its tier allows, and the way out."""
+    return (
+        f"The tier {tier.label} allows {TIERS[tier].compute_seconds:,} s of compute, and the job "
+        "was not done by then. Train it anew with a larger tier, or with fewer epochs."
+    )
+
+
 def smallest_tier(*, parameters: int, memory_bytes: int, flops: int) -> Tier | None:
     """The cheapest tier that this job fits, or None."""
     for tier, limits in TIERS.items():

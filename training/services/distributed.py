@@ -31,7 +31,7 @@ from training.runner.environments import is_environment
 from training.runner.placing import place_job
 from training.runner.quotes import InvalidConfig, faults_named, parse_config, quote_job
 from training.runner.rows import Part, Rows
-from training.runner.tiers import TIERS
+from training.runner.tiers import TIERS, too_long
 
 FAULTS = chunks.FAULTS
 
@@ -190,9 +190,7 @@ def advance_job(*, job: Job, progress: Progress) -> None:
     """Record and charge a round that is not the last. Raises LeaseLost where the job is over."""
     allowed = TIERS[Tier(job.tier)].compute_seconds
     if progress.compute_seconds > allowed:
-        raise leases.WorkFault(
-            "compute_limit", f"The tier {job.tier} allows {allowed} s of compute."
-        )
+        raise leases.WorkFault("compute_limit", too_long(Tier(job.tier)))
     leases.write(
         job,
         steps_done=progress.steps,
