@@ -54,10 +54,15 @@ def body(*, status: int, code: str, detail: str, **members: Any) -> dict[str, An
 
 
 def refusal_body(refusal: Refusal) -> dict[str, Any]:
-    members = (
-        {"invalid_parameters": refusal.invalid_parameters} if refusal.invalid_parameters else {}
-    )
+    members = refusal.members
+    if refusal.invalid_parameters:
+        members = members | {"invalid_parameters": refusal.invalid_parameters}
     return body(status=refusal.status, code=refusal.code, detail=str(refusal), **members)
+
+
+def refusal_headers(refusal: Refusal) -> dict[str, str]:
+    seconds = refusal.retry_seconds
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def invalid_parameters(detail: Any, path: str = "") -> list[dict[str, str]]:
@@ -81,7 +86,12 @@ def invalid_parameters(detail: Any, path: str = "") -> list[dict[str, str]]:
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler."""
     if isinstance(error, Refusal):
-        return Response(refusal_body(error), status=error.status, content_type=PROBLEM)
+        return Response(
+            refusal_body(error),
+            status=error.status,
+            headers=refusal_headers(error),
+            content_type=PROBLEM,
+        )
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -128,7 +138,10 @@ class RefusalMiddleware:
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     context = {"refusal": refusal, "request_id": request_id()}
-    return render(request, "refused.html", context, status=refusal.status)
+    response = render(request, "refused.html", context, status=refusal.status)
+    for name, value in refusal_headers(refusal).items():
+        response[name] = value
+    return response
 
 
 def refusals(kind: type[Refusal] = Refusal) -> dict[str, type[Refusal]]:

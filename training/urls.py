@@ -57,6 +57,11 @@ urlpatterns = [
         job_api.TrainingCurves.as_view(),
         name="api_curves",
     ),
+    path(
+        "api/v1/training-jobs/<uuid:job_id>/search",
+        search_api.SearchProposal.as_view(),
+        name="api_search_proposal",
+    ),
     path("api/v1/searches", search_api.Searches.as_view(), name="api_searches"),
     path("api/v1/searches/<uuid:search_id>", search_api.OneSearch.as_view(), name="api_search"),
     path("api/v1/models", model_api.Models.as_view(), name="api_models"),

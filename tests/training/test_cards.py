@@ -10,10 +10,12 @@ from cyclonedx.validation.json import JsonStrictValidator
 from django.urls import reverse
 
 from governance.models import AuditEntry
+from kernels import modelfile, tensors
 from tests.conftest import CARD, SMALL
+from tests.training.test_reproduce import without_walls
 from training import services as training
 from training.models import Export, Model, Tier
-from training.runner import chunks, exports, reproductions
+from training.runner import blobs, chunks, exports, reproductions
 from training.templatetags.measured import next_level
 
 
@@ -255,3 +257,23 @@ def test_the_certificate_says_what_keeps_a_model_from_the_next_level(model):
     assert next_level(validation) == (
         "To platinum 0.030 is missing. Accuracy is 0.68 where 0.85 is asked, which costs 0.080."
     )
+
+
+def test_a_damaged_graph_is_our_fault_and_said_so_at_every_door(client, trained):
+    """Its bytes are those that were stored, and they are no network."""
+    loaded = modelfile.load(blobs.get(trained.sha256))
+    texts = tensors.read(modelfile.dump(loaded))[1] | {"graph": '{"nodes": []}'}
+    with without_walls():
+        Model.objects.filter(pk=trained.pk).update(
+            sha256=blobs.put(tensors.write(loaded.arrays, texts))
+        )
+    client.force_login(trained.owner)
+    for address in (f"/models/{trained.pk}/card.md", f"/models/{trained.pk}/bom.json"):
+        answer = client.get(address)
+        assert answer.status_code == 503
+        assert "cannot be read at present. Nothing was charged" in answer.content.decode()
+    answer = client.get(f"/api/v1/models/{trained.pk}/bom")
+    assert (answer.status_code, answer.json()["code"]) == (503, "file_unreadable")
+    page = client.get(trained.get_absolute_url())
+    assert page.status_code == 200
+    assert "cannot be read at present" in page.content.decode()

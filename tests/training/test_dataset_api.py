@@ -15,7 +15,6 @@ from tests.training.test_uploads import CSV, RECIPE, SPLIT, tight, upload
 from training import services as training
 from training.models import Dataset, Job
 from training.runner import datasets
-from training.services import inline
 
 ADDRESS = "/api/v1/datasets"
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -164,8 +163,7 @@ def test_nobody_changes_what_is_bundled(alice, digits):
         assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
 
 
-def test_a_job_is_asked_for_with_its_rows(alice, monkeypatch):
-    monkeypatch.setattr(training, "await_dataset", lambda dataset: dataset)  # nobody works here
+def test_a_job_is_asked_for_with_its_rows_and_again_once_they_are_read(alice):
     call = Caller(alice)
     rows = {
         "features": [[number / 10, number % 3] for number in range(40)],
@@ -182,8 +180,18 @@ def test_a_job_is_asked_for_with_its_rows(alice, monkeypatch):
     }
     ask = {"config": config, "dataset": rows}
     early = call("POST", "/api/v1/training-jobs", ask)
-    assert (early.status_code, early.json()["code"]) == (409, "not_ready")
-    prepare(Dataset.objects.get().slug)
+    told = early.json()
+    assert (early.status_code, told["code"], early["Retry-After"]) == (409, "not_ready", "2")
+    assert (told["dataset_status"], told["dataset_url"]) == (
+        "queued",
+        f"{ADDRESS}/{told['dataset']}",
+    )
+    assert call("GET", told["dataset_url"]).json()["steps"][1] == {
+        "label": "Waiting for a worker",
+        "state": "current",
+    }
+    prepare(told["dataset"])
+    assert call("GET", told["dataset_url"]).json()["status"] == "done"
     assert call("POST", "/api/v1/training-jobs", ask).status_code == 202
     assert Job.objects.get().dataset == Dataset.objects.get()
     wrong = call("POST", "/api/v1/training-jobs", ask | {"dataset": 7})
@@ -197,11 +205,27 @@ def test_a_job_is_asked_for_with_its_rows(alice, monkeypatch):
     assert call("POST", "/api/v1/training-jobs", ask | {"dataset": "\0"}).status_code == 404
 
 
-def test_rows_are_waited_for_but_not_for_ever(alice):
-    dataset = inline.add_inline_dataset(owner=alice, features=[[1], [2]])
-    assert training.await_dataset(dataset=dataset, seconds=0.2).status == "queued"
-    Dataset.objects.update(status="failed")
-    assert training.await_dataset(dataset=dataset, seconds=0.2).status == "failed"
+def test_rows_that_cannot_be_read_are_not_waited_for(alice):
+    """They never become a job, so the answer says why and not when to come again."""
+    call = Caller(alice)
+    slug = call("POST", ADDRESS, {"features": [[1], [2]], "labels": ["a", "b"]}).json()["slug"]
+    datasets.prepare_dataset(str(Dataset.objects.get(slug=slug).pk))
+    answer = call("POST", "/api/v1/training-jobs", {"config": SMALL, "dataset": slug})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_config")
+    assert (
+        "could not be read: “inline.jsonl” has 2 rows; bring at least 4" in answer.json()["detail"]
+    )
+    assert "Retry-After" not in answer
+
+
+def test_a_program_reads_what_is_wrong_with_the_data_as_a_person_does(alice):
+    call, dataset = Caller(alice), prepare(upload(alice).slug)
+    found = call("GET", f"{ADDRESS}/{dataset.slug}").json()
+    levels = [each["level"] for each in found["health"]]
+    assert levels == sorted(levels, key=["bad", "warn", "ok"].index)
+    assert {each["word"] for each in found["health"]} <= {"mend", "look", "fine"}
+    assert found["is_used"] is False
+    assert {step["state"] for step in found["steps"]} == {"done"}
 
 
 # Croissant

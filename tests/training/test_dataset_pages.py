@@ -285,6 +285,25 @@ def test_the_list_shows_what_is_there_by_category(client, alice, bob, digits):
     assert "My plants" not in text(client.get("/datasets/"))
 
 
+def test_a_category_that_is_none_is_said_with_those_that_are(client, digits):
+    answer = client.get("/datasets/?category=nonsense")
+    page = answer.content.decode()
+    assert answer.status_code == 404
+    assert "There is no category “nonsense”" in page
+    assert '<a href="?category=vision">vision</a>' in page
+    assert "Nothing of this kind" not in page
+
+
+def test_who_wants_to_train_too_early_is_shown_how_far_the_data_are(client, alice, digits):
+    dataset = upload(alice)
+    client.force_login(alice)
+    early = client.get("/jobs/new/", {"dataset": dataset.slug}, follow=True)
+    assert early.redirect_chain == [(dataset.get_absolute_url(), 302)]
+    assert "Waiting for a worker" in text(early)
+    prepared(dataset)
+    assert client.get("/jobs/new/", {"dataset": dataset.slug}).status_code == 200
+
+
 def test_lists_ask_the_database_the_same_for_many_as_for_one(
     client, alice, django_assert_max_num_queries
 ):

@@ -140,3 +140,17 @@ def test_a_program_searches_through_the_api(client, alice, digits):
     assert wrong.status_code == 422
     assert wrong.json()["invalid_parameters"][0]["field"] == "space"
     assert client.delete(first["Location"]).status_code == 409
+
+
+def test_alices_program_is_proposed_the_search_that_her_page_proposes(client, alice, bob, job):
+    client.force_login(alice)
+    proposal = client.get(f"/api/v1/training-jobs/{job.pk}/search").json()
+    page = client.get(f"/jobs/{job.pk}/search/")
+    shown = page.context["form"].initial
+    assert json.loads(shown["space"]) == proposal["space"]
+    assert (shown["name"], str(shown["budget"])) == (proposal["name"], proposal["budget"])
+    started = client.post("/api/v1/searches", proposal, content_type="application/json")
+    assert started.status_code == 202, started.content
+    assert Search.objects.get().space == proposal["space"]
+    client.force_login(bob)
+    assert client.get(f"/api/v1/training-jobs/{job.pk}/search").status_code == 404

@@ -1,7 +1,10 @@
 """Push: what a browser that listens to a job is told."""
 
+import asyncio
+
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.core.handlers.asgi import ASGIHandler
 from django.test import AsyncRequestFactory
 from django.urls import reverse
 
@@ -45,7 +48,7 @@ def test_a_listener_is_told_of_each_change_and_of_the_end(listen, job, alice):
         f"event: change\ndata: {training.job_version(job=job)}\n\n",
         "event: over\ndata: \n\n",
     ]
-    assert not +streams.OPEN
+    assert not streams.OPEN
 
 
 def test_who_comes_when_it_is_over_gets_the_state_and_the_end(listen, job):
@@ -110,6 +113,45 @@ def test_a_stranger_hears_nothing(client, job, mallory):
     assert client.get(where).status_code == 404
 
 
+def test_a_browser_that_goes_away_gives_its_place_back(client, alice, job, transactional_db):
+    """Through the server's own entry: what it does then is all that ends the stream."""
+    client.force_login(alice)
+    cookie = "; ".join(f"{each.key}={each.value}" for each in client.cookies.values())
+    path = reverse("training:job_stream", args=[job.pk])
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "client": ("127.0.0.1", 1),
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"cookie", cookie.encode()), (b"host", b"testserver")],
+    }
+    begun, parts = [], []
+
+    async def visit():
+        leave = asyncio.Event()
+
+        async def receive():
+            if not begun:
+                begun.append(True)
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await leave.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            parts.append(message.get("body", b""))
+            if b"change" in parts[-1]:
+                assert streams.OPEN[alice.pk] == 1
+                leave.set()
+
+        await ASGIHandler()(scope, receive, send)
+        await asyncio.sleep(0)
+
+    async_to_sync(visit)()
+    assert any(b"event: change" in part for part in parts)
+    assert not streams.OPEN
+
+
 def test_two_tabs_that_come_at_once_do_not_share_the_last_place(ask, alice, job, monkeypatch):
     monkeypatch.setattr(streams, "STREAMS_OF_ONE_MAX", 1)
     first, second = ask(alice), ask(alice)  # both have been let in, and neither has begun
@@ -124,4 +166,4 @@ def test_two_tabs_that_come_at_once_do_not_share_the_last_place(ask, alice, job,
     told = async_to_sync(begin_both)()
     assert told[0].startswith("event: change")
     assert told[1] == streams.OVER
-    assert not +streams.OPEN
+    assert not streams.OPEN

@@ -174,6 +174,9 @@ def dataset_body(dataset: Dataset) -> dict[str, Any]:
             "upload_name": dataset.upload_name,
             "upload_sha256": dataset.upload_sha256,
             "upload_bytes": dataset.upload_bytes,
+            "steps": training.dataset_steps(dataset=dataset),
+            "health": training.dataset_health(dataset=dataset),
+            "is_used": training.is_used(dataset),
             "part_rows": {
                 "train": dataset.train_rows,
                 "validation": dataset.validation_rows,
@@ -185,11 +188,12 @@ def dataset_body(dataset: Dataset) -> dict[str, Any]:
 
 
 def chosen_dataset(owner: User, given: object) -> Dataset:
-    """The dataset that a request names by its slug, or whose rows it holds. New rows are waited for
-    a while; whoever is told that they are not ready sends the same again.
+    """The dataset that a request names by its slug, or whose rows it holds. A worker has to read
+    rows before a job on them has a shape and a price, so who sends new ones is told where they are
+    read and when to send the same again; the same rows are then the same dataset.
     """
     if not isinstance(given, str):
-        return training.await_dataset(dataset=inline_dataset(owner, given))
+        return inline_dataset(owner, given)
     return training.find_dataset(viewer=owner, slug=given)
 
 

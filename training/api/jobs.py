@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,25 @@ from governance.models import Scope, User
 from training import services as training
 from training.api.datasets import chosen_dataset
 from training.models import NAME_LENGTH_MAX, Job, Model, Tier
+
+NOT_READY = (
+    "`not_ready`: a worker still reads the data, so the job has no price yet. `dataset_url` and "
+    "`dataset_status` say where and how far; send the same again after `Retry-After` seconds."
+)
+INLINE = OpenApiExample(
+    "rows in the request",
+    request_only=True,
+    value={
+        "dataset": {
+            "features": [[5.1, 3.5], [4.9, 3.0], [6.2, 2.9], [5.9, 3.2]],
+            "labels": ["a", "a", "b", "b"],
+        },
+        "config": {
+            "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 8}]},
+            "training": {"epochs": 20, "batch_size": 2, "learning_rate": 0.01},
+        },
+    },
+)
 
 
 class TrainRequest(serializers.Serializer[Any]):
@@ -46,11 +65,15 @@ class TrainingJobs(APIView):
     @extend_schema(
         operation_id="neural_train",
         request=TrainRequest,
-        responses={202: dict},
+        responses={202: dict, 409: OpenApiResponse(dict, description=NOT_READY)},
         parameters=[IDEMPOTENCY_KEY],
+        examples=[INLINE],
     )
     def post(self, request: Request) -> Response:
-        """Queue a job and hold what it may cost at most."""
+        """Queue a job and hold what it may cost at most. Rows may stand in the request: the first
+        answer is then 409 with `Retry-After` while they are read; the same request, sent again,
+        begins the job.
+        """
         asked = TrainRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         data = asked.validated_data

@@ -15,7 +15,7 @@ from billing import services as billing
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from training import services as training
-from training.models import NAME_LENGTH_MAX, Search, Tier, Trial
+from training.models import NAME_LENGTH_MAX, Job, Search, Tier, Trial
 
 
 class SearchRequest(serializers.Serializer[Any]):
@@ -108,6 +108,29 @@ class Searches(APIView):
         response = once(request, act)
         response["Location"] = f"/api/v1/searches/{response.data['search_id']}"
         return response
+
+
+class SearchProposal(APIView):
+    required_scope = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(operation_id="neural_propose_search", responses=dict)
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
+        """A search around the settings of a job, to be changed and sent to /api/v1/searches."""
+        jobs = Job.objects.of(caller(request)).select_related("dataset")
+        job = get_object_or_404(jobs, pk=job_id)
+        proposal = training.propose_search(job=job)
+        return Response(
+            {
+                "config": job.config,
+                "dataset": job.dataset.slug,
+                "tier": job.tier,
+                "name": proposal.name,
+                "space": proposal.space,
+                "trials_max": proposal.trials_max,
+                "budget": billing.credits(proposal.budget_microcredits),
+                "seed": proposal.seed,
+            }
+        )
 
 
 class OneSearch(APIView):

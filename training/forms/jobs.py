@@ -22,7 +22,15 @@ class JobForm(forms.Form):
         required=False,
         help_text="How you will find the job and its model again.",
     )
-    dataset = DatasetChoice(queryset=Dataset.objects.none(), to_field_name="slug", empty_label=None)
+    dataset = DatasetChoice(
+        queryset=Dataset.objects.none(),
+        to_field_name="slug",
+        empty_label=None,
+        error_messages={
+            "invalid_choice": "There are no such data, or they are being read; their page says "
+            "how far they are."
+        },
+    )
     seed = forms.IntegerField(
         min_value=0,
         max_value=training.SEED_MAX,

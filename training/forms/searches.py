@@ -72,3 +72,15 @@ class SearchForm(forms.Form):
             "sampler": Search.Sampler(data["sampler"]),
             "objective": Search.Objective(data["objective"]),
         }
+
+
+def typed(proposal: training.Proposal) -> dict[str, object]:
+    """A proposal as a person would have typed it: a line for each setting."""
+    lines = [f"  {json.dumps(path)}: {json.dumps(given)}" for path, given in proposal.space.items()]
+    return {
+        "name": proposal.name,
+        "space": "{\n" + ",\n".join(lines) + "\n}",
+        "trials_max": proposal.trials_max,
+        "budget": proposal.budget_microcredits // MICROCREDITS,
+        "seed": proposal.seed,
+    }

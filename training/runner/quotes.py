@@ -31,6 +31,9 @@ BY_TARGET = {
 }
 
 
+LOOK_AGAIN_SECONDS = 2  # most files are read in less
+
+
 class NotReady(Refusal):
     """What was asked for is still being prepared."""
 
@@ -85,6 +88,29 @@ def faults_named() -> Iterator[None]:
         ) from error
 
 
+def require_ready(dataset: Dataset) -> None:
+    """NotReady while a worker reads the rows, InvalidConfig where it could not."""
+    if dataset.status == Work.Status.DONE:
+        return
+    if dataset.is_over:
+        why = dataset.error_message or "no reason was left behind"
+        reason = f"“{dataset.name}” could not be read: {why} Correct its schema, or bring it anew"
+        raise InvalidConfig(
+            f"dataset: {reason}.", invalid_parameters=[{"field": "dataset", "reason": reason}]
+        )
+    raise NotReady(
+        f"The dataset “{dataset.name}” is still being prepared ({dataset.get_status_display()}); "
+        f"ask the same again in {LOOK_AGAIN_SECONDS} seconds.",
+        retry_seconds=LOOK_AGAIN_SECONDS,
+        see=dataset.get_absolute_url(),
+        members={
+            "dataset": dataset.slug,
+            "dataset_status": dataset.status,
+            "dataset_url": f"/api/v1/datasets/{dataset.slug}",
+        },
+    )
+
+
 def parse_config(raw: object, dataset: Dataset) -> kernel_config.NetworkConfig:
     with faults_named():
         network = kernel_config.parse(raw, dataset.data_shape)
@@ -107,8 +133,7 @@ def category_of(network: kernel_config.NetworkConfig, dataset: Dataset) -> Categ
 
 def quote_job(*, dataset: Dataset, config: Mapping[str, Any], tier: Tier) -> Quote:
     """Price a job from the arithmetic of its tape, or refuse a config or tier that cannot be."""
-    if dataset.status != Work.Status.DONE:
-        raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
+    require_ready(dataset)
     network = parse_config(config, dataset)
     refuse_one_class(network, dataset)
     with faults_named():

@@ -1,4 +1,4 @@
-"""Datasets: look at their rows."""
+"""Datasets: look at their rows, at what was found in them, and at how far they are."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +12,37 @@ from governance.services import Refusal
 from kernels.fields import shown
 from training.models import Dataset, Work
 from training.runner import blobs
-from training.runner.quotes import NotReady
+from training.runner.quotes import require_ready
 from training.runner.rows import Part, Rows, unpack
 
 log = structlog.get_logger()
 
 PREVIEW_ROWS = 40
 KEPT_SECONDS = 86_400
+
+
+LEVELS = {"bad": "mend", "warn": "look", "ok": "fine"}  # of findings, the worst first
+STEPS = ("Brought", "Waiting for a worker", "Read, split and counted", "Ready")
+
+
+def dataset_steps(*, dataset: Dataset) -> list[dict[str, str]]:
+    """How far a dataset is on its way to being trained on: done, current, failed or todo."""
+    if dataset.status == Work.Status.DONE:
+        return [{"label": name, "state": "done"} for name in STEPS]
+    at = 1 if dataset.status == Work.Status.QUEUED else 2
+    now = "failed" if dataset.is_over else "current"
+    states = ["done"] * at + [now] + ["todo"] * (len(STEPS) - at - 1)
+    return [{"label": name, "state": state} for name, state in zip(STEPS, states, strict=True)]
+
+
+def dataset_health(*, dataset: Dataset) -> list[dict[str, str]]:
+    """What was found in the rows, the worst first, and what to do about it in a word."""
+    worst = list(LEVELS)
+    found = sorted(dataset.report.get("health", []), key=lambda each: worst.index(each["level"]))
+    return [
+        {"level": each["level"], "word": LEVELS[each["level"]], "message": each["message"]}
+        for each in found
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +77,7 @@ def find_dataset(*, viewer: User, slug: str) -> Dataset:
 
 def load_rows(dataset: Dataset) -> Rows:
     """All rows, read anew: a cache in memory counts its entries and not their bytes."""
-    if dataset.status != Work.Status.DONE:
-        raise NotReady(f"The dataset “{dataset.name}” is still being prepared; try again shortly.")
+    require_ready(dataset)
     return unpack(blobs.get(dataset.sha256))
 
 

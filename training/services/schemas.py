@@ -114,6 +114,7 @@ def own(actor: User, dataset: Dataset) -> Dataset:
 
 
 def is_used(dataset: Dataset) -> bool:
+    """Whether something was made of it, so that it stays as it is."""
     return dataset.jobs.exists() or dataset.searches.exists()
 
 

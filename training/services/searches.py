@@ -10,20 +10,22 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from billing import services as billing
+from billing.models import MICROCREDITS
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from kernels import config as kernel_config
-from training.models import Dataset, Search, Tier, Trial, Work
+from training.models import Dataset, Job, Search, Tier, Trial, Work
 from training.runner import spaces, trials
 from training.runner.environments import is_environment
 from training.runner.hints import hint
 from training.runner.metrics import Metric, metric_of
-from training.runner.placing import SEED_MAX, keep_dataset
+from training.runner.placing import SEED_MAX, keep_dataset, suffixed
 from training.runner.quotes import quote_job
 from training.services.jobs import JobIsOver, cancel_job
 
 TRIALS_MAX = 200
+TRIALS_PROPOSED = 12
 OPEN_SEARCHES_MAX = 3
 HALVING_TRIALS_MIN = trials.total(1)
 
@@ -221,6 +223,26 @@ def search_standing(*, search: Search, seen: str = "") -> Standing | None:
     return Standing(version=version, contest=contest, metric=metric, paths=paths)
 
 
-def propose_space(*, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Ranges around what a configuration says, to start from."""
-    return spaces.proposed(config)
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A search to start from, in the words of `start_search`."""
+
+    name: str
+    space: dict[str, Any]
+    trials_max: int
+    budget_microcredits: int
+    seed: int
+
+
+def propose_search(*, job: Job) -> Proposal:
+    """Ranges around what a job says, and a budget of whole credits with room for trials that cost
+    more than it.
+    """
+    microcredits = job.quote_microcredits * TRIALS_PROPOSED * 3 // 2
+    return Proposal(
+        name=suffixed(job.name, ", search"),
+        space=spaces.proposed(job.config),
+        trials_max=TRIALS_PROPOSED,
+        budget_microcredits=-(-microcredits // MICROCREDITS) * MICROCREDITS,
+        seed=job.seed,
+    )

@@ -3,7 +3,6 @@ bytes; a worker reads it.
 """
 
 import secrets
-import time
 from collections.abc import Iterator
 from itertools import chain
 from typing import IO
@@ -22,8 +21,6 @@ from training.runner.hints import hint
 from training.runner.plans import plan_of
 
 PIECE_BYTES = 2**20
-WAIT_SECONDS = 10.0
-LOOK_SECONDS = 0.1
 # What people may say of who may use their data, and where it is written down.
 LICENCES = {
     "": "",
@@ -82,17 +79,6 @@ def upload_dataset(
         description=description,
         licence=licence,
     )
-
-
-def await_dataset(*, dataset: Dataset, seconds: float = WAIT_SECONDS) -> Dataset:
-    """Look again until a worker is done with it, but no longer than this. To be called outside a
-    transaction: the worker has to see the row.
-    """
-    deadline = time.monotonic() + seconds
-    while not dataset.is_over and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
-        dataset.refresh_from_db()
-    return dataset
 
 
 def keep(

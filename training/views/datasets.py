@@ -27,16 +27,10 @@ from training.forms.datasets import (
     UploadForm,
     blame,
 )
-from training.models import Category, Dataset, Work
+from training.models import Category, Dataset
 from training.views.files import attachment
 
 PAGE_SIZE = 24
-LEVELS = ("bad", "warn", "ok")  # of what was found in the rows
-LEVEL_WORDS = {
-    "bad": {"word": "mend", "badge": "danger"},
-    "warn": {"word": "look", "badge": "warning"},
-    "ok": {"word": "fine", "badge": "success"},
-}
 
 
 def visible(user: User | None, slug: str) -> Dataset:
@@ -63,11 +57,14 @@ def datasets(request: PageRequest) -> HttpResponse:
         for category in Category
         if category in counts
     ]
+    is_known = not chosen or chosen in Category.values
     if chosen:
         rows = rows.filter(category=chosen)
     page = Paginator(rows.order_by("owner", "name"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"page_obj": page, "facets": facets, "chosen": chosen}
-    return render(request, "training/datasets.html", context)
+    if not is_known:
+        context["categories"] = Category.choices
+    return render(request, "training/datasets.html", context, status=200 if is_known else 404)
 
 
 @login_required
@@ -109,9 +106,9 @@ def about(found: Dataset) -> dict[str, Any]:
     context: dict[str, Any] = {
         "dataset": found,
         "is_owner": found.owner_id is not None,
-        "steps": steps(found),
+        "steps": training.dataset_steps(dataset=found),
         "told": {"told-dataset": f"{found.get_status_display()}. {found.error_message}".strip()},
-        "health": health(found),
+        "health": training.dataset_health(dataset=found),
         "versions": Dataset.objects.filter(family=found.family).order_by("-version"),
     }
     if found.sha256:
@@ -132,22 +129,6 @@ def changes(found: Dataset, **bound: Form) -> dict[str, Any]:
         "deletion": DeletionForm(dataset=found),
     }
     return {"is_changing": bool(bound), **forms, **bound}
-
-
-def steps(dataset: Dataset) -> list[dict[str, str]]:
-    """How far a dataset is on its way to being trained on."""
-    reached = {Work.Status.QUEUED: 1, Work.Status.LEASED: 2, Work.Status.RUNNING: 2}
-    at = reached.get(Work.Status(dataset.status), 2)
-    names = ("Brought", "Waiting for a worker", "Read, split and counted", "Ready")
-    now = "failed" if dataset.is_over else "current"
-    states = ["done"] * at + [now] + ["todo"] * (len(names) - at - 1)
-    return [{"label": name, "state": state} for name, state in zip(names, states, strict=True)]
-
-
-def health(dataset: Dataset) -> list[dict[str, str]]:
-    """What was found in the rows, the worst first."""
-    found = sorted(dataset.report.get("health", []), key=lambda each: LEVELS.index(each["level"]))
-    return [LEVEL_WORDS[each["level"]] | {"message": each["message"]} for each in found]
 
 
 @login_required
@@ -174,7 +155,7 @@ def schema(request: MemberRequest, slug: str) -> HttpResponse:
         "form": form,
         "query": query,
         "shown_max": SHOWN_MAX,
-        "is_used": found.jobs.exists(),
+        "is_used": training.is_used(found),
     }
     return render(request, "training/schema.html", context)
 

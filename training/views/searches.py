@@ -14,16 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
-from billing.models import MICROCREDITS
 from governance.models import User
 from governance.services import Refusal
 from governance.views import MemberRequest, led_once
 from training import services as training
-from training.forms.searches import SearchForm
+from training.forms.searches import SearchForm, typed
 from training.models import Job, Search, Tier
 
 PAGE_SIZE = 20
-TRIALS_PROPOSED = 12
 COMPARED = 3
 
 
@@ -41,7 +39,7 @@ def new_search(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
     """A search around the settings of a job, with ranges proposed."""
     job = get_object_or_404(Job.objects.of(request.user).select_related("dataset"), pk=job_id)
     if request.method == "GET":
-        form = SearchForm(initial=proposal(job))
+        form = SearchForm(initial=typed(training.propose_search(job=job)))
         return render(request, "training/search_new.html", {"form": form, "job": job})
     form = SearchForm(request.POST)
     if form.is_valid():
@@ -63,20 +61,6 @@ def begun(owner: User, job: Job, wanted: Mapping[str, Any]) -> str:
         owner=owner, dataset=job.dataset, config=job.config, tier=Tier(job.tier), **wanted
     )
     return search.get_absolute_url()
-
-
-def proposal(job: Job) -> dict[str, object]:
-    """Ranges around what the job says, and a budget with room for trials that cost more than it."""
-    space = training.propose_space(config=job.config)
-    lines = [f"  {json.dumps(path)}: {json.dumps(given)}" for path, given in space.items()]
-    microcredits = job.quote_microcredits * TRIALS_PROPOSED * 3 // 2
-    return {
-        "name": f"{job.name[:110]}, search",
-        "space": "{\n" + ",\n".join(lines) + "\n}",
-        "trials_max": TRIALS_PROPOSED,
-        "budget": -(-microcredits // MICROCREDITS),
-        "seed": job.seed,
-    }
 
 
 @login_required

@@ -73,6 +73,8 @@ async def follow(job: Job) -> AsyncIterator[str]:
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         OPEN[job.owner_id] -= 1
+        if not OPEN[job.owner_id]:
+            del OPEN[job.owner_id]  # or everybody who ever looked would be remembered
 
 
 @sync_to_async

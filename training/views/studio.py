@@ -22,7 +22,7 @@ from training.forms.compositions import Config, NotComposable, composed, edited
 from training.forms.jobs import JobForm
 from training.forms.readings import Reading, read
 from training.forms.studio import Studio
-from training.models import Dataset, Job, Model, Tier
+from training.models import Dataset, Job, Model, Tier, Work
 
 JOBS_SHOWN = 8
 FIRST = "digits"  # the dataset to begin with where none is named
@@ -102,6 +102,9 @@ def new_job(request: MemberRequest) -> HttpResponse:
     if default is None:
         return render(request, "training/studio.html", {"dataset": None})
     if request.method == "GET":
+        waiting = unready(request.user, request.GET.get("dataset", ""))
+        if waiting is not None:
+            return redirect(waiting)
         desk = begun(request.user, request.GET, default).look()
         return render(request, "training/studio.html", desk.context())
     desk = posted(request.user, request.POST, default).look()
@@ -114,6 +117,14 @@ def new_job(request: MemberRequest) -> HttpResponse:
     if request.htmx:
         template += "#studio" if desk.action else "#live"
     return render(request, template, desk.context())
+
+
+def unready(user: User, slug: str) -> Dataset | None:
+    """The dataset that somebody wants to train on before it was read; its page says how far it is,
+    and leads back here.
+    """
+    found = Dataset.objects.visible_to(user).filter(slug=slug).first()
+    return found if found is not None and found.status != Work.Status.DONE else None
 
 
 def submitted(desk: Desk) -> Job:
