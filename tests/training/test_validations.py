@@ -5,6 +5,7 @@ import pytest
 
 from kernels import build
 from kernels.predictor import Predictor
+from tests.training.test_finetuning import begun, brought
 from training import services as training
 from training.models import Validation, Work
 from training.runner import blobs, validations
@@ -74,3 +75,17 @@ def test_a_full_validation_scans_the_file_and_asks_the_model_elsewhere(model):
 def test_a_figure_of_zero_is_a_figure():
     figure = Figure(value=0.0, low=0.0, high=0.5, baseline=0.0)
     assert figure.to_json() == {"value": 0.0, "low": 0.0, "high": 0.5, "baseline": 0.0}
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_rows_on_which_a_network_overflows_end_its_validation_with_their_number(alice):
+    """No training reads the last rows, and these are beyond what its numbers hold."""
+    small = [f"{row / 1e6},{row % 17 / 1e6},{'ab'[row % 2]}" for row in range(100)]
+    large = [f"3e38,3e38,{'ab'[row % 2]}" for row in range(25)]
+    content = "\n".join(["length,width,kind", *small, *large]).encode()
+    dataset = brought(alice, content=content, kind="time")
+    validation = begun(alice, dataset).validations.get()
+    validations.validate_model(str(validation.pk))
+    validation.refresh_from_db()
+    assert (validation.status, validation.error_code) == (Work.Status.FAILED, "rows_refused")
+    assert "its numbers are so large that the network overflows" in validation.error_message
