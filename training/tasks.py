@@ -58,3 +58,4 @@ def hint_waiting_jobs() -> None:
 @shared_task
 def forget_checkpoints() -> None:
     sweeps.forget_checkpoints()
+    sweeps.forget_starts()

@@ -30,9 +30,9 @@ def network_like(model, *, epochs=2, hidden=32, rate=0.001):
 
 
 def tuned(alice, model, dataset, **changes):
-    return training.fine_tune(
-        actor=alice,
-        model=model,
+    return training.submit_job(
+        owner=alice,
+        parent=model,
         dataset=dataset,
         config=network_like(model, **changes),
         tier=Tier.NANO,
@@ -82,8 +82,8 @@ def test_fine_tuning_twice_ends_in_the_same_bits_however_it_is_cut(alice, model,
 def test_layers_that_do_not_fit_are_drawn_anew_and_listed(alice, model, digits):
     config = network_like(model)
     config["architecture"]["layers"].insert(2, {"type": "hidden", "params": {"size": 24}})
-    job = training.fine_tune(
-        actor=alice, model=model, dataset=digits, config=config, tier=Tier.NANO, name="Deeper"
+    job = training.submit_job(
+        owner=alice, parent=model, dataset=digits, config=config, tier=Tier.NANO, name="Deeper"
     )
     assert job.name == "Deeper"
     said = "Begins from “{}”: 2 of 6 weights are taken over; drawn anew, since they do not fit: {}."
@@ -103,7 +103,7 @@ def iris(db) -> Dataset:
 def test_a_network_with_nothing_to_share_is_refused_with_the_way_out(alice, model, iris):
     config = training.PRESETS["iris"]
     with pytest.raises(training.InvalidConfig, match="no weight has the name and shape") as refused:
-        training.fine_tune(actor=alice, model=model, dataset=iris, config=config, tier=Tier.NANO)
+        training.submit_job(owner=alice, parent=model, dataset=iris, config=config, tier=Tier.NANO)
     assert refused.value.invalid_parameters[0]["field"] == "architecture.layers"
     assert not Job.objects.filter(parent=model).exists()
 
@@ -111,15 +111,17 @@ def test_a_network_with_nothing_to_share_is_refused_with_the_way_out(alice, mode
 def test_another_kind_of_network_is_refused_by_name(alice, model, digits):
     config = training.presets_of("digits")[1].config
     with pytest.raises(training.InvalidConfig, match="must be 'feedforward'") as refused:
-        training.fine_tune(actor=alice, model=model, dataset=digits, config=config, tier=Tier.NANO)
+        training.submit_job(
+            owner=alice, parent=model, dataset=digits, config=config, tier=Tier.NANO
+        )
     assert refused.value.invalid_parameters[0]["field"] == "architecture.type"
 
 
 def test_mallory_may_not_train_alices_model_further(mallory, model, digits):
     with pytest.raises(training.NotOwner, match="Only the owner"):
-        training.fine_tune(
-            actor=mallory,
-            model=model,
+        training.submit_job(
+            owner=mallory,
+            parent=model,
             dataset=digits,
             config=network_like(model),
             tier=Tier.NANO,
@@ -236,8 +238,8 @@ def begun(alice, dataset, *, config=SMALL):
 
 
 def further(alice, parent, dataset, *, config=SMALL):
-    return training.fine_tune(
-        actor=alice, model=parent, dataset=dataset, config=config, tier=Tier.NANO
+    return training.submit_job(
+        owner=alice, parent=parent, dataset=dataset, config=config, tier=Tier.NANO
     )
 
 

@@ -180,8 +180,8 @@ def test_a_model_of_a_cluster_is_refused_with_the_way_out(alice, model):
 
 def test_what_was_trained_further_is_made_again_from_the_same_parent(alice, model, digits):
     config = SMALL | {"training": SMALL["training"] | {"epochs": 2}}
-    job = training.fine_tune(
-        actor=alice, model=model, dataset=digits, config=config, tier=Tier.NANO, seed=9
+    job = training.submit_job(
+        owner=alice, parent=model, dataset=digits, config=config, tier=Tier.NANO, seed=9
     )
     chunks.run_turn()
     child = Model.objects.get(job=job)

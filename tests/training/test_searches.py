@@ -290,7 +290,7 @@ def test_nobody_searches_on_rows_of_somebody_else(asked, bob):
 
 
 def test_ranges_around_a_configuration_are_proposed_and_can_be_searched(asked):
-    space = training.propose_space(config=SHORT)
+    space = spaces.proposed(SHORT)
     assert space == {
         RATE: {"low": 0.0003, "high": 0.03, "log": True},
         "training.batch_size": {"choices": [16, 32, 64]},

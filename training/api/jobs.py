@@ -1,6 +1,7 @@
 """The JSON door of jobs."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -16,7 +17,7 @@ from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope, User
 from training import services as training
 from training.api.datasets import chosen_dataset
-from training.models import NAME_LENGTH_MAX, Job, Model, Tier
+from training.models import NAME_LENGTH_MAX, Checkpoint, Job, Model, Tier
 
 NOT_READY = (
     "`not_ready`: a worker still reads the data, so the job has no price yet. `dataset_url` and "
@@ -48,6 +49,16 @@ class TrainRequest(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=NAME_LENGTH_MAX, default="", allow_blank=True)
     parent_model_id = serializers.UUIDField(
         required=False, help_text="one of your models, to begin from its weights: fine-tuning"
+    )
+    parent_job_id = serializers.UUIDField(
+        required=False,
+        help_text="one of your jobs that is over, to begin from the weights of its last checkpoint",
+    )
+    parent_step = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=training.SEED_MAX,
+        help_text="of parent_job_id, another of its checkpoints",
     )
     user_id = serializers.UUIDField(required=False, help_text="must be yours, if given")
 
@@ -81,24 +92,39 @@ class TrainingJobs(APIView):
         if data.get("user_id", owner.pk) != owner.pk:
             raise governance.NotAllowed("user_id: a key acts for its owner; leave it out.")
         dataset = chosen_dataset(owner, data.get("dataset", "digits"))
-        parent = chosen_parent(owner, data.get("parent_model_id"))
+        parent = chosen_parent(owner, data)
 
         def act() -> tuple[int, dict[str, Any]]:
             asked = {key: data[key] for key in ("config", "seed", "name")}
-            asked |= {"dataset": dataset, "tier": Tier(data["tier"])}
-            if parent is None:
-                return 202, job_body(training.submit_job(owner=owner, **asked))
-            return 202, job_body(training.fine_tune(actor=owner, model=parent, **asked))
+            asked |= {"dataset": dataset, "tier": Tier(data["tier"]), "parent": parent}
+            return 202, job_body(training.submit_job(owner=owner, **asked))
 
         response = once(request, act)
         response["Location"] = f"/api/v1/training-jobs/{response.data['job_id']}"
         return response
 
 
-def chosen_parent(owner: User, model_id: uuid.UUID | None) -> Model | None:
-    if model_id is None:
+def chosen_parent(owner: User, data: Mapping[str, Any]) -> Model | Checkpoint | None:
+    """What a request says to begin from."""
+    model_id, job_id = data.get("parent_model_id"), data.get("parent_job_id")
+    if model_id and job_id:
+        reason = "a job begins from one thing; send this or parent_model_id."
+        raise serializers.ValidationError({"parent_job_id": reason})
+    if model_id:
+        return training.find_model(owner=owner, model_id=model_id, field="parent_model_id")
+    step = data.get("parent_step")
+    if not job_id:
+        if step:
+            raise serializers.ValidationError({"parent_step": "say of which job: parent_job_id."})
         return None
-    return training.find_model(owner=owner, model_id=model_id, field="parent_model_id")
+    job = get_object_or_404(Job.objects.of(owner), pk=job_id)
+    rows = Checkpoint.objects.of(owner).filter(job=job).select_related("job__dataset")
+    found = (rows if step is None else rows.filter(step=step)).first()
+    if found is None:
+        kept = ", ".join(str(each.step) for each in rows) or "none, or the job is not over"
+        wanted = "parent_job_id" if step is None else "parent_step"
+        raise serializers.ValidationError({wanted: f"no such checkpoint; kept are: {kept}."})
+    return found
 
 
 def job_summary(job: Job) -> dict[str, Any]:
@@ -116,6 +142,8 @@ def job_summary(job: Job) -> dict[str, Any]:
         "total_epochs": job.epochs,
         "metric": job.metric,
         "parent_model_id": str(job.parent_id) if job.parent_id else None,
+        "parent_job_id": str(job.start_job_id) if job.start_job_id else None,
+        "parent_step": job.start_step,
         "estimated_time_remaining": job.eta_seconds,
         "estimated_cost": quote,
         "estimatedCost": quote,
@@ -143,6 +171,14 @@ def job_body(job: Job) -> dict[str, Any]:
         "current_accuracy": train if is_accuracy else None,
         "validation_accuracy": validation if is_accuracy else None,
         "queue_position": None if place is None else place.ahead + 1,
+        "checkpoints": [
+            {
+                "step": kept.checkpoint.step,
+                "size_bytes": kept.checkpoint.size_bytes,
+                "kept_until": kept.until.isoformat(),
+            }
+            for kept in training.kept_checkpoints(job=job)
+        ],
         "is_held_back": place is not None and place.is_held_back,
     }
 

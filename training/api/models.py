@@ -88,6 +88,8 @@ def detail_body(model: Model) -> dict[str, Any]:
             "dataset": job.dataset.slug,
             "dataset_version": job.dataset.version,
             "parent": str(job.parent_id) if job.parent_id else None,
+            "parent_job": str(job.start_job_id) if job.start_job_id else None,
+            "parent_step": job.start_step,
             "job": str(job.pk),
             "children": [str(child.pk) for child in lineage.children],
             "versions": [str(version.pk) for version in lineage.versions],

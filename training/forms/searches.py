@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from billing import services as billing
+from billing.models import MICROCREDITS
 from training import services as training
 from training.models import NAME_LENGTH_MAX, Search
 

@@ -35,6 +35,13 @@ class Job(Work):
     repeats = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, related_name="repetitions"
     )
+    # The job and step of the checkpoint that it begins from; once a worker has it, the model file
+    # that was made of it, which stays when the checkpoint is forgotten (`training.runner.starts`).
+    start_job = models.ForeignKey(
+        "self", on_delete=models.RESTRICT, null=True, related_name="continuations"
+    )
+    start_step = models.PositiveBigIntegerField(null=True)
+    start_sha256 = models.CharField(max_length=64, blank=True, default="")
     priority = models.SmallIntegerField(default=0)  # by plan; the higher is claimed first
     metric = models.CharField(max_length=40, default="accuracy")  # what stands beside the loss
     # Led round by round by a cluster, so no single worker may claim it.
@@ -73,6 +80,15 @@ class Job(Work):
                 # or earlier, where its configuration says how long it waits for a better loss
                 | models.Q(config__training__has_key="patience"),
                 name="job_is_done_only_at_its_last_step",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(parent=None) | models.Q(start_job=None),
+                name="job_begins_from_one_thing",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(start_job=None, start_step=None, start_sha256="")
+                | models.Q(start_job__isnull=False, start_step__isnull=False),
+                name="job_begins_at_a_step_of_a_job",
             ),
         ]
         indexes = [
@@ -124,6 +140,22 @@ class Job(Work):
         return self.compute_seconds / self.steps_done * (self.steps_total - self.steps_done)
 
 
+class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
+    def of(self, user: User) -> "CheckpointQuerySet":
+        """Those of jobs that are over: what still trains forgets its own."""
+        return self.filter(job__owner=user).exclude(job__status__in=Work.OPEN)
+
+    def unneeded(self) -> "CheckpointQuerySet":
+        """Without those that a job begins from which no worker had yet."""
+        begins = Job.objects.filter(
+            status__in=Work.OPEN,
+            start_job=models.OuterRef("job"),
+            start_step=models.OuterRef("step"),
+            start_sha256="",
+        )
+        return self.exclude(models.Exists(begins))
+
+
 class Checkpoint(models.Model):
     """All that a job needs to go on after this step, under the SHA-256 of its bytes."""
 
@@ -133,6 +165,8 @@ class Checkpoint(models.Model):
     size_bytes = models.BigIntegerField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    objects = CheckpointQuerySet.as_manager()
+
     class Meta:
         ordering = ["-step"]
         constraints = [
@@ -140,7 +174,10 @@ class Checkpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"step {self.step}"
+        return f"{self.job.name}, step {self.step:,}"
+
+    def get_absolute_url(self) -> str:
+        return self.job.get_absolute_url()
 
 
 class Point(models.Model):

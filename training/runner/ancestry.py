@@ -1,4 +1,5 @@
-"""What a fine-tuned model saw before its own training: the rows of the models it descends from.
+"""What a fine-tuned model saw before its own training: the rows of the jobs it descends from,
+through their models or their checkpoints.
 
 A figure holds only for rows that no training read, its ancestors' included. Two versions of a
 dataset that come from one file hold the same rows, so a row that tests by one split may have
@@ -13,27 +14,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.models import Dataset, Model
+from training.models import Dataset, Job
 from training.runner import blobs
 from training.runner.quotes import InvalidConfig
 from training.runner.rows import Part, Rows, read_arrays, unpack
+from training.runner.starts import origin_of
 
 SEEN_SHARE_MAX = 0.01  # of rows; a few happen to be alike in any two datasets
 DIGEST_BYTES = 16
 ROWS_AT_ONCE = 4_096
 
 
-def ancestors(parent: Model | None) -> Iterator[Model]:
-    """The parent, what it began from, and so on."""
-    while parent is not None:
-        yield parent
-        parent = parent.job.parent
+def ancestors(job: Job) -> Iterator[Job]:
+    """The job that made what this one began from, what that began from, and so on."""
+    origin = origin_of(job)
+    while origin is not None:
+        yield origin
+        origin = origin_of(origin)
 
 
-def refuse_leak(parent: Model, dataset: Dataset) -> None:
-    """Raises InvalidConfig where an ancestor was shown rows that this dataset tests on."""
-    for model in ancestors(parent):
-        before = model.job.dataset
+def refuse_leak(origin: Job, dataset: Dataset) -> None:
+    """Raises InvalidConfig where this job, or one before it, was shown rows that this dataset tests
+    on.
+    """
+    for job in (origin, *ancestors(origin)):
+        before = job.dataset
         shown = shown_rows(before, dataset)
         if shown == 0:
             continue
@@ -42,7 +47,7 @@ def refuse_leak(parent: Model, dataset: Dataset) -> None:
         if shown is not None:
             told = f"{shown:,} of the {dataset.test_rows:,} {rows} were shown"
         reason = (
-            f"{told} to “{model.name}”, whose weights the job would take over: it learned from "
+            f"{told} to “{job.name}”, whose weights the job would take over: it learned from "
             f"version {before.version} of “{before.name}”, the same file split or read otherwise "
             f"({said(before)}). Take that version, correct the schema to its split, or train from "
             "the beginning"
@@ -117,21 +122,19 @@ def stored_parts(dataset: Dataset) -> NDArray[np.int8]:
 # What a validation says of it
 
 
-def seen_test_rows(
-    parent: Model, dataset: Dataset, rows: Rows, *, beat: Callable[[int], object]
-) -> dict[str, Any]:
+def seen_test_rows(job: Job, rows: Rows, *, beat: Callable[[int], object]) -> dict[str, Any]:
     """The share of the test rows that an ancestor was shown: the same row of the same file, or one
     whose numbers are all the same. Those that also stand among the rows that trained the model
     itself are not counted: they are the dataset's own repetitions, which its report tells.
     """
-    test = rows.numbers(Part.TEST)
+    dataset, test = job.dataset, rows.numbers(Part.TEST)
     seen = np.zeros(len(rows), bool)
     not_compared: list[str] = []
     names = []
     digests: list[bytes] = []
-    for model in ancestors(parent):
-        names.append(model.name)
-        before = model.job.dataset
+    for ancestor in ancestors(job):
+        names.append(ancestor.name)
+        before = ancestor.dataset
         if before.sha256 == dataset.sha256:
             continue
         if is_of_one_file(before, dataset) and are_aligned(before, dataset):
@@ -139,7 +142,7 @@ def seen_test_rows(
             continue
         old = unpack(blobs.get(before.sha256))
         if width(old) != width(rows):
-            not_compared.append(model.name)
+            not_compared.append(ancestor.name)
             continue
         digests = digests or row_digests(rows, beat)
         known = {digests[row] for row in rows.numbers(Part.TRAIN)}
@@ -155,24 +158,23 @@ def seen_test_rows(
     }
 
 
-def acquainted(
-    parent: Model, dataset: Dataset, rows: Rows, *, beat: Callable[[int], object]
-) -> Model | None:
+def acquainted(job: Job, rows: Rows, *, beat: Callable[[int], object]) -> Job | None:
     """The first ancestor that was shown some of these rows of a dataset: of the same file, or more
     than happen to be alike in any two datasets.
     """
+    dataset = job.dataset
     digests: set[bytes] = set()
-    for model in ancestors(parent):
-        before = model.job.dataset
+    for ancestor in ancestors(job):
+        before = ancestor.dataset
         if before.sha256 == dataset.sha256 or is_of_one_file(before, dataset):
-            return model
+            return ancestor
         old = unpack(blobs.get(before.sha256))
         if width(old) != width(rows):
             continue
         digests = digests or set(row_digests(rows, beat))
         shown = set(row_digests(old.take(np.flatnonzero(old.parts != Part.TEST)), beat))
         if len(digests & shown) > SEEN_SHARE_MAX * len(digests):
-            return model
+            return ancestor
     return None
 
 

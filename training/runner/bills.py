@@ -93,6 +93,14 @@ def ingredients(dossier: Dossier) -> Iterable[Component]:
             sha256=parent.sha256,
             version=str(parent.version),
         )
+    start = dossier.job.start_job
+    if start is not None:
+        yield component(
+            ComponentType.MACHINE_LEARNING_MODEL,
+            f"checkpoint/{start.pk}/{dossier.job.start_step}",
+            f"{start.name}, step {dossier.job.start_step}",
+            sha256=dossier.job.start_sha256,
+        )
 
 
 def component(

@@ -7,7 +7,6 @@ repeats the chunk and gets the same bits; after it, the chunk is done.
 
 import time
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -20,12 +19,10 @@ from kernels.checkpoints import CheckpointRefused
 from kernels.config import ConfigError
 from kernels.data import DataError
 from kernels.limits import SandboxError
-from kernels.modelfile import Signature
 from kernels.predictor import Predictor, RowsRefused
 from training.models import (
     Category,
     Checkpoint,
-    Dataset,
     Event,
     Job,
     Model,
@@ -35,7 +32,17 @@ from training.models import (
     Trial,
     Work,
 )
-from training.runner import anomalies, blobs, families, learners, leases, queue, walls
+from training.runner import (
+    anomalies,
+    blobs,
+    families,
+    learners,
+    leases,
+    queue,
+    signatures,
+    starts,
+    walls,
+)
 from training.runner.hints import hint
 from training.runner.learners import Learner, current_module
 from training.runner.placing import place_validation
@@ -121,7 +128,7 @@ def start(job: Job) -> Learner:
     What a large network takes for that is told to the lease part by part.
     """
     module = current_module(job)
-    make = learners.learner_of(job, module)
+    make = starts.learner_of(job, module)
     leases.renew(job)
     leases.write(job, kernel_hash=module.kernel_hash)
     job.kernel_hash = module.kernel_hash
@@ -231,31 +238,13 @@ def commit_model(
     """
     reproduction = Reproduction.objects.select_related("model").filter(job=job).first()
     first = reproduction.model.job_id if reproduction else job.pk
-    content = run.export(signature_of(job), origin_of(job.dataset) | {"job": str(first)})
+    content = run.export(
+        signatures.signature_of(job), signatures.origin_of(job.dataset) | {"job": str(first)}
+    )
     if reproduction is None:
         complete(job, content, step=run.step, paid_steps=run.step, points=points, seconds=seconds)
     else:
         hand_over(reproduction, job, content, step=run.step, points=points, seconds=seconds)
-
-
-def signature_of(job: Job) -> Signature:
-    """The names of what goes in and comes out; what makes examples takes noise, which has none."""
-    dataset = job.dataset
-    makes = job.category == Category.GENERATIVE
-    answers = not makes and job.category != Category.ANOMALY
-    height_width = None if makes else dataset.image_shape
-    return Signature(
-        features=() if makes else tuple(dataset.features),
-        classes=tuple(dataset.classes) if answers else (),
-        image_shape=(height_width[0], height_width[1]) if height_width else None,
-        vocabulary=tuple(dataset.recipe.get("vocabulary", ())),
-        recipe=dataset.recipe,
-    )
-
-
-def origin_of(dataset: Dataset) -> dict[str, Any]:
-    """Provenance: which rows, split how."""
-    return {"dataset_sha256": dataset.sha256, "split_seed": dataset.split_seed}
 
 
 def complete(
@@ -393,8 +382,13 @@ def forget_old_checkpoints(job: Job) -> None:
 
 @transaction.atomic
 def forget(checkpoint: Checkpoint) -> None:
-    """The row goes before its file: what is left over is only waste."""
+    """The row goes before its file: what is left over is only waste. One that somebody is about to
+    begin from stays (`starts.hold_checkpoint` has its row locked until then).
+    """
     blobs.lock(checkpoint.sha256)
-    checkpoint.delete()
+    rows = Checkpoint.objects.filter(pk=checkpoint.pk)
+    if rows.select_for_update().first() is None or not rows.unneeded().exists():
+        return
+    rows.delete()
     if not Checkpoint.objects.filter(sha256=checkpoint.sha256).exists():
         blobs.delete(checkpoint.sha256)

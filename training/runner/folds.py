@@ -24,11 +24,10 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from kernels import modelfile
 from kernels.modelfile import Signature
 from kernels.predictor import Predictor
 from training.models import Dataset, Job
-from training.runner import ancestry, blobs, learners, quality, walls
+from training.runner import ancestry, learners, quality, starts, walls
 from training.runner.recipes import SplitKind
 from training.runner.rows import Part, Rows
 from training.runner.subjects import Judged, Subject
@@ -62,12 +61,10 @@ def measure(subject: Subject, job: Job, *, folds: int) -> dict[str, Any]:
 
 def refuse_acquainted(subject: Subject, job: Job, known: Rows) -> None:
     """Raises NotFolded where what the job began from was shown these rows."""
-    if job.parent is None:
-        return
-    model = ancestry.acquainted(job.parent, job.dataset, known, beat=subject.beat)
-    if model is not None:
+    ancestor = ancestry.acquainted(job, known, beat=subject.beat)
+    if ancestor is not None:
         raise NotFolded(
-            f"It began from “{model.name}”, which was shown these rows, so each part would test "
+            f"It began from “{ancestor.name}”, which was shown these rows, so each part would test "
             "what that had learned. The test rows alone are new to both; to see what another split "
             "does, train from the beginning and have that model measured."
         )
@@ -148,8 +145,9 @@ def parts_held(subject: Subject, rows: Rows, folds: int) -> list[NDArray[np.intp
 def score_of_fold(subject: Subject, job: Job, rows: Rows) -> float:
     module = subject.module
     run = learners.make_trainer(job, rows.only(Part.TRAIN), rows, seed=job.seed, module=module)
-    if job.parent is not None:
-        run.begin_from(modelfile.load(blobs.get(job.parent.sha256)))
+    model = starts.model_of(job)
+    if model is not None:
+        run.begin_from(model)
     for _ in run.run(on_progress=lambda step: bool(subject.beat(step)) or True):
         subject.beat(0)
     content = run.export(Signature((), ()), {"fold_of": str(job.pk)})

@@ -50,22 +50,10 @@ class Learner(Protocol):
         """The model file."""
 
 
-def learner_of(job: Job, module: build.Module) -> Callable[[], Learner]:
-    """Makes fresh learners for a job; its rows are read once, unless they are played."""
-    make = maker_of(job, module)
-    if job.parent is None:
-        return make
-    parent = modelfile.load(blobs.get(job.parent.sha256))
-
-    def begun() -> Learner:
-        learner = make()
-        learner.begin_from(parent)
-        return learner
-
-    return begun
-
-
 def maker_of(job: Job, module: build.Module) -> Callable[[], Learner]:
+    """Makes fresh learners for a job, from drawn weights; its rows are read once, unless they are
+    played.
+    """
     if is_environment(job.dataset):
         return lambda: make_player(job, module=module)
     rows = rows_of(job)

@@ -13,9 +13,11 @@ from training.runner.caps import Load, require_capacity
 from training.runner.hints import hint
 from training.runner.plans import plan_of
 from training.runner.quotes import InvalidConfig, NotReady, Quote
+from training.runner.starts import Start
 from training.runner.usual import learns_of
 
 SEED_MAX = 2**63 - 1
+ANEW = Start()
 
 
 def suffixed(name: str, suffix: str) -> str:
@@ -33,7 +35,7 @@ def place_job(
     steps: int,
     is_distributed: bool = False,
     repeats: Job | None = None,
-    parent: Model | None = None,
+    start: Start = ANEW,
     is_trial: bool = False,
 ) -> Job:
     """The row and its hold, in the caller's transaction; nobody is told to work on it. A trial is
@@ -57,7 +59,7 @@ def place_job(
         seed=seed,
         priority=plan_of(owner.pk).priority,
         repeats=repeats,
-        parent=parent,
+        **vars(start),
         is_distributed=is_distributed,
         parameters=quote.parameters,
         memory_bytes=quote.memory_bytes,

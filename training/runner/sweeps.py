@@ -81,9 +81,26 @@ def retention() -> timedelta:
 
 def forget_checkpoints() -> None:
     """Of jobs that are over for long: nothing goes on from them any more."""
-    old = Checkpoint.objects.exclude(job__status__in=Work.OPEN)
+    old = Checkpoint.objects.exclude(job__status__in=Work.OPEN).unneeded()
     for checkpoint in old.filter(job__finished_at__lt=ago(retention()))[:FORGOTTEN_AT_ONCE]:
         chunks.forget(checkpoint)
+
+
+def forget_starts() -> None:
+    """Of jobs that are over for long and made no model: nobody trains that again. A reproduction
+    leaves it to the job that it repeats.
+    """
+    old = Job.objects.exclude(start_sha256="").exclude(status__in=Work.OPEN)
+    old = old.filter(model=None, finished_at__lt=ago(retention()))
+    for job in old[:FORGOTTEN_AT_ONCE]:
+        forget_start(job)
+
+
+@transaction.atomic
+def forget_start(job: Job) -> None:
+    blobs.lock(job.start_sha256)
+    Job.objects.filter(pk=job.pk).update(start_sha256="")
+    forget_blob(job.start_sha256, is_named=lambda _: False)
 
 
 @transaction.atomic
@@ -93,5 +110,6 @@ def forget_blob(sha256: str, *, is_named: Callable[[str], bool]) -> None:
     kinds = (Dataset, Model, Checkpoint, Export, Reproduction)
     rows = [kind._default_manager.filter(sha256=sha256) for kind in kinds]
     rows.append(Dataset.objects.filter(upload_sha256=sha256))
+    rows.append(Job.objects.filter(start_sha256=sha256))
     if not is_named(sha256) and not any(found.exists() for found in rows):
         blobs.delete(sha256)

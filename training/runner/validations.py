@@ -38,6 +38,7 @@ from training.runner import (
     receipts,
     robustness,
     scans,
+    starts,
 )
 from training.runner.figures import Quality, TooFewRows, draws_for, finite
 from training.runner.quality.anomalies import OneKind
@@ -180,10 +181,8 @@ def acquaintances(validation: Validation, subject: Subject) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if (copies_found := copies.trained_test_rows(subject)) is not None:
         found["copies"] = copies_found
-    if job.parent is not None and subject.judged is not Judged.EPISODES:
-        found["ancestors"] = ancestry.seen_test_rows(
-            job.parent, job.dataset, subject.rows, beat=subject.beat
-        )
+    if starts.origin_of(job) is not None and subject.judged is not Judged.EPISODES:
+        found["ancestors"] = ancestry.seen_test_rows(job, subject.rows, beat=subject.beat)
     return found | {"leaks": copies.leaks(found)}
 
 

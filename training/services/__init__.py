@@ -56,10 +56,17 @@ from training.services.documents import (
 )
 from training.services.exports import UnknownKind, export_model, open_model_file
 from training.services.files import FileUnreadable, open_file, stream_file
-from training.services.finetuning import fine_tune
 from training.services.gates import Fault, publication_faults
 from training.services.inline import add_inline_dataset
-from training.services.jobs import JobIsOver, Use, cancel_job, submit_job, tier_use
+from training.services.jobs import (
+    JobIsOver,
+    Kept,
+    Use,
+    cancel_job,
+    kept_checkpoints,
+    submit_job,
+    tier_use,
+)
 from training.services.models import (
     Lineage,
     UnknownModel,
@@ -162,6 +169,7 @@ __all__ = [
     "InvalidValidation",
     "JobIsOver",
     "JobProgress",
+    "Kept",
     "Learning",
     "Kind",
     "LICENCES",
@@ -237,7 +245,6 @@ __all__ = [
     "files_of",
     "find_dataset",
     "find_model",
-    "fine_tune",
     "finish_job",
     "fix_licence",
     "forecast_lines",
@@ -251,6 +258,7 @@ __all__ = [
     "job_place",
     "job_progress",
     "job_version",
+    "kept_checkpoints",
     "learning_of",
     "lineage_of",
     "load_blob",

@@ -7,7 +7,7 @@ from typing import Any
 from kernels import outline
 from kernels.fields import Problem
 from kernels.outline import LayerEstimate
-from training.models import Dataset, Model, Tier
+from training.models import Checkpoint, Dataset, Model, Tier
 from training.runner import tiers
 from training.runner.lineage import Inheritance
 from training.runner.quotes import (
@@ -53,10 +53,10 @@ def network_layers(*, dataset: Dataset, config: Mapping[str, Any]) -> list[Layer
 
 
 def preview_job(
-    *, dataset: Dataset, config: object, tier: Tier, parent: Model | None = None
+    *, dataset: Dataset, config: object, tier: Tier, parent: Model | Checkpoint | None = None
 ) -> Preview:
     """All that can be said of a job that somebody is composing; a mistake in it is an answer too.
-    With a `parent` the job begins from that model's weights.
+    With a `parent` the job begins from the weights of that model or checkpoint.
 
     Raises NotReady where the data are still being prepared.
     """

@@ -26,7 +26,7 @@ from kernels.patterns import EPOCH_ENDS
 from kernels.settings import Schedule
 from kernels.trainer import EpochMetrics, Trainer
 from training.models import Dataset, Event, Job, Model, Tier, Work
-from training.runner import chunks, learners, leases
+from training.runner import chunks, learners, leases, signatures
 from training.runner.environments import is_environment
 from training.runner.placing import place_job
 from training.runner.quotes import InvalidConfig, faults_named, parse_config, quote_job
@@ -161,11 +161,11 @@ def node_trainer(
 
 
 def model_signature(*, job: Job) -> Signature:
-    return chunks.signature_of(job)
+    return signatures.signature_of(job)
 
 
 def model_origin(*, job: Job) -> dict[str, Any]:
-    return chunks.origin_of(job.dataset)
+    return signatures.origin_of(job.dataset)
 
 
 def begin_job(*, job: Job) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -9,11 +10,14 @@ from django.db import transaction
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
-from training.models import Dataset, Job, Tier
+from training.models import Checkpoint, Dataset, Event, Job, Model, Tier
 from training.runner.hints import hint
 from training.runner.placing import place_job, withdraw_job
 from training.runner.quotes import quote_job
+from training.runner.starts import start_at
+from training.runner.sweeps import retention
 from training.runner.tiers import TIERS
+from training.services.finetuning import further_name, inherited, refuse_stranger, said
 
 
 class JobIsOver(Refusal):
@@ -41,12 +45,29 @@ def submit_job(
     tier: Tier,
     seed: int = 0,
     name: str = "",
+    parent: Model | Checkpoint | None = None,
 ) -> Job:
-    """Queue a job and hold what it may cost at most."""
+    """Queue a job and hold what it may cost at most.
+
+    With a parent, a model or a checkpoint of a job that is over, it begins from those weights where
+    names and shapes agree, and from that standardisation of the input; all other weights are drawn
+    anew, and the job's log lists them. The optimiser begins anew.
+    """
+    if parent is not None:
+        refuse_stranger(owner, parent)
     quote = quote_job(dataset=dataset, config=config, tier=tier)
+    found = None if parent is None else inherited(parent, dataset, config)
     job = place_job(
-        owner=owner, dataset=dataset, quote=quote, seed=seed, name=name, steps=quote.steps
+        owner=owner,
+        dataset=dataset,
+        quote=quote,
+        seed=seed,
+        name=name if name or parent is None else further_name(parent),
+        steps=quote.steps,
+        start=start_at(parent),
     )
+    if parent is not None and found is not None:
+        Event.objects.create(job=job, message=said(parent, found))
     hint("training.tasks.run_job", job_id=str(job.pk))
     return job
 
@@ -59,6 +80,25 @@ def cancel_job(*, actor: User, job: Job) -> Job:
         raise JobIsOver("This job is already over; there is nothing to cancel.")
     governance.record(actor=actor, verb="cancel_job", subject=job)
     return job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A checkpoint that a job may begin from, and until when that is."""
+
+    checkpoint: Checkpoint
+    until: datetime
+
+
+def kept_checkpoints(*, job: Job) -> list[Kept]:
+    """What is still kept of a job that is over, the newest first; nothing while it trains."""
+    if job.finished_at is None:
+        return []
+    until = job.finished_at + retention()
+    return [
+        Kept(checkpoint=each, until=until)
+        for each in Checkpoint.objects.filter(job=job).select_related("job")
+    ]
 
 
 def tier_use(*, job: Job) -> dict[str, Use]:

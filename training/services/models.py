@@ -25,6 +25,7 @@ class Lineage:
 
     job: Job
     parent: Model | None
+    start: Job | None  # whose checkpoint at `job.start_step` it began from
     children: Sequence[Model]
     versions: Sequence[Model]
     split: str
@@ -49,12 +50,16 @@ def find_model(*, owner: User, model_id: uuid.UUID, field: str = "model_id") -> 
 
 
 def lineage_of(*, model: Model) -> Lineage:
-    kin = Model.objects.filter(Q(job__parent=model) | Q(family=model.family)).select_related("job")
-    children = [one for one in kin if one.job.parent_id == model.pk]
+    further = Q(job__parent=model) | Q(job__start_job=model.job)
+    kin = Model.objects.filter(further | Q(family=model.family)).select_related("job")
+    children = [
+        one for one in kin if model.pk == one.job.parent_id or model.job_id == one.job.start_job_id
+    ]
     versions = [one for one in kin if one.family == model.family]
     return Lineage(
         job=model.job,
         parent=model.job.parent,
+        start=model.job.start_job,
         children=children,
         versions=sorted(versions, key=lambda one: one.version, reverse=True),
         split=dossiers.split_of(model.job.dataset),

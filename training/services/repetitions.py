@@ -16,6 +16,7 @@ from training.runner.ancestry import refuse_leak
 from training.runner.hints import hint
 from training.runner.placing import SEED_MAX, place_job, suffixed
 from training.runner.quotes import quote_job
+from training.runner.starts import origin_of, start_like
 
 CLICK = timedelta(seconds=5)  # two within it are one, made twice
 
@@ -72,8 +73,9 @@ def run_baseline(*, owner: User, job: Job) -> Job:
 def repeat(
     owner: User, origin: Job, *, config: Mapping[str, Any], seed: int, name: str, tier: Tier
 ) -> Job:
-    if origin.parent is not None:
-        refuse_leak(origin.parent, origin.dataset)
+    source = origin_of(origin)
+    if source is not None:
+        refuse_leak(source, origin.dataset)
     quote = quote_job(dataset=origin.dataset, config=config, tier=tier)
     job = place_job(
         owner=owner,
@@ -83,7 +85,7 @@ def repeat(
         name=name,
         steps=quote.steps,
         repeats=origin,
-        parent=origin.parent,
+        start=start_like(origin),
     )
     hint("training.tasks.run_job", job_id=str(job.pk))
     return job

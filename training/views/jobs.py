@@ -37,7 +37,15 @@ def job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
 
     It says which version it has; where that is still the newest, the answer is empty (204).
     """
-    related = ("dataset", "model", "repeats", "parent", "trial__search", "reproduction__model")
+    related = (
+        "dataset",
+        "model",
+        "repeats",
+        "parent",
+        "start_job",
+        "trial__search",
+        "reproduction__model",
+    )
     rows = Job.objects.of(request.user).select_related(*related)
     found = get_object_or_404(rows, pk=job_id)
     seen = request.GET.get("seen", "") if request.htmx else ""
@@ -50,6 +58,7 @@ def job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
         "augmentation": training.augmentation_said(found.config),
         "told": {"told-job": told(found, progress)},
         "config_json": json.dumps(found.config, indent=2, ensure_ascii=False),
+        "kept": training.kept_checkpoints(job=found),
         "quote_hint": f"of at most {billing.credits(found.quote_microcredits)}",
     }
     template = "training/job.html#progress" if request.htmx else "training/job.html"
@@ -75,7 +84,9 @@ def compare(request: MemberRequest) -> HttpResponse:
         wanted = [uuid.UUID(text) for text in dict.fromkeys(request.GET.getlist("job"))]
     except ValueError as error:
         raise Http404("job: is not the id of a job") from error
-    rows = Job.objects.of(request.user).select_related("dataset", "parent", "model")
+    rows = Job.objects.of(request.user).select_related(
+        "dataset", "parent__job", "start_job", "model"
+    )
     found = rows.in_bulk(wanted)
     chosen = [found[job_id] for job_id in wanted if job_id in found]
     if len(chosen) < len(wanted):

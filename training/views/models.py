@@ -39,7 +39,8 @@ def models(request: MemberRequest) -> HttpResponse:
 
 
 def own_model(request: MemberRequest, model_id: uuid.UUID) -> Model:
-    rows = Model.objects.of(request.user).select_related("job__dataset", "job__parent", "card")
+    related = ("job__dataset", "job__parent", "job__start_job", "card")
+    rows = Model.objects.of(request.user).select_related(*related)
     return get_object_or_404(rows, pk=model_id)
 
 

@@ -22,9 +22,10 @@ from training.forms.compositions import Config, NotComposable, composed, edited
 from training.forms.jobs import JobForm
 from training.forms.readings import Reading, read
 from training.forms.studio import Studio
-from training.models import Dataset, Job, Model, Tier, Work
+from training.models import Checkpoint, Dataset, Job, Model, Tier, Work
 
 JOBS_SHOWN = 8
+STEP_DIGITS_MAX = 18
 FIRST = "digits"  # the dataset to begin with where none is named
 JUDGED = ("start", "check", "apply")  # after these buttons a person is led to what is wrong
 
@@ -41,7 +42,7 @@ class Desk:
     action: str = ""
     focus: str = ""
     refusal: str = ""
-    parent: Model | None = None  # whose weights it begins from
+    parent: Model | Checkpoint | None = None  # whose weights it begins from
     preview: training.Preview = field(default_factory=training.Preview)
 
     def look(self) -> "Desk":
@@ -74,6 +75,7 @@ class Desk:
             "reading": self.reading,
             "dataset": self.dataset,
             "parent": self.parent,
+            "parent_name": "" if self.parent is None else named(self.parent),
             "starts": training.starting_points(dataset=self.dataset),
             "earlier": Job.objects.of(self.user).filter(dataset=self.dataset)[:JOBS_SHOWN],
             "summary": self.summary(studio) if self.action in JUDGED else [],
@@ -136,9 +138,7 @@ def submitted(desk: Desk) -> Job:
         "seed": said["seed"],
         "name": said["name"],
     }
-    if desk.parent is not None:
-        return training.fine_tune(actor=desk.user, model=desk.parent, **asked)
-    return training.submit_job(owner=desk.user, **asked)
+    return training.submit_job(owner=desk.user, parent=desk.parent, **asked)
 
 
 def begun(user: User, asked: QueryDict, default: Dataset) -> Desk:
@@ -197,11 +197,25 @@ def start_of(user: User, dataset: Dataset, name: str) -> tuple[Config, Tier]:
     return start.config, start.tier
 
 
-def parent_of(user: User, asked: QueryDict) -> Model | None:
-    """The model whose weights the job begins from, where one is named."""
+def named(parent: Model | Checkpoint) -> str:
+    """As `parent_of` reads it."""
+    if isinstance(parent, Checkpoint):
+        return f"{parent.job_id}.{parent.step}"
+    return str(parent.pk)
+
+
+def parent_of(user: User, asked: QueryDict) -> Model | Checkpoint | None:
+    """What the job begins from, where it is named: a model by its id, a checkpoint by its job's id
+    and its step, with a dot between.
+    """
     name = asked.get("parent", "")
     if not name:
         return None
+    job_id, _, step = name.partition(".")
+    if step:
+        rows = Checkpoint.objects.of(user).select_related("job__dataset")
+        number = int(step) if step.isdecimal() and len(step) < STEP_DIGITS_MAX else -1
+        return get_object_or_404(rows, job=id_of(job_id), step=number)
     return get_object_or_404(Model.objects.of(user).select_related("job__dataset"), pk=id_of(name))
 
 

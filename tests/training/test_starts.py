@@ -1,0 +1,165 @@
+"""alice trains on from a checkpoint of a job that she cancelled, or that is over."""
+
+import io
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from kernels import modelfile
+from tests.conftest import SMALL
+from tests.training.test_finetuning import FLOWERS, KIND, log, read, split, trained
+from tests.training.test_finetuning import SMALL as FLOWER_NETWORK
+from tests.training.test_reproduce import finish
+from training import services as training
+from training.models import Checkpoint, Job, Model, Tier
+from training.runner import blobs, chunks, sweeps, validations
+
+
+@pytest.fixture
+def cancelled(job, alice, settings):
+    """Cancelled after two of its twelve epochs, with the few newest of its checkpoints."""
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    while job.points.count() < 2:
+        chunks.run_turn()
+    settings.TRAINING_CHUNK_SECONDS = 60.0
+    return training.cancel_job(actor=alice, job=job)
+
+
+def further(owner, checkpoint, dataset, *, epochs=2, config=SMALL):
+    config = config | {"training": config["training"] | {"epochs": epochs}}
+    return training.submit_job(
+        owner=owner, dataset=dataset, config=config, tier=Tier.NANO, seed=9, parent=checkpoint
+    )
+
+
+def long_ago(settings):
+    return timezone.now() - timedelta(days=settings.RETENTION_DAYS, seconds=1)
+
+
+def test_alice_trains_on_from_where_she_cancelled(client, alice, cancelled, digits):
+    client.force_login(alice)
+    page = client.get(cancelled.get_absolute_url()).content.decode()
+    newest = cancelled.checkpoints.first()
+    assert "They are kept until" in page
+    (address,) = re.findall(rf'href="(/jobs/new/[^"]+[.]{newest.step})"', page)
+    studio = client.get(address).content.decode()
+    assert f'Begins from the weights of <a href="{cancelled.get_absolute_url()}"' in studio
+    assert f'name="parent" value="{cancelled.pk}.{newest.step}"' in studio
+    job = further(alice, newest, digits, epochs=1)
+    assert (job.start_job, job.start_step, job.parent) == (cancelled, newest.step, None)
+    assert job.name == f"{cancelled.name}, from step {newest.step}"
+    assert f"Begins from “{newest}”: 4 of 4 weights are taken over." in log(job)
+    model = trained(job)
+    assert job.points.get().train_loss < cancelled.points.last().train_loss
+    job.refresh_from_db()
+    start = modelfile.load(blobs.get(job.start_sha256))
+    assert start.provenance["step"] == newest.step
+    made = modelfile.load(blobs.get(model.sha256))
+    assert made.provenance["parent_sha256"] == modelfile.weights_sha256(start.weights)
+    shown = client.get(model.get_absolute_url()).content.decode()
+    assert f"Checkpoint it began from, step {newest.step}" in shown
+
+
+def test_what_began_from_a_checkpoint_is_made_again_when_that_is_long_gone(
+    alice, cancelled, digits, settings
+):
+    newest = cancelled.checkpoints.first()
+    child = trained(further(alice, newest, digits))
+    Job.objects.filter(pk=cancelled.pk).update(finished_at=long_ago(settings))
+    sweeps.forget_checkpoints()
+    sweeps.forget_starts()
+    assert not cancelled.checkpoints.exists()
+    validations.validate_model(str(child.validations.get().pk))
+    again = finish(training.reproduce_model(actor=alice, model=child))
+    assert again.is_identical is True
+    assert again.job.start_sha256 == child.job.start_sha256
+    repeated = trained(training.retrain_job(owner=alice, job=child.job))
+    assert repeated.job.start_sha256 == child.job.start_sha256
+
+
+def test_a_checkpoint_that_a_job_waits_to_begin_from_is_spared(alice, cancelled, digits, settings):
+    *_, older, newest = cancelled.checkpoints.order_by("step")
+    job = further(alice, newest, digits)
+    Job.objects.filter(pk=cancelled.pk).update(finished_at=long_ago(settings))
+    sweeps.forget_checkpoints()
+    chunks.forget(newest)
+    assert list(cancelled.checkpoints.all()) == [newest]
+    trained(job)
+    sweeps.forget_checkpoints()
+    assert not cancelled.checkpoints.exists()
+    with pytest.raises(training.NotReady, match="is not kept any more; checkpoints are for 7 days"):
+        further(alice, older, digits)
+
+
+def test_what_a_job_without_a_model_began_from_is_forgotten_with_time(
+    alice, cancelled, digits, settings
+):
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    job = further(alice, cancelled.checkpoints.first(), digits, epochs=3)
+    chunks.run_turn()
+    training.cancel_job(actor=alice, job=job)
+    sha256 = job.start_sha256
+    sweeps.forget_starts()
+    assert blobs.get(sha256)
+    Job.objects.update(finished_at=long_ago(settings))
+    sweeps.forget_starts()
+    sweeps.forget_checkpoints()
+    assert not blobs.default_storage.exists(blobs.name(sha256))
+    job.refresh_from_db()
+    with pytest.raises(training.NotReady, match="is not kept any more"):
+        training.retrain_job(owner=alice, job=job)
+
+
+def test_a_job_that_still_trains_and_a_strangers_are_nobodys_start(alice, mallory, job, settings):
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    chunks.run_turn()
+    checkpoint = job.checkpoints.get()
+    with pytest.raises(training.NotReady, match="still trains; cancel it, or wait"):
+        further(alice, checkpoint, job.dataset)
+    with pytest.raises(training.NotOwner, match="Only the owner"):
+        further(mallory, checkpoint, job.dataset)
+
+
+def test_alices_program_trains_on_from_a_checkpoint(client, alice, mallory, cancelled):
+    client.force_login(alice)
+    kept = client.get(f"/api/v1/training-jobs/{cancelled.pk}").json()["checkpoints"]
+    steps = [each["step"] for each in kept]
+    assert len(steps) == chunks.CHECKPOINTS_KEPT
+    sent = {"content_type": "application/json"}
+    body = {"config": SMALL, "parent_job_id": str(cancelled.pk)}
+    newest = client.post("/api/v1/training-jobs", body, **sent)
+    assert newest.status_code == 202, newest.content
+    older = client.post("/api/v1/training-jobs", body | {"parent_step": steps[1]}, **sent).json()
+    told = newest.json()["parent_job_id"], newest.json()["parent_step"], older["parent_step"]
+    assert told == (str(cancelled.pk), *steps[:2])
+    wrong = client.post("/api/v1/training-jobs", body | {"parent_step": 10**9}, **sent)
+    assert wrong.status_code == 400
+    assert f"kept are: {steps[0]}, {steps[1]}, " in wrong.json()["detail"]
+    client.force_login(mallory)
+    assert client.post("/api/v1/training-jobs", body, **sent).status_code == 404
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_alice_does_not_test_on_rows_that_trained_the_checkpoint(alice, settings):
+    """Neither at once, nor where a model lies between."""
+    settings.TRAINING_CHUNK_SECONDS = 0.0
+    first = read(
+        training.upload_dataset(owner=alice, file=io.BytesIO(FLOWERS), file_name="flowers.csv")
+    )
+    source = training.submit_job(owner=alice, dataset=first, config=FLOWER_NETWORK, tier=Tier.NANO)
+    chunks.run_turn()
+    training.cancel_job(actor=alice, job=source)
+    checkpoint = Checkpoint.objects.get(job=source)
+    other = read(
+        training.correct_schema(actor=alice, dataset=first, recipe=KIND, split=split(seed=7))
+    )
+    with pytest.raises(training.InvalidConfig, match=f"were shown to “{source.name}”"):
+        further(alice, checkpoint, other, config=FLOWER_NETWORK)
+    child = trained(further(alice, checkpoint, first, config=FLOWER_NETWORK))
+    with pytest.raises(training.InvalidConfig, match="were shown to"):
+        further(alice, child, other, config=FLOWER_NETWORK)
+    validations.validate_model(str(child.validations.get().pk))
+    found = Model.objects.get(pk=child.pk).validations.get()
+    assert found.report["ancestors"]["models"] == [source.name]
