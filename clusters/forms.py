@@ -36,12 +36,15 @@ class NodeForm(forms.Form):
     )
 
 
+class DatasetChoice(forms.ModelChoiceField[Dataset]):
+    def label_from_instance(self, obj: Dataset) -> str:
+        return obj.told_apart
+
+
 class TrainForm(forms.Form):
     """A network and how its training is divided; `config` is what services take."""
 
-    dataset = forms.ModelChoiceField(
-        queryset=Dataset.objects.none(), to_field_name="slug", empty_label=None
-    )
+    dataset = DatasetChoice(queryset=Dataset.objects.none(), to_field_name="slug", empty_label=None)
     tier = forms.ChoiceField(choices=Tier.choices, initial=Tier.NANO)
     hidden_units = forms.IntegerField(min_value=1, max_value=65_536, initial=128)
     epochs = forms.IntegerField(min_value=1, max_value=1_000, initial=20)
@@ -65,7 +68,7 @@ class TrainForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["dataset"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Dataset.objects.visible_to(user).ready()
+        field.queryset = Dataset.objects.visible_to(user).ready().with_namesakes()
 
     @property
     def config(self) -> dict[str, Any]:

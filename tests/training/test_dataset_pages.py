@@ -203,6 +203,7 @@ def test_of_very_many_columns_those_are_shown_that_were_asked_for(client, alice)
     )
     dataset = prepared(upload(alice, f"{names}\n{rows}\n".encode(), "wide.csv"))
     address = reverse("training:schema", args=[dataset.slug])
+    assert "276 more columns, not shown here." in text(client.get(dataset.get_absolute_url()))
     page = text(client.get(address))
     assert "200 of 300 columns are shown" in page
     narrow = client.get(f"{address}?q=pixel29")
@@ -230,7 +231,7 @@ def test_a_corrected_schema_that_a_job_stands_on_is_another_version(client, alic
     address = reverse("training:schema", args=[dataset.slug])
     page = client.get(address)
     assert "this makes the next one" in text(page)
-    answer = client.post(address, schema_form(page))
+    answer = client.post(address, schema_form(page) | {"split_seed": "3"})
     second = Dataset.objects.get(version=2)
     assert answer.url == second.get_absolute_url()
     page = text(client.get(dataset.get_absolute_url()))
@@ -241,6 +242,13 @@ def test_a_corrected_schema_that_a_job_stands_on_is_another_version(client, alic
     delete = reverse("training:delete_dataset", args=[dataset.slug])
     assert "cannot be deleted" in text(client.post(delete, {"confirmation": dataset.name}))
     assert Dataset.objects.filter(pk=dataset.pk).exists()
+    datasets.prepare_dataset(str(second.pk))
+    address = reverse("training:schema", args=[second.slug])
+    again = client.post(address, schema_form(client.get(address)), follow=True)
+    assert "Version 2 has this schema already" in text(again)
+    delete = reverse("training:delete_dataset", args=[second.slug])
+    gone = text(client.post(delete, {"confirmation": second.name}, follow=True))
+    assert "was deleted, its file stays with the other versions." in gone
 
 
 def pictures() -> bytes:
@@ -343,7 +351,7 @@ def test_alice_types_a_name_before_it_is_deleted(client, alice):
         assert '<details class="card" id="change" open>' in page
     assert Dataset.objects.filter(pk=dataset.pk).exists()
     gone = client.post(delete, {"confirmation": " My plants "}, follow=True)
-    assert "was deleted" in text(gone)
+    assert "was deleted, and its file with it." in text(gone)
     assert client.get(dataset.get_absolute_url()).status_code == 404
 
 

@@ -26,6 +26,21 @@ def test_alice_corrects_a_schema_in_place_while_nothing_was_made_of_it(alice):
     assert corrected.recipe["columns"][2]["role"] == "target"
 
 
+def test_a_schema_sent_from_two_windows_makes_one_version(alice, digits):
+    Dataset.objects.filter(pk=digits.pk).update(owner=alice, upload_sha256="0" * 64)
+    training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO)
+    digits.refresh_from_db()
+    second = correct(alice, digits, digits.recipe)
+    assert correct(alice, digits, digits.recipe).pk == second.pk
+    Dataset.objects.filter(pk=second.pk).update(status=Work.Status.DONE)
+    assert correct(alice, second, digits.recipe).status == Work.Status.DONE
+    other = correct(alice, digits, digits.recipe, SPLIT | {"seed": 9})
+    assert other.version == 3
+    Dataset.objects.filter(pk=other.pk).update(status=Work.Status.FAILED)
+    again = correct(alice, other, digits.recipe, SPLIT | {"seed": 9})
+    assert (again.pk, again.status) == (other.pk, Work.Status.QUEUED)
+
+
 def test_who_hangs_over_the_old_recipe_writes_nothing_any_more(alice):
     dataset = made_ready(upload(alice))
     Dataset.objects.filter(pk=dataset.pk).update(attempt=1)

@@ -86,7 +86,7 @@ def test_settings_of_every_kind_have_a_place_in_the_picture(asked, given):
         ({"space": "[" * 100_000}, "space", "nested too deeply"),
         ({"space": "1" * 5_000}, "space", "4300 digits"),
         ({"space": '{"training.wings": {"choices": [1, 2]}}'}, "space", "training.wings"),
-        ({"trials_max": "0"}, "trials_max", "greater than or equal to 1"),
+        ({"trials_max": "0"}, "trials_max", "0 is too little: it must be 1 or more"),
         ({"trials_max": "3", "sampler": "halving"}, "trials_max", "must be from 4"),
         ({"budget": "0.5"}, "budget", "pays for none"),
         ({"budget": "1e400"}, "budget", ""),

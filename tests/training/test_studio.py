@@ -333,6 +333,24 @@ def test_a_seed_that_is_too_large_is_shown_at_the_seed(studio):
     studio.press("start", seed=str(2**63))
     assert [place for place, _, _ in studio.answer.context["summary"]] == ["id_seed"]
     assert studio.form.values["seed"] == str(2**63)
+    [said] = studio.answer.context["form"].errors["seed"]
+    assert said.startswith(f"{2**63} is too much: it must be ")
+
+
+def test_data_of_one_name_are_told_apart(client, alice, digits):
+    for version in (1, 2):
+        Dataset.objects.create(
+            owner=alice,
+            slug=f"plants-{version}",
+            name="Plants",
+            version=version,
+            status=Work.Status.DONE,
+        )
+    client.force_login(alice)
+    page = client.get(HERE).content.decode()
+    assert "Plants, version 1 of" in page
+    assert "Plants, version 2 of" in page
+    assert f">{digits.name} ({digits.rows:,} rows)<" in page
 
 
 # ---------------------------------------------------------------------------------- while one types

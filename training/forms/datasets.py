@@ -8,6 +8,7 @@ from django import forms
 
 from governance.services import Refusal
 from training import services as training
+from training.forms.bounds import BOUNDS
 from training.models import DESCRIPTION_LENGTH_MAX, NAME_LENGTH_MAX, Dataset
 
 SHOWN_MAX = 200  # columns in one form; a form has a bounded number of fields
@@ -196,10 +197,16 @@ class SchemaForm(forms.Form):
         )
         for part, (least, most) in SHARES.items():
             self.fields[f"split_{part}"] = forms.FloatField(
-                label=f"{part.capitalize()}, %", min_value=least, max_value=most
+                label=f"{part.capitalize()}, %",
+                min_value=least,
+                max_value=most,
+                error_messages=BOUNDS,
             )
         self.fields["split_seed"] = forms.IntegerField(
-            label="Seed", min_value=0, help_text="The same seed draws the same rows."
+            label="Seed",
+            min_value=0,
+            error_messages=BOUNDS,
+            help_text="The same seed draws the same rows.",
         )
         names = [("", "None")] + [(column["name"], column["name"]) for column in self.columns]
         self.fields["split_column"] = forms.ChoiceField(
@@ -288,4 +295,5 @@ class SchemaForm(forms.Form):
             if name in self.fields:
                 self.add_error(name, reason)
             else:
-                self.add_error(None, f"{path}: {reason}")
+                whole = name.replace("_", " ").capitalize()  # such as all columns together
+                self.add_error(None, f"{whole}: {reason}.")

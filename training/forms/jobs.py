@@ -6,12 +6,13 @@ from django import forms
 
 from governance.models import User
 from training import services as training
+from training.forms.bounds import BOUNDS
 from training.models import NAME_LENGTH_MAX, Dataset, Tier
 
 
 class DatasetChoice(forms.ModelChoiceField[Dataset]):
     def label_from_instance(self, obj: Dataset) -> str:
-        return f"{obj.name} ({obj.rows:,} rows)" if obj.rows else obj.name
+        return f"{obj.told_apart} ({obj.rows:,} rows)" if obj.rows else obj.told_apart
 
 
 class JobForm(forms.Form):
@@ -35,6 +36,7 @@ class JobForm(forms.Form):
         min_value=0,
         max_value=training.SEED_MAX,
         initial=0,
+        error_messages=BOUNDS,
         widget=forms.TextInput(attrs={"inputmode": "numeric"}),
         help_text="The same seed gives the same weights, to the bit.",
     )
@@ -44,4 +46,4 @@ class JobForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["dataset"]
         assert isinstance(field, DatasetChoice)
-        field.queryset = Dataset.objects.visible_to(user).ready()
+        field.queryset = Dataset.objects.visible_to(user).ready().with_namesakes()

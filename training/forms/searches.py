@@ -9,6 +9,7 @@ from django import forms
 from billing import services as billing
 from billing.models import MICROCREDITS
 from training import services as training
+from training.forms.bounds import BOUNDS
 from training.models import NAME_LENGTH_MAX, Search
 
 
@@ -34,7 +35,11 @@ class SearchForm(forms.Form):
         label="Choose the best by", choices=Search.Objective.choices, initial=Search.Objective.LOSS
     )
     trials_max = forms.IntegerField(
-        label="Trials at most", min_value=1, max_value=training.TRIALS_MAX, initial=12
+        label="Trials at most",
+        min_value=1,
+        max_value=training.TRIALS_MAX,
+        initial=12,
+        error_messages=BOUNDS,
     )
     budget = forms.DecimalField(
         label="Budget in credits",
@@ -42,6 +47,7 @@ class SearchForm(forms.Form):
         max_value=Decimal(10**9),
         max_digits=16,
         decimal_places=6,
+        error_messages=BOUNDS,
         help_text="Each trial is held when it starts. The search stops before the one that could "
         "pass this.",
     )
@@ -49,6 +55,7 @@ class SearchForm(forms.Form):
         min_value=0,
         max_value=training.SEED_MAX,
         initial=0,
+        error_messages=BOUNDS,
         help_text="The same seed tries the same settings in the same order.",
     )
 

@@ -44,6 +44,11 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         )
         return self.exclude(models.Exists(later))
 
+    def with_namesakes(self) -> "DatasetQuerySet":
+        """Each with how many among these bear its name, for `Dataset.told_apart`."""
+        alike = models.Window(models.Count("pk"), partition_by=models.F("name"))
+        return self.annotate(namesakes=alike)
+
     def ready(self) -> "DatasetQuerySet":
         return self.filter(status=Work.Status.DONE)
 
@@ -114,6 +119,14 @@ class Dataset(Work):
 
     def get_absolute_url(self) -> str:
         return reverse("training:dataset", args=[self.slug])
+
+    @property
+    def told_apart(self) -> str:
+        """Its name; where others bear it, too, also the version, the day and the address' end."""
+        if getattr(self, "namesakes", 1) == 1:
+            return self.name
+        day = self.created_at.strftime("%-d %b %Y, %H:%M")
+        return f"{self.name}, version {self.version} of {day}, …{self.slug[-8:]}"
 
     def is_visible_to(self, user: User | None) -> bool:
         """What `DatasetQuerySet.visible_to` asks of many: a stranger must not read a row of it."""

@@ -136,6 +136,7 @@ def labels(dataset: Dataset, recipe: Recipe | None, rows: Rows, count: int) -> l
 
 def reported_table(header: Sequence[str], given: Sequence[Mapping[str, Cell]]) -> Sample:
     """The rows as they came, in the order of the columns; also those that are ignored."""
+    columns = len(header)
     header = [name for name in header if name in given[0]]
     return Sample(
         header=header[:COLUMNS_SHOWN],
@@ -143,7 +144,7 @@ def reported_table(header: Sequence[str], given: Sequence[Mapping[str, Cell]]) -
             (number, [row[name] for name in header[:COLUMNS_SHOWN]])
             for number, row in enumerate(given[:TABLE_ROWS])
         ],
-        hidden=max(0, len(header) - COLUMNS_SHOWN),
+        hidden=columns - min(len(header), COLUMNS_SHOWN),  # also those that no row was kept of
     )
 
 

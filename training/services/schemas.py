@@ -80,18 +80,24 @@ class DatasetInUse(Refusal):
 
 @transaction.atomic
 def correct_schema(*, actor: User, dataset: Dataset, recipe: object, split: object) -> Dataset:
-    """Have the rows read again under this recipe and split; returns the row that they will have."""
+    """Have the rows read again under this recipe and split; returns the row that they will have.
+
+    Of what the newest version is read by already, as when a form is sent from two windows, nothing
+    new is made.
+    """
     found = own(actor, dataset)
-    if not found.is_over:
-        raise NotReady(
-            f"The dataset “{found.name}” is still being prepared; correct it after that."
-        )
     wanted = checked_recipe(recipe, found)
     schema = {
         "asked": wanted.to_json(),
         "recipe": wanted.to_json(),  # until a worker has filled in what it leaves open
         "split": checked_split(split, wanted),
     }
+    if (newest := read_so(found, schema)) is not None:
+        return newest
+    if not found.is_over:
+        raise NotReady(
+            f"The dataset “{found.name}” is still being prepared; correct it after that."
+        )
     if is_used(found):
         corrected = next_version(found, schema)
     else:
@@ -111,6 +117,15 @@ def own(actor: User, dataset: Dataset) -> Dataset:
     if found is None:
         raise governance.NotAllowed(f"The dataset “{dataset.name}” is not yours to change.")
     return found
+
+
+def read_so(dataset: Dataset, schema: Mapping[str, Any]) -> Dataset | None:
+    """The newest version of its family, where it is read by this schema, or was."""
+    newest = Dataset.objects.filter(family=dataset.family).latest("version")
+    if newest.is_over and newest.status != Work.Status.DONE:  # to be tried again
+        return None
+    is_same = newest.asked == schema["asked"] and newest.split == schema["split"]
+    return newest if is_same else None
 
 
 def is_used(dataset: Dataset) -> bool:
@@ -238,8 +253,10 @@ def rename_dataset(
 
 
 @transaction.atomic
-def delete_dataset(*, actor: User, dataset: Dataset) -> None:
-    """Delete this version, and the bytes that nothing else names."""
+def delete_dataset(*, actor: User, dataset: Dataset) -> bool:
+    """Delete this version, and the bytes that nothing else names; whether the file is of those,
+    since no other version is read from it.
+    """
     found = own(actor, dataset)
     if is_used(found):
         raise DatasetInUse(
@@ -251,6 +268,7 @@ def delete_dataset(*, actor: User, dataset: Dataset) -> None:
     found.delete()
     forget(found.sha256)
     forget(found.upload_sha256)
+    return not Dataset.objects.filter(family=found.family).exists()
 
 
 def users_of(dataset: Dataset) -> str:

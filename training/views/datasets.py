@@ -149,6 +149,9 @@ def schema(request: MemberRequest, slug: str) -> HttpResponse:
         except Refusal as refusal:
             blame(form, refusal)
         else:
+            if corrected.is_over:  # what is to be read anew is not
+                said = f"Version {corrected.version} has this schema already; nothing was changed."
+                messages.info(request, said)
             return redirect(corrected)
     context = {
         "dataset": found,
@@ -188,11 +191,13 @@ def delete_dataset(request: MemberRequest, slug: str) -> HttpResponse:
     form = DeletionForm(request.POST, dataset=found)
     if form.is_valid():
         try:
-            training.delete_dataset(actor=request.user, dataset=found)
+            with_file = training.delete_dataset(actor=request.user, dataset=found)
         except Refusal as refusal:
             blame(form, refusal)
         else:
-            messages.success(request, f"“{found.name}” was deleted, and its file with it.")
+            rest = "and its file with it" if with_file else "its file stays with the other versions"
+            said = f"Version {found.version} of “{found.name}” was deleted, {rest}."
+            messages.success(request, said)
             return redirect(reverse("training:datasets"))
     return render(request, "training/dataset.html", about(found) | changes(found, deletion=form))
 
