@@ -174,7 +174,7 @@ def read(doors: Doors, dataset: Dataset) -> None:
         names = ("training:schema", "training:croissant")
         addresses = [reverse(name, args=[dataset.slug]) for name in names]
         for address in (*addresses, f"{HERE}?dataset={dataset.slug}"):
-            assert doors.browser.get(address).status_code == 200
+            assert doors.browser.get(address, follow=True).status_code == 200
 
 
 def correct(doors: Doors, dataset: Dataset) -> None:

@@ -384,3 +384,20 @@ def test_while_alice_types_in_the_text_the_layers_follow(studio):
     studio.form.values["config"] = "{"
     answer = studio.type()
     assert 'id="config-error" hx-swap-oob="true">line 1, column 2' in answer
+
+
+def test_no_other_data_are_taken_for_those_that_alice_asks_for(client, alice, bob, digits):
+    def plants(owner, slug: str, status: str) -> Dataset:
+        return Dataset.objects.create(owner=owner, slug=slug, name="Plants", status=status)
+
+    client.force_login(alice)
+    for slug in (plants(bob, "of-bob", Work.Status.DONE).slug, "nowhere"):
+        assert client.get(f"{HERE}?dataset={slug}").status_code == 404
+    for status, how in (
+        (Work.Status.FAILED, "could not be read"),
+        ("running", "is still being read"),
+    ):
+        mine = plants(alice, f"mine-{status}", status)
+        answer = client.get(f"{HERE}?dataset={mine.slug}", follow=True)
+        assert answer.redirect_chain == [(mine.get_absolute_url(), 302)]
+        assert f"“Plants” {how}, so nothing" in answer.content.decode()

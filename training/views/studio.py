@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -99,14 +100,16 @@ class Desk:
 @require_http_methods(["GET", "POST"])
 def new_job(request: MemberRequest) -> HttpResponse:
     """The studio; while one types it answers with shapes, price and mistakes, each in its place."""
+    named = request.GET.get("dataset", "")
+    if (unread := unready(request.user, named)) is not None:
+        how = "could not be read" if unread.is_over else "is still being read"
+        messages.warning(request, f"“{unread.name}” {how}, so nothing can be trained on it yet.")
+        return redirect(unread)
     known = Dataset.objects.visible_to(request.user).ready()
-    default = known.filter(slug=FIRST).first() or known.first()
+    default = known.filter(slug=named or FIRST).first() or known.first()
     if default is None:
         return render(request, "training/studio.html", {"dataset": None})
     if request.method == "GET":
-        waiting = unready(request.user, request.GET.get("dataset", ""))
-        if waiting is not None:
-            return redirect(waiting)
         desk = begun(request.user, request.GET, default).look()
         return render(request, "training/studio.html", desk.context())
     desk = posted(request.user, request.POST, default).look()
@@ -122,11 +125,13 @@ def new_job(request: MemberRequest) -> HttpResponse:
 
 
 def unready(user: User, slug: str) -> Dataset | None:
-    """The dataset that somebody wants to train on before it was read; its page says how far it is,
-    and leads back here.
+    """The dataset that somebody wants to train on, where it was not read; its page says how far it
+    is, or why not. Raises Http404 where there is none: never is another one taken for it.
     """
-    found = Dataset.objects.visible_to(user).filter(slug=slug).first()
-    return found if found is not None and found.status != Work.Status.DONE else None
+    if not slug:
+        return None
+    found = get_object_or_404(Dataset.objects.visible_to(user), slug=slug)
+    return found if found.status != Work.Status.DONE else None
 
 
 def submitted(desk: Desk) -> Job:
@@ -151,8 +156,7 @@ def begun(user: User, asked: QueryDict, default: Dataset) -> Desk:
         dataset, initial["seed"] = job.dataset, job.seed
         config, tier = job.config, Tier(job.tier)
     else:
-        visible = Dataset.objects.visible_to(user).ready()
-        dataset = visible.filter(slug=asked.get("dataset", default.slug)).first() or default
+        dataset = default
         config, tier = start_of(user, dataset, asked.get("start", ""))
     initial |= {"dataset": dataset.slug, "tier": tier}
     form = JobForm(user=user, initial=initial)
