@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from training.runner.inference import category_of, infer
 from training.runner.preparation import Prepared, prepare
 from training.runner.readers import Arrays, Bounds, FileRefused, Pictures, Table, Text
 from training.runner.recipes import Kind, Recipe, Role, Split, SplitKind
+from training.runner.schemas import category_of, infer
 
 
 def table(**columns) -> Table:

@@ -28,7 +28,7 @@ ROWS_MAX = 1_000
 LENGTH_MAX = 400  # tokens of one text: about a second
 
 
-class Kind(StrEnum):
+class AnswerKind(StrEnum):
     """What an answer is."""
 
     CLASS = "class"
@@ -41,11 +41,11 @@ class Kind(StrEnum):
 
 
 BY_TARGET = {
-    Target.CLASSES: Kind.CLASS,
-    Target.VALUES: Kind.VALUES,
-    Target.MARKS: Kind.VALUES,
-    Target.NEXT: Kind.TEXT,
-    Target.ACTIONS: Kind.ACTION,
+    Target.CLASSES: AnswerKind.CLASS,
+    Target.VALUES: AnswerKind.VALUES,
+    Target.MARKS: AnswerKind.VALUES,
+    Target.NEXT: AnswerKind.TEXT,
+    Target.ACTIONS: AnswerKind.ACTION,
 }
 SAMPLE_FIELDS: dict[str, Field] = {"count": Whole(1, ROWS_MAX), "seed": Whole(0, 2**63 - 1)}
 TEXT_FIELDS: dict[str, Field] = {
@@ -70,7 +70,7 @@ class Prediction:
     it `is_anomaly`; `text` goes on from the `prompt`; `sample` is an example that was made.
     """
 
-    kind: Kind = Kind.CLASS
+    kind: AnswerKind = AnswerKind.CLASS
     label: str = ""
     confidence: float = 0.0
     probabilities: dict[str, float] = field(default_factory=dict)
@@ -85,29 +85,31 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """What its kind has."""
         names = {
-            Kind.CLASS: ("label", "confidence", "probabilities"),
-            Kind.VALUES: ("values",),
-            Kind.FORECAST: ("values",),
-            Kind.ANOMALY: ("score", "threshold", "is_anomaly"),
-            Kind.TEXT: ("prompt", "text"),
-            Kind.SAMPLE: ("sample",),
-            Kind.ACTION: ("label", "confidence", "probabilities", "values"),
+            AnswerKind.CLASS: ("label", "confidence", "probabilities"),
+            AnswerKind.VALUES: ("values",),
+            AnswerKind.FORECAST: ("values",),
+            AnswerKind.ANOMALY: ("score", "threshold", "is_anomaly"),
+            AnswerKind.TEXT: ("prompt", "text"),
+            AnswerKind.SAMPLE: ("sample",),
+            AnswerKind.ACTION: ("label", "confidence", "probabilities", "values"),
         }[self.kind]
         found = {name: getattr(self, name) for name in names}
         return {name: value for name, value in found.items() if value not in ({}, None)}
 
 
-def kind_of(model: Model) -> Kind:
+def kind_of(model: Model) -> AnswerKind:
     """What this model answers. Raises QuestionRefused where nothing here can ask it."""
     if model.config is None:  # from elsewhere: its graph alone says what it answers
-        return Kind.CLASS if "probabilities" in model.forward(1).outputs else Kind.VALUES
+        return (
+            AnswerKind.CLASS if "probabilities" in model.forward(1).outputs else AnswerKind.VALUES
+        )
     architecture, target = model.config.architecture, model.config.data.target
     if architecture.kind == "gan" or architecture.options.get("variational"):
-        return Kind.SAMPLE
+        return AnswerKind.SAMPLE
     if architecture.kind == "autoencoder":
-        return Kind.ANOMALY
+        return AnswerKind.ANOMALY
     if target is Target.VALUES and model.signature.recipe.get("kind") == Form.SERIES:
-        return Kind.FORECAST
+        return AnswerKind.FORECAST
     if target not in BY_TARGET:
         raise QuestionRefused(f"a model that answers with {target.value} cannot be asked here")
     return BY_TARGET[target]
@@ -117,18 +119,18 @@ def answer(network: ReadyModel, raw: Any) -> list[Prediction]:
     """The answers to a row or a list of rows. Raises QuestionRefused, RowsRefused, SandboxError."""
     kind = kind_of(network.model)
     match kind:
-        case Kind.SAMPLE:
+        case AnswerKind.SAMPLE:
             return [made for question in listed(raw) for made in samples(network, question)]
-        case Kind.TEXT:
+        case AnswerKind.TEXT:
             return [written(network, question) for question in listed(raw)]
     rows = encoded(network, raw)
     outputs = network.outputs(rows)
     match kind:
-        case Kind.ANOMALY:
+        case AnswerKind.ANOMALY:
             return scored(network, rows, outputs["reconstruction"])
-        case Kind.CLASS | Kind.ACTION if "probabilities" in outputs:
+        case AnswerKind.CLASS | AnswerKind.ACTION if "probabilities" in outputs:
             return chosen(network.model, outputs["probabilities"], kind)
-        case Kind.ACTION:
+        case AnswerKind.ACTION:
             return valued_actions(network.model, outputs["values"])
     return valued(network.model, next(iter(outputs.values())), kind)
 
@@ -234,7 +236,7 @@ def settings_in(
 # What is answered
 
 
-def chosen(model: Model, probabilities: NDArray[np.float32], kind: Kind) -> list[Prediction]:
+def chosen(model: Model, probabilities: NDArray[np.float32], kind: AnswerKind) -> list[Prediction]:
     names = model.signature.classes or tuple(map(str, range(probabilities.shape[1])))
     return [
         Prediction(
@@ -252,7 +254,7 @@ def valued_actions(model: Model, values: NDArray[np.float32]) -> list[Prediction
     names = model.signature.classes or tuple(map(str, range(values.shape[1])))
     return [
         Prediction(
-            kind=Kind.ACTION,
+            kind=AnswerKind.ACTION,
             label=names[int(row.argmax())],
             values=dict(zip(names, row.tolist(), strict=True)),
         )
@@ -260,7 +262,7 @@ def valued_actions(model: Model, values: NDArray[np.float32]) -> list[Prediction
     ]
 
 
-def valued(model: Model, values: NDArray[np.float32], kind: Kind) -> list[Prediction]:
+def valued(model: Model, values: NDArray[np.float32], kind: AnswerKind) -> list[Prediction]:
     flat = values.reshape(len(values), -1)
     names = model.signature.classes or tuple(map(str, range(flat.shape[1])))
     return [
@@ -274,7 +276,7 @@ def scored(
     threshold = network.model.signature.recipe.get(anomalies.THRESHOLD)
     return [
         Prediction(
-            kind=Kind.ANOMALY,
+            kind=AnswerKind.ANOMALY,
             score=score,
             threshold=threshold,
             is_anomaly=None if threshold is None else score > threshold,
@@ -289,7 +291,7 @@ def samples(network: ReadyModel, question: Any) -> list[Prediction]:
     size = generator.latent_size(network.sampler.model)
     noise = generator.draw_latent(stated["count"], size, seed=stated["seed"], module=build.module())
     made = network.sampled(noise).reshape(stated["count"], -1)
-    return [Prediction(kind=Kind.SAMPLE, sample=row) for row in made.tolist()]
+    return [Prediction(kind=AnswerKind.SAMPLE, sample=row) for row in made.tolist()]
 
 
 def written(network: ReadyModel, question: Any) -> Prediction:
@@ -315,4 +317,4 @@ def written(network: ReadyModel, question: Any) -> Prediction:
         **stated,
     )
     text = tokenizers.decode(found, recipe.tokenizer, recipe.vocabulary)
-    return Prediction(kind=Kind.TEXT, prompt=prompt, text=text)
+    return Prediction(kind=AnswerKind.TEXT, prompt=prompt, text=text)

@@ -78,7 +78,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Subject:
+class Reference:
     """A model, the rows it is asked and what the site answers."""
 
     content: bytes
@@ -102,10 +102,10 @@ def compatibility(model: bytes, rows: NDArray[Any], *, beat: Beat = unheard) -> 
     """
     asked = rows[:ROWS_MAX]
     predictor = Predictor(model, module=build.module(), limits=walls.PREDICTION)
-    subject = Subject(model, predictor.model, asked, predictor.outputs(asked))
+    reference = Reference(model, predictor.model, asked, predictor.outputs(asked))
     tried = []
     for where, run in RUNTIMES.items():
-        tried.append(attempt(where, run, subject))
+        tried.append(attempt(where, run, reference))
         beat(len(tried))
     is_wrong = any(one.state in ("different", "failed") for one in tried)
     return {
@@ -116,10 +116,12 @@ def compatibility(model: bytes, rows: NDArray[Any], *, beat: Beat = unheard) -> 
     }
 
 
-def attempt(where: str, run: Callable[[Subject], tuple[Answers, str]], subject: Subject) -> Tried:
+def attempt(
+    where: str, run: Callable[[Reference], tuple[Answers, str]], reference: Reference
+) -> Tried:
     try:
-        found, detail = run(subject)
-        return compared(where, detail, found, subject.expected)
+        found, detail = run(reference)
+        return compared(where, detail, found, reference.expected)
     except NotTried as reason:
         return Tried(where, "not tried", str(reason))
     except FAULTS as error:
@@ -143,15 +145,15 @@ def compared(where: str, detail: str, found: Answers, expected: Answers) -> Trie
     return Tried(where, state, detail, largest)
 
 
-def by_scalar(subject: Subject) -> tuple[Answers, str]:
+def by_scalar(reference: Reference) -> tuple[Answers, str]:
     module = build.module("scalar")
-    predictor = Predictor(subject.content, module=module, limits=walls.PREDICTION)
-    return predictor.outputs(subject.rows), "the same sources without vector instructions"
+    predictor = Predictor(reference.content, module=module, limits=walls.PREDICTION)
+    return predictor.outputs(reference.rows), "the same sources without vector instructions"
 
 
-def by_wasmtime(subject: Subject) -> tuple[Answers, str]:
+def by_wasmtime(reference: Reference) -> tuple[Answers, str]:
     """As anyone would who has the file and a WebAssembly engine."""
-    blob = subject.wasm()
+    blob = reference.wasm()
     about = wasm.read(blob)
     store = wasmtime.Store()
     exports = wasmtime.Instance(store, wasmtime.Module(store.engine, blob), []).exports(store)
@@ -160,8 +162,8 @@ def by_wasmtime(subject: Subject) -> tuple[Answers, str]:
     assert isinstance(predict, wasmtime.Func)
     place, capacity = about["inputs"][0], about["capacity"]
     parts: dict[str, list[NDArray[np.float32]]] = {one["name"]: [] for one in about["outputs"]}
-    for start in range(0, len(subject.rows), capacity):
-        rows = np.ascontiguousarray(subject.rows[start : start + capacity])
+    for start in range(0, len(reference.rows), capacity):
+        rows = np.ascontiguousarray(reference.rows[start : start + capacity])
         memory.write(store, rows.tobytes(), place["address"])
         predict(store, len(rows))
         for one in about["outputs"]:
@@ -172,18 +174,18 @@ def by_wasmtime(subject: Subject) -> tuple[Answers, str]:
     return found, f"wasmtime {version('wasmtime')}, the exported file and nothing of ours"
 
 
-def by_node(subject: Subject) -> tuple[Answers, str]:
+def by_node(reference: Reference) -> tuple[Answers, str]:
     node = shutil.which("node")
     if node is None:
         raise NotTried("Node is not installed here")
     loader = Path(settings.BASE_DIR, "static", "predict.mjs").as_uri()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.wasm")
-        path.write_bytes(subject.wasm())
+        path.write_bytes(reference.wasm())
         try:
             ran = subprocess.run(  # noqa: S603  # our own program, our own files
                 [node, "-e", NODE_PROGRAM, loader, path.as_uri()],
-                input=json.dumps(subject.rows.tolist()),
+                input=json.dumps(reference.rows.tolist()),
                 capture_output=True,
                 text=True,
                 timeout=NODE_SECONDS_MAX,
@@ -198,26 +200,26 @@ def by_node(subject: Subject) -> tuple[Answers, str]:
     return found, "the exported file with the site's own predict.mjs"
 
 
-def by_browser(subject: Subject) -> tuple[Answers, str]:
+def by_browser(reference: Reference) -> tuple[Answers, str]:
     raise NotTried("a worker has no browser; it would load the same two files as Node")
 
 
-def by_onnx(subject: Subject) -> tuple[Answers, str]:
+def by_onnx(reference: Reference) -> tuple[Answers, str]:
     """ONNX Runtime is a tool of development, so it is looked for and never demanded."""
     if importlib.util.find_spec("onnxruntime") is None:
         raise NotTried("ONNX Runtime is not installed here")
     onnxruntime = importlib.import_module("onnxruntime")
-    blob = onnx_writer.export(subject.model.graph, subject.model.arrays, subject.texts)
+    blob = onnx_writer.export(reference.model.graph, reference.model.arrays, reference.texts)
     session = onnxruntime.InferenceSession(blob, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
-    kind = np.int64 if subject.rows.dtype.kind in "iu" else np.float32
+    kind = np.int64 if reference.rows.dtype.kind in "iu" else np.float32
     names = [output.name for output in session.get_outputs()]
-    found = session.run(None, {given.name: subject.rows.astype(kind)})
+    found = session.run(None, {given.name: reference.rows.astype(kind)})
     detail = f"ONNX Runtime {version('onnxruntime')}; other sums, so other last digits"
     return dict(zip(names, found, strict=True)), detail
 
 
-RUNTIMES: dict[str, Callable[[Subject], tuple[Answers, str]]] = {
+RUNTIMES: dict[str, Callable[[Reference], tuple[Answers, str]]] = {
     "Scalar module": by_scalar,
     "wasmtime": by_wasmtime,
     "Node": by_node,

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from training.runner.inference import TARGET_NAMES
 from training.runner.recipes import Column, Form, Kind, Recipe, Role
 from training.runner.recipes import columns as columns_of
 from training.runner.recipes.columns import category_text, encode_numbers, is_missing
 from training.runner.rows import Part
+from training.runner.schemas import TARGET_NAMES
 from training.runner.series import each_series, series_numbers
 
 BINS = 20

@@ -15,7 +15,6 @@ from kernels.data import DataShape, Target
 from training.runner import tokenizers
 from training.runner.completion import Columns, completed, with_classes, with_usual
 from training.runner.health import Evidence, report_of
-from training.runner.inference import category_of, infer, is_numbers
 from training.runner.readers.content import (
     Arrays,
     Bounds,
@@ -41,6 +40,7 @@ from training.runner.recipes import (
 )
 from training.runner.recipes.columns import category_text, encode_codes, encode_numbers, is_missing
 from training.runner.rows import Part, Rows
+from training.runner.schemas import category_of, infer, is_numbers
 from training.runner.series import refuse_repeated_times, series_numbers, windows_of_parts
 from training.runner.splits import choose_parts, inferred_parts
 

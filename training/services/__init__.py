@@ -1,6 +1,6 @@
 """What people may ask of training. One noun per file; this list is the app's specification."""
 
-from training.runner.answers import Kind, Prediction
+from training.runner.answers import Prediction
 from training.runner.augmentation import said as augmentation_said
 from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
@@ -171,7 +171,6 @@ __all__ = [
     "JobProgress",
     "Kept",
     "Learning",
-    "Kind",
     "LICENCES",
     "LicenceFixed",
     "LeaseLost",

@@ -14,7 +14,7 @@ from typing import Any
 from governance.models import User
 from governance.services import Refusal
 from training.models import Dataset, Model
-from training.runner.answers import Kind, Prediction
+from training.runner.answers import AnswerKind, Prediction
 from training.runner.recipes import Form, Recipe
 from training.runner.rows import Part
 from training.services.datasets import PreviewRow, highest_value, preview_rows, row_values
@@ -25,7 +25,7 @@ from training.services.samples import coloured
 
 EXAMPLES = 24
 PAD_SIDE_MAX = 32  # of a drawing: its cells are squares of the page
-DRAWN = (Kind.CLASS, Kind.ANOMALY)  # what a picture may be asked for
+DRAWN = (AnswerKind.CLASS, AnswerKind.ANOMALY)  # what a picture may be asked for
 BLAME = re.compile(r"input_data(?:\[\d+\])?(?:\.(?P<name>.+?))?: (?P<reason>.*)", re.DOTALL)
 
 
@@ -35,7 +35,7 @@ class Sheet:
     pictures that one may see, there are `examples` to pick, each with its colours if it has some.
     """
 
-    kind: Kind
+    kind: AnswerKind
     dataset: Dataset
     fields: Sequence[Asked]
     takes_pictures: bool = False  # as files
@@ -69,7 +69,7 @@ def blank_sheet(*, model: Model, viewer: User) -> Sheet:
         fields=stated_fields(kind, recipe, question, lines=height if width else 0),
         takes_pictures=recipe is not None
         and recipe.kind is Form.IMAGES
-        and kind is not Kind.SAMPLE,
+        and kind is not AnswerKind.SAMPLE,
         highest=highest_value(dataset) if width else 1.0,
     )
     if not width or kind not in DRAWN or not dataset.is_visible_to(viewer):

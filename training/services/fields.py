@@ -11,7 +11,7 @@ from typing import Any
 
 from governance.services import Refusal
 from kernels.fields import Field, Real, Whole, shown
-from training.runner.answers import SAMPLE_FIELDS, TEXT_FIELDS, Kind
+from training.runner.answers import SAMPLE_FIELDS, TEXT_FIELDS, AnswerKind
 from training.runner.recipes import Column, Form, Recipe, RowRefused
 from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes import columns as columns_of
@@ -77,12 +77,12 @@ class Asked:
 
 
 def stated_fields(
-    kind: Kind, recipe: Recipe | None, question: Any, *, lines: int = 0
+    kind: AnswerKind, recipe: Recipe | None, question: Any, *, lines: int = 0
 ) -> list[Asked]:
     """The fields of a model, with this question in them. A picture is laid on so many
     `lines`.
     """
-    if kind is Kind.SAMPLE:
+    if kind is AnswerKind.SAMPLE:
         return [setting_field(name, question[name]) for name in ("count", "seed")]
     if recipe is not None and recipe.kind is Form.TEXT:
         return text_fields(recipe, question)

@@ -10,7 +10,7 @@ from governance.models import User
 from governance.services import Refusal
 from kernels.outline import LayerEstimate
 from training.models import Job, Model
-from training.runner import bills, cards, descriptions, dossiers
+from training.runner import boms, cards, descriptions, dossiers
 from training.runner.descriptions import Description
 from training.runner.quotes import InvalidConfig
 from training.services.compositions import network_layers
@@ -88,4 +88,4 @@ def write_card(*, model: Model) -> str:
 
 def write_bill(*, model: Model) -> str:
     """The model's bill of materials, CycloneDX 1.6 in JSON. Raises FileUnreadable."""
-    return bills.bill(dossiers.dossier_of(model, describe_model(model=model)))
+    return boms.write(dossiers.dossier_of(model, describe_model(model=model)))

@@ -6,7 +6,7 @@ from kernels.predictor import RowsRefused
 from kernels.sampling import SamplingRefused
 from training.models import Model
 from training.runner import answers, networks
-from training.runner.answers import Kind, Prediction, QuestionRefused
+from training.runner.answers import AnswerKind, Prediction, QuestionRefused
 from training.services.files import reading
 
 # What a row costs where no author asks for more: the sandbox's time.
@@ -46,7 +46,7 @@ def predict_with_file(*, sha256: str, rows: object) -> list[Prediction]:
         raise InvalidRows(str(error)) from error
 
 
-def prediction_kind(*, model: Model) -> Kind:
+def prediction_kind(*, model: Model) -> AnswerKind:
     """What a model answers with, so that a page can ask for what it takes."""
     try:
         return answers.kind_of(ready(model.sha256).model)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from governance.models import User
 from training.models import Dataset, Model
 from training.runner import tokenizers
-from training.runner.answers import Kind
+from training.runner.answers import AnswerKind
 from training.runner.recipes import Form, Recipe, columns, feature_names
 from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes.decoding import decode_features
@@ -42,7 +42,7 @@ def example_question(*, model: Model, viewer: User | None) -> Any:
 
 def make_question(model: Model, *, is_visible: bool) -> Any:
     kind, dataset = prediction_kind(model=model), model.job.dataset
-    if kind is Kind.SAMPLE:
+    if kind is AnswerKind.SAMPLE:
         return {"count": 16, "seed": 0}
     tested = load_rows(dataset).only(Part.TEST).features if is_visible else of_nobody(dataset)
     recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
@@ -68,14 +68,14 @@ def of_nobody(dataset: Dataset) -> NDArray[Any]:
     return mean[None].astype(np.float32)
 
 
-def text_question(recipe: Recipe, rows: NDArray[Any], kind: Kind) -> Any:
+def text_question(recipe: Recipe, rows: NDArray[Any], kind: AnswerKind) -> Any:
     """Of the first text of which every token is known, where there is one."""
     name = recipe.features[0].name
     known = np.flatnonzero((rows != tokenizers.UNKNOWN_TOKEN).all(axis=1))
     tokens = rows[known[0] if len(known) else 0]
-    cut = tokens[:PROMPT_TOKENS] if kind is Kind.TEXT else tokens
+    cut = tokens[:PROMPT_TOKENS] if kind is AnswerKind.TEXT else tokens
     text = tokenizers.decode(cut.tolist(), recipe.tokenizer, recipe.vocabulary)
-    if kind is Kind.TEXT:
+    if kind is AnswerKind.TEXT:
         whole = text.partition(" ")[2] or text  # from the first word that is not cut
         return {name: whole, "length": 200, "temperature": 0.7, "seed": 0}
     return {name: text}

@@ -2,7 +2,7 @@
 
 A text is looked through line by line first (the standard library's csv and json), so that what is
 wrong is refused with its line before a value is kept. Cells of a text stay texts: what they mean is
-for `inference`, or a person, to say.
+for `schemas`, or a person, to say.
 """
 
 import csv

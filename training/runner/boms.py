@@ -25,7 +25,7 @@ LEARNING = {
 }
 
 
-def bill(dossier: Dossier) -> str:
+def write(dossier: Dossier) -> str:
     model = dossier.model
     made = component(
         ComponentType.MACHINE_LEARNING_MODEL,
