@@ -221,6 +221,32 @@ def test_a_histogram_stands_on_its_edges_and_names_its_percentiles():
     assert "latency (ms)" in texts(html)
 
 
+def test_latencies_far_apart_are_drawn_on_a_logarithmic_axis():
+    edges = [0.01, 0.1, 1.0, 10.0]
+    said = {"title": "Latency", "x_label": "latency", "marks": {"p50": 0.1}}
+    html = draw("histogram", counts=[90, 9, 1], edges=edges, log_x=True, **said)
+    widths = [bar.get("width") for bar in svg_of(html).iter("rect")]
+    assert widths == ["33.33%"] * 3
+    [mark] = [line for line in svg_of(html).iter("line") if line.get("class") == "mark"]
+    assert mark.get("x1") == "33.33%"
+
+
+def test_a_rate_that_hardly_moves_is_drawn_from_nothing():
+    html = draw_lines({"rate": [(1, 0.001), (2, 0.000997)]}, zero=True)
+    [line] = polylines(html)
+    assert [y for _, y in line] == pytest.approx([0, 0.003 * PLOT_HEIGHT], abs=0.1)
+    assert texts(html)[0] == "0"
+
+
+def test_what_is_drawn_twice_has_one_colour():
+    both = {"forecast": [(1, 1), (2, 2)], "season before": [(1, 2), (2, 1)]}
+    html = draw_lines(both, first=2)
+    assert [line.get("class") for line in svg_of(html).iter("polyline")] == [
+        "line series-2",
+        "line series-3",
+    ]
+
+
 def test_a_histogram_without_a_spread_says_that_there_is_nothing_to_draw():
     assert "No values yet." in draw("histogram", counts=[], edges=[], title="t", x_label="x")
     assert "No values yet." in draw("histogram", counts=[3], edges=[1, 1], title="t", x_label="x")

@@ -116,11 +116,14 @@ def line_chart(
     log_y: bool = False,
     chart_id: str = "",
     marks: Mapping[str, float] | None = None,
+    zero: bool = False,
+    first: int = 1,
 ) -> Context:
     """Draw named series of (x, y) points over one pair of axes, with named places across marked.
 
     Points that are not finite (or not above 0 on a logarithmic axis) are left out and counted
-    below the chart. A series longer than `scales.POINTS_MAX` keeps its extremes.
+    below the chart. A series longer than `scales.POINTS_MAX` keeps its extremes. `first` is the
+    colour of the first line, so that what a page draws twice looks the same in both.
     """
     drawn = {name: _drawable(points, log_y) for name, points in lines.items()}
     left_out = sum(len(lines[name]) - len(points) for name, points in drawn.items())
@@ -139,11 +142,11 @@ def line_chart(
     if not points:
         return context
     across = scales.exact_scale([*(x for x, _ in points), *(marks or {}).values()])
-    heights = [y for _, y in points]
+    heights = [y for _, y in points] + [0.0] * zero
     upward = scales.log_scale(heights) if log_y else scales.round_scale(heights)
     context["x"] = Axis(context["x"].label, across.ticks())
     context["y"] = Axis(context["y"].label, upward.ticks())
-    context["lines"] = _lines({k: v for k, v in drawn.items() if v}, across, upward)
+    context["lines"] = _lines({k: v for k, v in drawn.items() if v}, across, upward, first)
     context["rows"] = _rows(drawn)
     context["rows_total"] = len({x for x, _ in points})
     context["mark_places"] = _marks(marks or {}, across)
@@ -204,6 +207,7 @@ def histogram(
     x_unit: str = "",
     marks: Mapping[str, float] | None = None,
     chart_id: str = "",
+    log_x: bool = False,
 ) -> Context:
     """Draw counts between neighbouring edges, with named marks (such as p50) over them.
 
@@ -224,7 +228,8 @@ def histogram(
     }
     if not counts or edges[0] == edges[-1]:
         return context
-    across = scales.exact_scale([*edges, *named.values()])
+    scale_of = scales.log_scale if log_x else scales.exact_scale
+    across = scale_of([*edges, *named.values()])
     upward = scales.round_scale([0, *counts])
     context["x"] = Axis(context["x"].label, across.ticks())
     context["y"] = Axis("count", upward.ticks())
@@ -345,7 +350,7 @@ def _drawable(points: Sequence[Point], log_y: bool) -> list[Point]:
 
 
 def _lines(
-    drawn: Mapping[str, Sequence[Point]], across: scales.Scale, upward: scales.Scale
+    drawn: Mapping[str, Sequence[Point]], across: scales.Scale, upward: scales.Scale, first: int
 ) -> list[Line]:
     ends = [(1 - upward.share(points[-1][1])) * PLOT_HEIGHT for points in drawn.values()]
     places = scales.apart(ends, LINE_PIXELS, PLOT_HEIGHT)
@@ -355,7 +360,7 @@ def _lines(
         lines.append(
             Line(
                 name=name,
-                place=place % 6 + 1,
+                place=(place + first - 1) % 6 + 1,
                 points=" ".join(
                     f"{across.share(x) * PLOT_UNITS:.1f},{(1 - upward.share(y)) * PLOT_HEIGHT:.1f}"
                     for x, y in kept

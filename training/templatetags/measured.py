@@ -307,10 +307,18 @@ def next_level(validation: Validation) -> str:
 def threshold_hint(part: Mapping[str, Any]) -> str:
     """What was asked, whether it is met, and what it gives to the score."""
     met = "met" if part["is_met"] else "not met"
+    comma = "" if threshold_unit(part) else ","
     return (
-        f"asked: {number(part['asked'], 3)}, {part['reason']}; {met}, "
+        f"asked: {number(part['asked'], 3)}{comma} {part['reason']}; {met}, "
         f"{part['weight']} · {number(part['share'], 3)} of the score"
     )
+
+
+@register.filter
+def threshold_unit(part: Mapping[str, Any]) -> str:
+    """Of what is bounded above, which are milliseconds and megabytes."""
+    unit, is_bound, _ = part["reason"].partition(" at most")
+    return unit if is_bound else ""
 
 
 @register.filter

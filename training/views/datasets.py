@@ -31,6 +31,7 @@ from training.models import Category, Dataset
 from training.views.files import attachment
 
 PAGE_SIZE = 24
+CLASSES_SHOWN = 24  # bars; of more classes the commonest
 
 
 def visible(user: User | None, slug: str) -> Dataset:
@@ -112,9 +113,13 @@ def about(found: Dataset) -> dict[str, Any]:
         "versions": Dataset.objects.filter(family=found.family).order_by("-version"),
     }
     if found.sha256:
+        balance = list(zip(found.classes, found.class_balance, strict=False))
+        if len(balance) > CLASSES_SHOWN:
+            balance.sort(key=lambda each: -each[1])
         context |= {
             "sample": training.sample_rows(dataset=found),
-            "balance": dict(zip(found.classes, found.class_balance, strict=False)),
+            "balance": dict(balance[:CLASSES_SHOWN]),
+            "balance_hidden": max(0, len(balance) - CLASSES_SHOWN),
         }
     return context
 
@@ -136,6 +141,9 @@ def changes(found: Dataset, **bound: Form) -> dict[str, Any]:
 def schema(request: MemberRequest, slug: str) -> HttpResponse:
     """What each column is and is for, and how the rows are split."""
     found = own(request, slug)
+    if not found.recipe and request.method == "GET":  # nobody knows yet what its columns are
+        messages.warning(request, f"“{found.name}” has no schema to correct: it was not read.")
+        return redirect(found)
     query = request.GET.get("q", "").strip().lower()
     form = SchemaForm(request.POST or None, dataset=found, query=query)
     if request.method == "POST" and form.is_valid():
