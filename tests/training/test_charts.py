@@ -238,6 +238,13 @@ def test_a_rate_that_hardly_moves_is_drawn_from_nothing():
     assert texts(html)[0] == "0"
 
 
+def test_layers_with_one_beginning_are_told_apart_by_their_end():
+    layers = {"encoder.dense0": 1.0, "encoder.dense1": 2.0, "a very long name": 3.0, "input": 4.0}
+    html = draw("bar_chart", bars=layers, title="t", label="layer", value_label="time")
+    names = [text for text in texts(html) if not text[0].isdigit()]
+    assert names == ["…oder.dense0", "…oder.dense1", "a very long…", "input"]
+
+
 def test_what_is_drawn_twice_has_one_colour():
     both = {"forecast": [(1, 1), (2, 2)], "season before": [(1, 2), (2, 1)]}
     html = draw_lines(both, first=2)

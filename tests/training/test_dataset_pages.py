@@ -425,15 +425,6 @@ def test_each_kind_of_bundled_data_is_shown_as_what_it_is(client, db, slug, show
     assert shown in text(client.get(f"/datasets/{slug}/"))
 
 
-def test_of_very_many_classes_the_commonest_are_drawn(client, alice):
-    client.force_login(alice)
-    rows = "".join(f"{row % 7},class {row % 60}\n" for row in range(301))
-    dataset = prepared(upload(alice, f"a,y\n{rows}".encode(), "many.csv"))
-    page = client.get(dataset.get_absolute_url())
-    assert "Of 60 classes the 24 commonest." in text(page)
-    assert list(page.context["balance"].items())[:2] == [("class 0", 6), ("class 1", 5)]
-
-
 def test_alice_is_led_back_from_a_schema_that_nobody_knows_yet(client, alice):
     client.force_login(alice)
     dataset = upload(alice)

@@ -24,6 +24,7 @@ PLOT_UNITS = 1000  # width of a plot's inner coordinates, stretched to the width
 LINE_PIXELS = 15  # what one line of text takes
 
 BARS_MAX = 40
+LETTERS_MAX = 12  # of a name beside a bar or a row
 BAR_PIXELS = 26
 ROWS_MAX = 200  # of the table beside a line chart
 NUMBERED_CLASSES_MAX = 24
@@ -122,8 +123,8 @@ def line_chart(
     """Draw named series of (x, y) points over one pair of axes, with named places across marked.
 
     Points that are not finite (or not above 0 on a logarithmic axis) are left out and counted
-    below the chart. A series longer than `scales.POINTS_MAX` keeps its extremes. `first` is the
-    colour of the first line, so that what a page draws twice looks the same in both.
+    below the chart. A series longer than `scales.POINTS_MAX` keeps its extremes.
+    `first` is the first line's colour, so that what is drawn twice looks the same in both.
     """
     drawn = {name: _drawable(points, log_y) for name, points in lines.items()}
     left_out = sum(len(lines[name]) - len(points) for name, points in drawn.items())
@@ -177,6 +178,7 @@ def bar_chart(
     shown = list(bars.items())
     if len(shown) > BARS_MAX:
         shown = sorted(shown, key=lambda bar: -bar[1])[:BARS_MAX]
+    short = scales.shortened([name for name, _ in shown], LETTERS_MAX)
     return {
         "title": title,
         "id": chart_id or f"chart-{slugify(title)}",
@@ -185,6 +187,7 @@ def bar_chart(
         "bars": [
             {
                 "name": name,
+                "short": short[row],
                 "text": number(value) if decimals is None else f"{value:,.{decimals}f}",
                 "share": value / (largest or 1),
                 "y": row * BAR_PIXELS,
@@ -228,8 +231,7 @@ def histogram(
     }
     if not counts or edges[0] == edges[-1]:
         return context
-    scale_of = scales.log_scale if log_x else scales.exact_scale
-    across = scale_of([*edges, *named.values()])
+    across = (scales.log_scale if log_x else scales.exact_scale)([*edges, *named.values()])
     upward = scales.round_scale([0, *counts])
     context["x"] = Axis(context["x"].label, across.ticks())
     context["y"] = Axis("count", upward.ticks())
@@ -262,6 +264,7 @@ def confusion_matrix(
     """
     if len(matrix) != len(labels) or any(len(row) != len(labels) for row in matrix):
         raise ValueError(f"matrix must be square with {len(labels)} rows, one per label")
+    short = scales.shortened(labels, LETTERS_MAX)
     total = sum(map(sum, matrix))
     right = sum(row[index] for index, row in enumerate(matrix))
     margin = 30 + min(90, 8 * max((len(label) for label in labels), default=0))
@@ -269,7 +272,7 @@ def confusion_matrix(
         "title": title,
         "id": chart_id or f"chart-{slugify(title)}",
         "names": [
-            {"label": label, "short": _short(label), "middle": margin + index * CELL + CELL / 2}
+            {"label": label, "short": short[index], "middle": margin + index * CELL + CELL / 2}
             for index, label in enumerate(labels)
         ],
         "rows": [
@@ -394,7 +397,3 @@ def _rows(drawn: Mapping[str, Sequence[Point]]) -> list[dict[str, Any]]:
 
 def _with_unit(label: str, unit: str) -> str:
     return f"{label} ({unit})" if unit else label
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= 12 else f"{label[:11]}…"

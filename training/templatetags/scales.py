@@ -123,6 +123,15 @@ def apart(places: Sequence[float], distance: float, limit: float) -> list[float]
     return moved
 
 
+def shortened(names: Sequence[str], length: int) -> list[str]:
+    """Cut names to this length: at the end, or at the beginning where that tells them apart."""
+    begun = [name if len(name) <= length else f"{name[: length - 1]}…" for name in names]
+    return [
+        short if begun.count(short) == 1 else f"…{name[1 - length :]}"
+        for name, short in zip(names, begun, strict=True)
+    ]
+
+
 def number(value: float, digits: int = 4) -> str:
     """Write a value for people: `digits` significant digits, thousands apart, a real minus."""
     if not math.isfinite(value):

@@ -31,7 +31,6 @@ from training.models import Category, Dataset
 from training.views.files import attachment
 
 PAGE_SIZE = 24
-CLASSES_SHOWN = 24  # bars; of more classes the commonest
 
 
 def visible(user: User | None, slug: str) -> Dataset:
@@ -113,13 +112,9 @@ def about(found: Dataset) -> dict[str, Any]:
         "versions": Dataset.objects.filter(family=found.family).order_by("-version"),
     }
     if found.sha256:
-        balance = list(zip(found.classes, found.class_balance, strict=False))
-        if len(balance) > CLASSES_SHOWN:
-            balance.sort(key=lambda each: -each[1])
         context |= {
             "sample": training.sample_rows(dataset=found),
-            "balance": dict(balance[:CLASSES_SHOWN]),
-            "balance_hidden": max(0, len(balance) - CLASSES_SHOWN),
+            "balance": dict(zip(found.classes, found.class_balance, strict=False)),
         }
     return context
 
