@@ -124,10 +124,10 @@ def apart(places: Sequence[float], distance: float, limit: float) -> list[float]
 
 
 def shortened(names: Sequence[str], length: int) -> list[str]:
-    """Cut names to this length: at the end, or at the beginning where that tells them apart."""
+    """Cut names to this length: at the end, or in the middle where that tells them apart."""
     begun = [name if len(name) <= length else f"{name[: length - 1]}…" for name in names]
     return [
-        short if begun.count(short) == 1 else f"…{name[1 - length :]}"
+        short if begun.count(short) == 1 else f"{name[:3]}…{name[4 - length :]}"
         for name, short in zip(names, begun, strict=True)
     ]
 
