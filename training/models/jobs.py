@@ -36,7 +36,7 @@ class Job(Work):
         "self", on_delete=models.SET_NULL, null=True, related_name="repetitions"
     )
     # The job and step of the checkpoint that it begins from; once a worker has it, the model file
-    # that was made of it, which stays when the checkpoint is forgotten (`training.runner.starts`).
+    # that was made of it, which stays when the checkpoint is forgotten (`runner.beginnings`).
     start_job = models.ForeignKey(
         "self", on_delete=models.RESTRICT, null=True, related_name="continuations"
     )

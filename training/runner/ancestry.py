@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from training.models import Dataset, Job
 from training.runner import blobs
+from training.runner.beginnings import origin_of
 from training.runner.quotes import InvalidConfig
 from training.runner.rows import Part, Rows, read_arrays, unpack
-from training.runner.starts import origin_of
 
 SEEN_SHARE_MAX = 0.01  # of rows; a few happen to be alike in any two datasets
 DIGEST_BYTES = 16

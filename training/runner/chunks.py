@@ -34,13 +34,13 @@ from training.models import (
 )
 from training.runner import (
     anomalies,
+    beginnings,
     blobs,
     families,
     learners,
     leases,
     queue,
     signatures,
-    starts,
     walls,
 )
 from training.runner.hints import hint
@@ -128,7 +128,7 @@ def start(job: Job) -> Learner:
     What a large network takes for that is told to the lease part by part.
     """
     module = current_module(job)
-    make = starts.learner_of(job, module)
+    make = beginnings.learner_of(job, module)
     leases.renew(job)
     leases.write(job, kernel_hash=module.kernel_hash)
     job.kernel_hash = module.kernel_hash
@@ -383,7 +383,7 @@ def forget_old_checkpoints(job: Job) -> None:
 @transaction.atomic
 def forget(checkpoint: Checkpoint) -> None:
     """The row goes before its file: what is left over is only waste. One that somebody is about to
-    begin from stays (`starts.hold_checkpoint` has its row locked until then).
+    begin from stays (`beginnings.hold_checkpoint` has its row locked until then).
     """
     blobs.lock(checkpoint.sha256)
     rows = Checkpoint.objects.filter(pk=checkpoint.pk)

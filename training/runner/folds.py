@@ -27,7 +27,7 @@ from sklearn.model_selection import (
 from kernels.modelfile import Signature
 from kernels.predictor import Predictor
 from training.models import Dataset, Job
-from training.runner import ancestry, learners, quality, starts, walls
+from training.runner import ancestry, beginnings, learners, quality, walls
 from training.runner.recipes import SplitKind
 from training.runner.rows import Part, Rows
 from training.runner.subjects import Judged, Subject
@@ -145,7 +145,7 @@ def parts_held(subject: Subject, rows: Rows, folds: int) -> list[NDArray[np.intp
 def score_of_fold(subject: Subject, job: Job, rows: Rows) -> float:
     module = subject.module
     run = learners.make_trainer(job, rows.only(Part.TRAIN), rows, seed=job.seed, module=module)
-    model = starts.model_of(job)
+    model = beginnings.model_of(job)
     if model is not None:
         run.begin_from(model)
     for _ in run.run(on_progress=lambda step: bool(subject.beat(step)) or True):

@@ -9,15 +9,15 @@ from governance import services as governance
 from governance.models import User
 from training.models import NAME_LENGTH_MAX, Dataset, Event, Job, Model, Validation, Work
 from training.runner import queue
+from training.runner.beginnings import Beginning
 from training.runner.caps import Load, require_capacity
 from training.runner.hints import hint
 from training.runner.plans import plan_of
 from training.runner.quotes import InvalidConfig, NotReady, Quote
-from training.runner.starts import Start
 from training.runner.usual import learns_of
 
 SEED_MAX = 2**63 - 1
-ANEW = Start()
+ANEW = Beginning()
 
 
 def suffixed(name: str, suffix: str) -> str:
@@ -35,7 +35,7 @@ def place_job(
     steps: int,
     is_distributed: bool = False,
     repeats: Job | None = None,
-    start: Start = ANEW,
+    start: Beginning = ANEW,
     is_trial: bool = False,
 ) -> Job:
     """The row and its hold, in the caller's transaction; nobody is told to work on it. A trial is

@@ -24,7 +24,13 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 def run_turn() -> None:
     """Do a chunk of the job that is first in line, if one waits, and read the file that is next."""
-    chunks.run_turn()
+    try:
+        chunks.run_turn()
+    finally:  # what goes wrong with somebody's job must not keep a file from being read
+        read_next()
+
+
+def read_next() -> None:
     for dataset_id in line():
         if prepare_dataset(str(dataset_id)):
             return

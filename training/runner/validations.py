@@ -25,6 +25,7 @@ from kernels.predictor import RowsRefused
 from training.models import Validation, Work
 from training.runner import (
     ancestry,
+    beginnings,
     benchmarks,
     blobs,
     certificates,
@@ -38,7 +39,6 @@ from training.runner import (
     receipts,
     robustness,
     scans,
-    starts,
 )
 from training.runner.figures import Quality, TooFewRows, draws_for, finite
 from training.runner.quality.anomalies import OneKind
@@ -181,7 +181,7 @@ def acquaintances(validation: Validation, subject: Subject) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if (copies_found := copies.trained_test_rows(subject)) is not None:
         found["copies"] = copies_found
-    if starts.origin_of(job) is not None and subject.judged is not Judged.EPISODES:
+    if beginnings.origin_of(job) is not None and subject.judged is not Judged.EPISODES:
         found["ancestors"] = ancestry.seen_test_rows(job, subject.rows, beat=subject.beat)
     return found | {"leaks": copies.leaks(found)}
 

@@ -8,7 +8,7 @@ from typing import Any
 from billing import services as billing
 from governance.services import Refusal
 from training.models import Job
-from training.runner import curves, starts
+from training.runner import beginnings, curves
 from training.runner.curves import Curve
 from training.runner.metrics import metric_of
 
@@ -78,7 +78,7 @@ def written(value: Any) -> str | float | None:
 def settings(job: Job) -> dict[str, Any]:
     """Everything a person chose, by its path."""
     chosen = {"dataset": job.dataset.name, "tier": job.get_tier_display(), "seed": job.seed}
-    origin = starts.origin_of(job)
+    origin = beginnings.origin_of(job)
     parent = {} if origin is None else {"begins from": origin.name}
     if origin is not None and job.start_step is not None:
         parent = {"begins from": f"{origin.name}, step {job.start_step:,}"}

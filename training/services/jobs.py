@@ -11,10 +11,10 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from training.models import Checkpoint, Dataset, Event, Job, Model, Tier
+from training.runner.beginnings import beginning_at
 from training.runner.hints import hint
 from training.runner.placing import place_job, withdraw_job
 from training.runner.quotes import quote_job
-from training.runner.starts import start_at
 from training.runner.sweeps import retention
 from training.runner.tiers import TIERS
 from training.services.finetuning import further_name, inherited, refuse_stranger, said
@@ -64,7 +64,7 @@ def submit_job(
         seed=seed,
         name=name if name or parent is None else further_name(parent),
         steps=quote.steps,
-        start=start_at(parent),
+        start=beginning_at(parent),
     )
     if parent is not None and found is not None:
         Event.objects.create(job=job, message=said(parent, found))

@@ -13,10 +13,10 @@ from governance.models import User
 from governance.services import Refusal
 from training.models import Job, Tier, Work
 from training.runner.ancestry import refuse_leak
+from training.runner.beginnings import beginning_like, origin_of
 from training.runner.hints import hint
 from training.runner.placing import SEED_MAX, place_job, suffixed
 from training.runner.quotes import quote_job
-from training.runner.starts import origin_of, start_like
 
 CLICK = timedelta(seconds=5)  # two within it are one, made twice
 
@@ -85,7 +85,7 @@ def repeat(
         name=name,
         steps=quote.steps,
         repeats=origin,
-        start=start_like(origin),
+        start=beginning_like(origin),
     )
     hint("training.tasks.run_job", job_id=str(job.pk))
     return job

@@ -12,11 +12,11 @@ from governance.models import User
 from governance.services import Refusal
 from kernels import build
 from training.models import Job, Model, Reproduction, Tier, Work
+from training.runner.beginnings import beginning_like
 from training.runner.caps import Load, require_capacity
 from training.runner.hints import hint
 from training.runner.placing import place_job
 from training.runner.quotes import Quote, quote_job
-from training.runner.starts import start_like
 from training.services.validations import NotOwner
 
 
@@ -89,7 +89,7 @@ def reproduce_model(*, actor: User, model: Model) -> Reproduction:
         name=f"{model.name}, again"[: Job._meta.get_field("name").max_length],
         steps=quote.steps,
         repeats=first,
-        start=start_like(first),
+        start=beginning_like(first),
     )
     job.kernel_hash = model.kernel_hash
     job.save(update_fields=["kernel_hash"])

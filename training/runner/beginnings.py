@@ -22,7 +22,7 @@ from training.runner.quotes import NotReady
 
 
 @dataclass(frozen=True)
-class Start:
+class Beginning:
     """The columns of a job that say where it begins; none of them where it begins anew."""
 
     parent: Model | None = None
@@ -31,25 +31,27 @@ class Start:
     start_sha256: str = ""
 
 
-def start_at(parent: Model | Checkpoint | None) -> Start:
+def beginning_at(parent: Model | Checkpoint | None) -> Beginning:
     """In the transaction that places the job. Raises NotReady where a checkpoint is gone."""
     if isinstance(parent, Checkpoint):
         hold_checkpoint(parent.job, parent.step)
-        return Start(start_job=parent.job, start_step=parent.step)
-    return Start(parent=parent)
+        return Beginning(start_job=parent.job, start_step=parent.step)
+    return Beginning(parent=parent)
 
 
-def start_like(job: Job) -> Start:
+def beginning_like(job: Job) -> Beginning:
     """Where this job began, in the transaction that places another. Raises NotReady."""
     if job.start_job is None:
-        return Start(parent=job.parent)
+        return Beginning(parent=job.parent)
     assert job.start_step is not None
     if job.start_sha256:
         blobs.lock(job.start_sha256)  # the sweep forgets it under this lock
         job.refresh_from_db(fields=["start_sha256"])
     if not job.start_sha256:
         hold_checkpoint(job.start_job, job.start_step)
-    return Start(start_job=job.start_job, start_step=job.start_step, start_sha256=job.start_sha256)
+    return Beginning(
+        start_job=job.start_job, start_step=job.start_step, start_sha256=job.start_sha256
+    )
 
 
 def hold_checkpoint(job: Job, step: int) -> None:
