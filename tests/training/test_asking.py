@@ -9,7 +9,7 @@ from tests.training.test_answers import finish, model_of
 from tests.training.uploads import bring
 from training import services as training
 from training.models import Model, Tier
-from training.services import Kind, Prediction, Sheet, forecast_lines
+from training.services import AnswerKind, Prediction, Sheet, forecast_lines
 
 
 def text(response) -> str:
@@ -28,35 +28,35 @@ TABLE = SimpleNamespace(image_shape=None, features=["age"])
             TABLE,
             ["Danish", "93 % sure", "How sure of each class"],
         ),
-        (Prediction(kind=Kind.VALUES, values={"price": 178.81}), TABLE, ["price", "178.8"]),
+        (Prediction(kind=AnswerKind.VALUES, values={"price": 178.81}), TABLE, ["price", "178.8"]),
         (
-            Prediction(kind=Kind.FORECAST, values={"t+1": 1.5, "t+2": 2.5}),
+            Prediction(kind=AnswerKind.FORECAST, values={"t+1": 1.5, "t+2": 2.5}),
             TABLE,
             ["What comes next", "foretold"],
         ),
         (
-            Prediction(kind=Kind.ANOMALY, score=3.8, threshold=0.32, is_anomaly=True),
+            Prediction(kind=AnswerKind.ANOMALY, score=3.8, threshold=0.32, is_anomaly=True),
             TABLE,
             ["Unusual", "3.8", "from 0.32 on"],
         ),
         (
-            Prediction(kind=Kind.ANOMALY, score=0.1, threshold=0.32, is_anomaly=False),
+            Prediction(kind=AnswerKind.ANOMALY, score=0.1, threshold=0.32, is_anomaly=False),
             TABLE,
             ["Usual"],
         ),
         (
-            Prediction(kind=Kind.TEXT, prompt="<b>Once", text=" upon & a"),
+            Prediction(kind=AnswerKind.TEXT, prompt="<b>Once", text=" upon & a"),
             TABLE,
             ["&lt;b&gt;Once", "upon &amp; a"],
         ),
         (
-            Prediction(kind=Kind.SAMPLE, sample=[0.0, 8.0, 16.0, 4.0]),
+            Prediction(kind=AnswerKind.SAMPLE, sample=[0.0, 8.0, 16.0, 4.0]),
             PICTURES,
             ['aria-label="A picture that was made"'],
         ),
-        (Prediction(kind=Kind.SAMPLE, sample=[31.5]), TABLE, ["age", "31.5"]),
+        (Prediction(kind=AnswerKind.SAMPLE, sample=[31.5]), TABLE, ["age", "31.5"]),
         (
-            Prediction(kind=Kind.ACTION, label="push left", values={"push left": 1.25}),
+            Prediction(kind=AnswerKind.ACTION, label="push left", values={"push left": 1.25}),
             TABLE,
             ["push left", "1.25"],
         ),
@@ -79,12 +79,12 @@ def test_bob_sees_an_answer_as_what_it_is(prediction, dataset, shown):
 
 
 def test_a_forecast_is_drawn_behind_what_was_seen():
-    prediction = Prediction(kind=Kind.FORECAST, values={"co2 t+1": 3.0})
+    prediction = Prediction(kind=AnswerKind.FORECAST, values={"co2 t+1": 3.0})
     seen = {"seen": [(-1, 1.0), (0, 2.0)], "foretold": [(1, 3.0)]}
     assert forecast_lines([1, 2], prediction) == seen
     assert forecast_lines({"co2": [1, 2]}, prediction) == seen
     assert forecast_lines({"gas": [1, 2]}, prediction) == {"foretold": [(1, 3.0)]}
-    two = Prediction(kind=Kind.FORECAST, values={"a t+1": 1.0, "a t+2": 2.0, "b t+1": 3.0})
+    two = Prediction(kind=AnswerKind.FORECAST, values={"a t+1": 1.0, "a t+2": 2.0, "b t+1": 3.0})
     assert forecast_lines({"b": [5]}, two) == {
         "a, foretold": [(1, 1.0), (2, 2.0)],
         "b, seen": [(0, 5.0)],

@@ -1,6 +1,6 @@
 """What people may ask of training. One noun per file; this list is the app's specification."""
 
-from training.runner.answers import Prediction
+from training.runner.answers import AnswerKind, Prediction
 from training.runner.augmentation import said as augmentation_said
 from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
@@ -140,6 +140,7 @@ from training.services.validations import FOLDS_MAX, InvalidValidation, NotOwner
 
 __all__ = [
     "ALL_PRESETS",
+    "AnswerKind",
     "BUNDLED",
     "COMPUTE_PRICE_MICROCREDITS",
     "CARD_TEXT_LENGTH_MAX",
