@@ -11,13 +11,10 @@ from django.test import Client
 from django.urls import reverse
 
 from billing import services as billing
-from kernels import config
-from kernels.data import DataShape, Target
 from tests.training.uploads import bring
 from training import services as training
 from training.models import Dataset, Job, Tier, Work
 from training.runner import datasets
-from training.services import starts
 
 HERE = reverse("training:new_job")
 
@@ -194,15 +191,6 @@ def test_every_start_on_every_kind_of_data_can_be_priced(client, alice, slug, st
     assert studio.answer.context["preview"].quote is not None
 
 
-def test_a_start_has_a_tier_that_is_enough_for_it():
-    """Also where a row is so wide that the smallest network is no small one."""
-    rows = {"train_rows": 28, "validation_rows": 6, "test_rows": 6, "status": Work.Status.DONE}
-    wide = Dataset(columns=2_000, classes=["iris", "rose"], **rows)
-    tiers = {start.name: start.tier for start in training.starting_points(dataset=wide)}
-    assert tiers["small"] == Tier.MINI
-    assert tiers["empty"] == Tier.NANO
-
-
 def test_one_class_alone_is_nothing_to_tell_apart(client, alice, in_this_process):
     content = "".join(["a,kind\n", *(f"{row}.5,rose\n" for row in range(40))]).encode()
     roses = bring(alice, content, "csv", name="Roses")
@@ -213,22 +201,6 @@ def test_one_class_alone_is_nothing_to_tell_apart(client, alice, in_this_process
     assert "every row of “Roses” is “rose”" in problem.reason
     studio.press("start")
     assert not alice.jobs.exists()
-
-
-@pytest.mark.parametrize("made", [starts.small_config, starts.empty_config])
-@pytest.mark.parametrize(
-    "shape",
-    [
-        DataShape((7,), Target.MARKS, 3),
-        DataShape((1, 1, 3), Target.VALUES, 1),
-        DataShape((9, 5, 3), Target.CLASSES, 2),
-        DataShape((6, 2), Target.STEP_CLASSES, 4),
-        DataShape((6,), Target.NEXT, 9, vocabulary=9),
-        DataShape((6,), Target.CLASSES, 3, vocabulary=9),
-    ],
-)
-def test_there_is_a_start_for_data_of_any_shape(made, shape):
-    assert config.parse(made(shape, 20), shape).data == shape
 
 
 def test_without_data_the_studio_says_what_it_waits_for(client, alice):

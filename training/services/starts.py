@@ -33,7 +33,13 @@ class Start:
     name: str
     title: str
     config: Config
-    tier: Tier
+    dataset: Dataset
+    proven: Tier | None = None  # the tier that it is known to train well in
+
+    @property
+    def tier(self) -> Tier:
+        """Priced for it only once it is chosen: a list of starts shows their titles."""
+        return self.proven or tier_for(self.dataset, self.config)
 
 
 def starting_points(*, dataset: Dataset) -> list[Start]:
@@ -43,13 +49,14 @@ def starting_points(*, dataset: Dataset) -> list[Start]:
             name=preset.name,
             title=f"Preset {preset.name} ({preset.category.label.lower()})",
             config=preset.config,
-            tier=preset.tier,
+            dataset=dataset,
+            proven=preset.tier,
         )
         for preset in known
     ]
     made = made_for(dataset, {preset.category for preset in known})
     return presets + [
-        Start(name=name, title=title, config=config, tier=tier_for(dataset, config))
+        Start(name=name, title=title, config=config, dataset=dataset)
         for name, title, config in made
     ]
 
