@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from django.template.loader import render_to_string
 
+from tests.training.counting import calls_of
 from tests.training.test_answers import finish, model_of
 from tests.training.uploads import bring
 from training import services as training
@@ -201,3 +202,23 @@ def test_a_picture_is_written_line_by_line(alice, trained):
     assert row == training.predict(model=trained, rows=[float(x) for x in field.text.split()])
     short = training.ask_model(model=trained, viewer=alice, posted={"values": "1 2 3"})
     assert "must be 64 values" in short.fields[0].error
+
+
+@pytest.fixture
+def asked(client, alice, trained):
+    """What comes back to scripts of what alice sends to her model that reads pictures."""
+    client.force_login(alice)
+
+    def asked(**posted: str) -> str:
+        here = f"/models/{trained.pk}/try/"
+        return text(client.post(here, posted, headers={"HX-Request": "true"}))
+
+    return asked
+
+
+def test_data_are_not_unpacked_for_an_answer_that_shows_none_of_them(client, asked, trained):
+    field = client.get(f"/models/{trained.pk}/try/").context["sheet"].fields[0]
+    drawn = {"pixels": ",".join(field.text.split())}
+    assert calls_of("load_rows", lambda: asked(**drawn)) == 0
+    page = client.post(f"/models/{trained.pk}/try/", drawn)
+    assert text(page).count('type="radio" name="row"') == 24

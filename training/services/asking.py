@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from governance.models import User
@@ -31,16 +32,14 @@ BLAME = re.compile(r"input_data(?:\[\d+\])?(?:\.(?P<name>.+?))?: (?P<reason>.*)"
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """The fields, and, once they were sent, the answer, or what is wrong with them. Where rows are
-    pictures that one may see, there are `examples` to pick, each with its colours if it has some.
-    """
+    """The fields, and, once they were sent, the answer, or what is wrong with them."""
 
     kind: AnswerKind
     dataset: Dataset
     fields: Sequence[Asked]
     takes_pictures: bool = False  # as files
     may_draw: bool = False
-    examples: Sequence[tuple[PreviewRow, str]] = ()
+    may_pick: bool = False  # rows are pictures that one may see
     highest: float = 1.0
     predictions: Sequence[Prediction] = ()
     made: Sequence[tuple[Prediction, str]] = ()
@@ -55,6 +54,16 @@ class Sheet:
     @property
     def is_wrong(self) -> bool:
         return any(one.error for one in self.fields)
+
+    @cached_property
+    def examples(self) -> list[tuple[PreviewRow, str]]:
+        """Rows to pick, each with its colours if it has some. Read once a page draws them, since
+        all rows are unpacked for it; an answer alone draws none.
+        """
+        if not self.may_pick:
+            return []
+        rows = preview_rows(dataset=self.dataset, count=EXAMPLES, part=Part.TEST)
+        return [(row, coloured(dataset=self.dataset, values=row.values)) for row in rows]
 
 
 def blank_sheet(*, model: Model, viewer: User) -> Sheet:
@@ -74,10 +83,9 @@ def blank_sheet(*, model: Model, viewer: User) -> Sheet:
     )
     if not width or kind not in DRAWN or not dataset.is_visible_to(viewer):
         return sheet
-    rows = preview_rows(dataset=dataset, count=EXAMPLES, part=Part.TEST)
     return replace(
         sheet,
-        examples=[(row, coloured(dataset=dataset, values=row.values)) for row in rows],
+        may_pick=True,
         may_draw=height == width <= PAD_SIDE_MAX and dataset.columns == height * width,
     )
 
