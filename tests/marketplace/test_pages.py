@@ -97,6 +97,7 @@ def test_bob_buys_deploys_and_predicts_by_forms_alone(as_bob, bob, template, dig
     )
     assert f"<b>{row.label}</b>" in drawn
     assert "<html" not in drawn
+    assert 'id="asked"' not in drawn  # what is typed in the other form stays
     assert marketplace.usage(deployment).calls == 2
 
 

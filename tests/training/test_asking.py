@@ -216,6 +216,16 @@ def asked(client, alice, trained):
     return asked
 
 
+def test_what_alice_typed_stays_while_she_draws_or_picks(asked, trained):
+    (field,) = training.blank_sheet(model=trained, viewer=trained.owner).fields
+    drawn = ",".join(field.text.split())
+    for posted in ({"pixels": drawn}, {"row": "3"}, {"pixels": "1,2,3"}, {}):
+        assert 'id="asked"' not in asked(**posted)
+    assert "must be 64 values" in asked(pixels="1,2,3")
+    assert 'id="asked" hx-swap-oob="true"' in asked(values=field.text)
+    assert 'aria-invalid="true"' in asked(values="1 2 3")
+
+
 def test_data_are_not_unpacked_for_an_answer_that_shows_none_of_them(client, asked, trained):
     field = client.get(f"/models/{trained.pk}/try/").context["sheet"].fields[0]
     drawn = {"pixels": ",".join(field.text.split())}

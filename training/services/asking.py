@@ -40,6 +40,7 @@ class Sheet:
     takes_pictures: bool = False  # as files
     may_draw: bool = False
     may_pick: bool = False  # rows are pictures that one may see
+    is_typed: bool = False  # the fields hold what was sent, and not an example beside a drawing
     highest: float = 1.0
     predictions: Sequence[Prediction] = ()
     made: Sequence[tuple[Prediction, str]] = ()
@@ -111,7 +112,7 @@ def ask_model(
             return sheet
         predictions = predict(model=model, rows=question) if answer is None else answer(question)
     except Refusal as refusal:
-        return blamed(sheet, str(refusal), is_typed=not picture)
+        return blamed(sheet, str(refusal))
     return replace(
         sheet,
         predictions=predictions,
@@ -140,18 +141,20 @@ def read_question(sheet: Sheet, viewer: User, posted: Mapping[str, str]) -> tupl
         fields.append(typed)
         values[one.key] = value
     question = values.get("", values)  # of one field that is the question as a whole, that
-    return replace(sheet, fields=fields), question
+    return replace(sheet, fields=fields, is_typed=True), question
 
 
-def blamed(sheet: Sheet, refusal: str, *, is_typed: bool) -> Sheet:
-    """A refusal beside the field that it names, or beside the only one, and as the answer."""
+def blamed(sheet: Sheet, refusal: str) -> Sheet:
+    """A refusal as the answer, and, of what was typed, beside the field that it names or beside the
+    only one.
+    """
     found = BLAME.fullmatch(refusal)
     if found is None:
         return replace(sheet, fault=refusal)
     name, reason = found["name"] or "", found["reason"].removesuffix(".")
     fields = [
         replace(one, error=reason)
-        if is_typed and (one.key == name or not name and len(sheet.fields) == 1)
+        if sheet.is_typed and (one.key == name or not name and len(sheet.fields) == 1)
         else one
         for one in sheet.fields
     ]
