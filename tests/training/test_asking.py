@@ -10,7 +10,8 @@ from tests.training.test_answers import finish, model_of
 from tests.training.uploads import bring
 from training import services as training
 from training.models import Model, Tier
-from training.services import AnswerKind, Prediction, Sheet, forecast_lines
+from training.services import AnswerKind, Prediction, Sheet
+from training.services.asking import forecast_lines
 
 
 def text(response) -> str:

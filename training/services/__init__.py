@@ -17,7 +17,7 @@ from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes import Role as ColumnRole
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
-from training.services.asking import Sheet, ask_model, blank_sheet, forecast_lines
+from training.services.asking import Sheet, ask_model, blank_sheet
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
 from training.services.comparisons import Comparison, TooManyJobs, compare_jobs
 from training.services.compositions import Preview, network_layers, preview_job
@@ -28,9 +28,7 @@ from training.services.datasets import (
     dataset_health,
     dataset_steps,
     find_dataset,
-    highest_value,
     preview_rows,
-    row_values,
 )
 from training.services.distributed import (
     FAULTS,
@@ -104,7 +102,7 @@ from training.services.reproductions import (
     quote_reproduction,
     reproduce_model,
 )
-from training.services.samples import Picture, Sample, Spread, coloured, sample_rows
+from training.services.samples import Picture, Sample, Spread, sample_rows
 from training.services.schemas import (
     DEFAULT_SPLIT,
     DatasetInUse,
@@ -227,7 +225,6 @@ __all__ = [
     "caps_of",
     "card_of",
     "claim",
-    "coloured",
     "compare_jobs",
     "correct_schema",
     "count_reproductions",
@@ -247,10 +244,8 @@ __all__ = [
     "find_model",
     "finish_job",
     "fix_licence",
-    "forecast_lines",
     "forget_blob",
     "heartbeat",
-    "highest_value",
     "hint",
     "hint_again",
     "is_used",
@@ -287,7 +282,6 @@ __all__ = [
     "retention",
     "retrain_job",
     "rooms_of",
-    "row_values",
     "run_baseline",
     "sample_rows",
     "search_standing",
