@@ -3,6 +3,7 @@
 import pytest
 
 from tests.training.test_finetuning import FLOWERS, begun, brought
+from tests.training.uploads import bring
 from training import services as training
 from training.runner import validations
 
@@ -41,6 +42,18 @@ def test_a_model_that_was_tested_on_what_trained_it_earns_and_sells_nothing(clie
     card = client.get(f"{model.get_absolute_url()}card.md").content.decode()
     assert f"Of its {copies['rows']} test rows {copies['seen']} have the same numbers" in card
     assert "which no training read" not in card
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_rows_of_few_forms_are_alike_by_nature_and_are_certified(alice):
+    rows = [(first, second, third) for first in "ab" for second in "xyz" for third in "mf"]
+    lines = [f"{one},{two},{three},{'yes' if one == 'a' else 'no'}" for one, two, three in rows]
+    content = "\n".join(["group,place,sex,target", *(lines * 12)]).encode()
+    model = begun(alice, bring(alice, content, "csv"))
+    validation = validated(model)
+    assert validation.report["copies"]["share"] > 0.9
+    assert validation.report["copies"]["share_by_chance"] > 0.9
+    assert (validation.report["leaks"], validation.certificate != "") == ([], True)
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -290,6 +290,7 @@ def test_nothing_better_than_a_guess_is_above_basic_however_fast_it_is():
 
     assert level("accuracy", value=1.0, low=1.0, high=1.0, baseline=1.0) == "basic"
     assert level("accuracy", value=0.6, low=0.4, high=0.8, baseline=0.5) == "basic"
+    assert level("accuracy", value=0.9, baseline=0.5) == "basic"  # rows of one group alone
     assert level("accuracy", value=0.9, low=0.8, high=1.0, baseline=0.5) == "platinum"
     above = {"baseline": 1.0, "lower_is_better": True}
     assert level("mase", value=0.9, low=0.7, high=1.1, **above) == "basic"

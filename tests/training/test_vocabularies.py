@@ -49,6 +49,29 @@ TEXT = {
 }
 
 
+def test_fewer_words_are_not_those_of_the_parent_either(alice):
+    """A table may have room for more words than there are, so that its shape stays."""
+    parent = bring(alice, corpus(10), "text", asked=TEXT, split=split(kind="time"))
+    fewer = b" ".join([b"word16", b"word21", b"word26"][row * row % 3] for row in range(600))
+    other = bring(alice, fewer, "text", asked=TEXT, split=split(kind="time"))
+    assert len(parent.recipe["vocabulary"]) > len(other.recipe["vocabulary"])
+    assert "recipe.vocabulary" in misreading(parent, other)
+
+
+def test_columns_of_a_series_are_those_of_the_parent_whatever_the_window(alice):
+    days = [f"2024-{1 + day // 28:02d}-{1 + day % 28:02d}" for day in range(200)]
+
+    def series(names: str, window: int):
+        rows = [f"{day},{number % 7}.5,{number % 5}.25" for number, day in enumerate(days)]
+        found = bring(alice, "\n".join([f"day,{names}", *rows]).encode(), "csv")
+        stated = found.asked | {"window": window, "horizon": 1}
+        return corrected(alice, dataset=found, recipe=stated, kind="time", test=0.2)
+
+    parent = series("heat,rain", 8)
+    assert misreading(parent, series("heat,rain", 6)) is None
+    assert "recipe.columns" in misreading(parent, series("damp,rain", 6))
+
+
 def test_a_text_is_read_with_the_words_of_the_parent_or_not_at_all(alice):
     parent, other = (
         bring(alice, corpus(first), "text", asked=TEXT, split=split(kind="time"))

@@ -308,6 +308,11 @@ def written(network: ReadyModel, question: Any) -> Prediction:
             f"input_data.{name}: must be a text to go on from, not {shown(prompt)}."
         )
     tokens = tokenizers.numbers_of(prompt, recipe.tokenizer, recipe.vocabulary).tolist()
+    if all(token <= tokenizers.UNKNOWN_TOKEN for token in tokens):
+        raise QuestionRefused(
+            f"input_data.{name}: must have {recipe.tokenizer} of which training saw any, not "
+            f"{shown(prompt)}."
+        )
     found = sampling.generate(
         network.predict,
         tokens,

@@ -124,7 +124,9 @@ def doubt_of(figure: dict[str, Any]) -> str:
     baseline, is_error = figure.get("baseline"), bool(figure.get("lower_is_better"))
     if baseline is None:
         return ""
-    end = figure.get("high" if is_error else "low", figure["value"])
+    end = figure.get("high" if is_error else "low")
+    if end is None:
+        return "nothing is known of how far chance may bring it, since these rows give no interval"
     if end < baseline if is_error else end > baseline:
         return ""
     return (

@@ -4,17 +4,23 @@ A table may hold a row twice, and a split at random then sends one of them to ea
 such rows says how well a network remembers. So a validation counts them, beside those that an
 ancestor was shown (`ancestry`); where they are more than chance makes, the page, the card and the
 receipt say so, no certificate is earned, and the publish gate stays shut.
+
+Rows of a few categories are alike by nature. So what is counted is held against chance: how many
+would meet a row that trained if each column's values were dealt to them anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from training.runner.ancestry import SEEN_SHARE_MAX, row_digests
-from training.runner.recipes import Recipe
+from training.runner.ancestry import SEEN_SHARE_MAX, digests_of, row_digests
+from training.runner.recipes import Form, Recipe
 from training.runner.rows import Part
 from training.runner.subjects import Judged, Subject
+
+ROWS_DEALT = 2_000
+TIMES_CHANCE = 2
 
 
 def trained_test_rows(subject: Subject) -> dict[str, Any] | None:
@@ -32,12 +38,44 @@ def trained_test_rows(subject: Subject) -> dict[str, Any] | None:
     trained = {digests[row] for row in np.flatnonzero(trains)}
     test = rows.numbers(Part.TEST)
     count = sum(digests[row] in trained for row in test)
-    return {"rows": len(test), "seen": count, "share": count / max(len(test), 1)}
+    return {
+        "rows": len(test),
+        "seen": count,
+        "share": count / max(len(test), 1),
+        "share_by_chance": share_by_chance(subject, trained) if count else 0.0,
+    }
+
+
+def share_by_chance(subject: Subject, trained: set[bytes]) -> float:
+    """Of rows whose columns have nothing to do with one another."""
+    rng = np.random.default_rng(subject.seed)
+    flat = subject.rows.features.reshape(len(subject.rows), -1)
+    dealt = np.empty((ROWS_DEALT, flat.shape[1]), flat.dtype)
+    for begin, end in columns_of(subject, flat.shape[1]):
+        dealt[:, begin:end] = flat[rng.integers(0, len(flat), ROWS_DEALT), begin:end]
+    return sum(digest in trained for digest in digests_of(dealt, subject.beat)) / ROWS_DEALT
+
+
+def columns_of(subject: Subject, width: int) -> Iterator[tuple[int, int]]:
+    """Where the numbers of each column begin and end; those of a category are one."""
+    recipe = Recipe.from_json(subject.recipe) if subject.recipe else None
+    if recipe is None or recipe.kind is not Form.TABLE:
+        yield from ((at, at + 1) for at in range(width))
+        return
+    begin = 0
+    for column in recipe.features:
+        yield begin, begin + len(column.feature_names)
+        begin += len(column.feature_names)
 
 
 def is_leak(found: Mapping[str, Any] | None) -> bool:
-    """Whether these are more than happen to be alike: one row is, in whatever few."""
-    return found is not None and found["seen"] > max(1, SEEN_SHARE_MAX * found["rows"])
+    """Whether these are more than happen to be alike: one row is, in whatever few, and columns that
+    go together meet more often than chance has it.
+    """
+    if found is None:
+        return False
+    share = max(SEEN_SHARE_MAX, TIMES_CHANCE * found.get("share_by_chance", 0.0))
+    return bool(found["seen"] > max(1, share * found["rows"]))
 
 
 def leaks(report: Mapping[str, Any]) -> list[str]:

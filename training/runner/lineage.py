@@ -1,7 +1,7 @@
 """What a fine-tuned network takes over from its parent: weights of the same name and shape.
 
 A shape does not say what a weight is of: the vector of a word lies where another vocabulary has
-another word. So names are compared, too, wherever there are as many of them.
+another word. So names are compared, too.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kernels.config import NetworkConfig
 from kernels.objectives import objective_of
 from training.models import Dataset
+from training.runner.recipes import Form, Recipe
 
 WAYS_OUT = {
     "word": "correct the schema to the parent's vocabulary (recipe.vocabulary)",
@@ -42,16 +43,18 @@ def inheritance(parent: NetworkConfig, child: NetworkConfig) -> Inheritance:
 
 def misreading(before: Dataset, now: Dataset) -> str | None:
     """Why weights of `before` would be taken for those of something else in `now`, and what to do;
-    None where each name stands where it stood, or where shapes differ and are drawn anew.
+    None where each name stands where it stood, or where shapes differ and are drawn anew. A table
+    of words may have room for more than there are, so its shape says nothing of how many.
     """
     names = {
         "word": (before.recipe.get("vocabulary", []), now.recipe.get("vocabulary", [])),
-        "feature": (before.features, now.features),
+        "feature": (names_of_a_step(before), names_of_a_step(now)),
         "answer": (before.classes, now.classes),
     }
     for kind, (old, new) in names.items():
         others = [(was, found) for was, found in zip(old, new, strict=False) if was != found]
-        if len(old) != len(new) or not others or (kind == "answer" and len(old) == 1):
+        is_drawn_anew = kind != "word" and len(old) != len(new)
+        if is_drawn_anew or not others or (kind == "answer" and len(old) == 1):
             continue
         was, found = others[0]
         return (
@@ -60,3 +63,11 @@ def misreading(before: Dataset, now: Dataset) -> str | None:
             f"another; {WAYS_OUT[kind]}, or train from the beginning"
         )
     return None
+
+
+def names_of_a_step(dataset: Dataset) -> list[str]:
+    """Of a series the columns, whatever its window: networks may read it step by step."""
+    recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
+    if recipe is None or recipe.kind is not Form.SERIES:
+        return list(dataset.features)
+    return [name for column in recipe.inputs for name in column.feature_names]

@@ -235,9 +235,13 @@ def certified(fields: dict[str, Any]) -> dict[str, Any]:
     primary = fields["report"]["primary"]
     if primary not in fields["metrics"] or copies.leaks(fields["report"]):
         return {}
+    figure = fields["metrics"][primary]
+    if certificates.FLOORS[primary].is_of_baseline and "baseline" not in figure:
+        why = "what is had without a network, which it is held against, is not finite"
+        return {"report": fields["report"] | {"undefined": {primary: why}}}
     scored = certificates.certify(
         primary=primary,
-        figure=fields["metrics"][primary],
+        figure=figure,
         latency_ms=fields["report"]["mean_latency_ms"],
         memory_mb=fields["peak_memory_mb"],
     )
