@@ -168,11 +168,18 @@ if STORAGE_URL:  # s3://bucket?endpoint_url=…
 # Work. Late acknowledgement and short tasks: a worker may die at any instruction.
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", embedded.broker_url(DATA_DIR))
-# Above the longest task, a validation with its two minutes of measuring: what is given out again
-# while somebody does it is only noise. A message whose worker died does not wait for it, since the
-# sweeps below hint anew.
+# How long a reader may take for a file that somebody brought.
+TRAINING_READER_SECONDS = env.float("TRAINING_READER_SECONDS", 600.0)
+# Above the longest task, such a reading after a chunk of training: what is given out again while
+# somebody does it is only noise. A message whose worker died does not wait for it, since the sweeps
+# below hint anew.
+VISIBILITY_SECONDS = int(TRAINING_READER_SECONDS) + 300
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": 600, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
+    {
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+    }
     if CELERY_BROKER_URL.startswith("redis")
     else {}
 )
@@ -198,7 +205,6 @@ TRAINING_STALL_SECONDS = env.float("TRAINING_STALL_SECONDS", 900.0)  # more than
 # What reads a file that people bring; where it is empty, the worker itself does, which is at once
 # there and would die with a file that kills its parser.
 TRAINING_READER = [sys.executable, "-m", "training.runner.reading"]
-TRAINING_READER_SECONDS = env.float("TRAINING_READER_SECONDS", 600.0)
 # How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
 # rounds, answers to idempotency keys. Models, measurements and money are kept for ever.
 RETENTION_DAYS = env.float("RETENTION_DAYS", 7.0)
