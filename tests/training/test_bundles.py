@@ -8,7 +8,7 @@ from sklearn.datasets import load_breast_cancer
 from kernels.data import Target, TrainingData, check_data
 from training import services as training
 from training.models import Category, Dataset, Work
-from training.runner import blobs, datasets
+from training.runner import blobs, datasets, leases
 from training.runner.bundles import BUNDLES, series, texts
 from training.runner.bundles.parts import grouped
 from training.runner.recipes import Recipe
@@ -131,13 +131,23 @@ def test_the_pictures_are_the_digits_and_split_alike(db):
 
 def test_an_older_version_keeps_its_rows_under_a_slug_of_its_own(db):
     older = training.add_bundled_dataset(slug="digit-pictures")
-    Dataset.objects.filter(pk=older.pk).update(version=1, sha256="0" * 64)
+    Dataset.objects.update(version=1, sha256="0" * 64, status=Work.Status.DONE)
     found = training.add_bundled_dataset(slug="digit-pictures")
     older.refresh_from_db()
     assert (older.slug, older.sha256) == ("digit-pictures-1", "0" * 64)
     assert (found.slug, found.version, found.sha256) == ("digit-pictures", 2, "")
     assert found.family == older.family
     assert training.add_bundled_dataset(slug="digit-pictures") == found
+
+
+def test_an_older_version_that_nobody_read_becomes_the_new_one(db):
+    older = training.add_bundled_dataset(slug="digit-pictures")
+    Dataset.objects.update(version=1)
+    late = leases.claim(Dataset, str(older.pk))
+    found, _ = prepared("digit-pictures")
+    assert (found.pk, found.slug, found.version) == (older.pk, "digit-pictures", 2)
+    with pytest.raises(leases.LeaseLost):
+        leases.renew(late)
 
 
 def test_an_environment_has_no_rows(db):

@@ -3,6 +3,7 @@
 from typing import Any, NotRequired, TypedDict
 
 from django.db import transaction
+from django.db.models import F
 
 from governance import services as governance
 from governance.models import User
@@ -136,10 +137,17 @@ def add_bundled_dataset(*, slug: str, actor: User | None = None) -> Dataset:
 
 
 def family_of(slug: str) -> dict[str, Any]:
-    """That of an older version, which keeps its rows and its models under a slug of its own."""
+    """That of an older version, which keeps its rows and its models under a slug of its own. One
+    that was never read has neither and becomes the new one; who may be reading it is too late.
+    """
     version = BUNDLED[slug].get("version", 1)
     older = Dataset.objects.select_for_update().filter(slug=slug, version__lt=version).first()
     if older is None:
+        return {}
+    if not older.is_over:
+        Dataset.objects.filter(pk=older.pk).update(
+            **BUNDLED[slug], attempt=F("attempt") + 1, lease_until=None
+        )
         return {}
     Dataset.objects.filter(pk=older.pk).update(slug=f"{slug}-{older.version}")
     return {"family": older.family}
