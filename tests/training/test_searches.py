@@ -315,6 +315,18 @@ def test_a_search_that_kills_its_workers_ends_with_the_trial_it_placed(asked, al
     assert AuditEntry.objects.get(verb="quarantine_search").subject_id == str(search.pk)
 
 
+def test_a_trial_that_was_done_when_its_search_was_taken_out_keeps_its_value(asked):
+    search = training.start_search(**asked)
+    searches.advance_search(str(search.pk))
+    chunks.run_turn()
+    Search.objects.update(lost_leases=leases.LOST_LEASES_MAX - 1, lease_until="2000-01-01T00:00Z")
+    sweeps.release_stalled()
+    search.refresh_from_db()
+    trial = search.trials.get()
+    assert (search.status, trial.state) == (Work.Status.QUARANTINED, Trial.State.TOLD)
+    assert trial.value == trial.job.points.last().validation_loss
+
+
 # What trials are judged by, and what becomes of them
 
 

@@ -87,7 +87,7 @@ def contest_of(search: Search) -> Contest:
     )
 
 
-def measure(search: Search, trial: Trial) -> None:
+def measure(search: Search, trial: Trial, *, wanted_in: Sequence[Work.Status] = Work.OPEN) -> None:
     """Write down what a trial's job came to, when it is over; in the caller's transaction.
 
     The row itself is asked whether it is still wanted: a cancelled search writes nothing more.
@@ -99,17 +99,21 @@ def measure(search: Search, trial: Trial) -> None:
     value = getattr(last, search.objective, None)
     state = Trial.State.FAILED if value is None else Trial.State.TOLD
     wanted = Trial.objects.filter(
-        pk=trial.pk, state=Trial.State.ASKED, search__status__in=Work.OPEN
+        pk=trial.pk, state=Trial.State.ASKED, search__status__in=wanted_in
     )
     if wanted.update(value=value, state=state):
         trial.value, trial.state = value, state
 
 
 def bury(search: Search) -> None:
-    """What a quarantined search had placed ends with it: nobody would ever look at it."""
+    """What a quarantined search had placed ends with it: nobody would ever look at it. What was
+    over by then keeps its value.
+    """
     for trial in search.trials.filter(state=Trial.State.ASKED).select_related("job"):
-        if trial.job is not None:
-            withdraw_job(trial.job, why="Ended with its search, which got no further.")
+        why = "Ended with its search, which got no further."
+        if trial.job is not None and not withdraw_job(trial.job, why=why):
+            trial.job.refresh_from_db()
+            measure(search, trial, wanted_in=[Work.Status.QUARANTINED])
     search.trials.filter(state=Trial.State.ASKED).update(state=Trial.State.FAILED)
     governance.record(actor=None, verb="quarantine_search", subject=search)
 
