@@ -1,9 +1,16 @@
 """What fails around us, made to fail for real."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
+from django.db.models import F
+
+from training.models import Job
+from training.runner import blobs, leases
 
 
 @contextmanager
@@ -21,3 +28,22 @@ def database_fails_at(table: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TRIGGER fails ON {table}")
         cursor.execute("DROP FUNCTION fails")
+
+
+@contextmanager
+def disk_is_slow(monkeypatch) -> Iterator[list[bool]]:
+    """Inside, each piece that is written takes two thirds of a lease. After each: whether a worker
+    is taken for dead.
+    """
+    sync, is_taken_for_dead = os.fsync, []
+
+    def sync_for_long(descriptor):
+        sync(descriptor)
+        length = timedelta(seconds=settings.TRAINING_LEASE_SECONDS * 2 / 3)
+        Job.objects.update(lease_until=F("lease_until") - length)
+        is_taken_for_dead.append(Job.objects.filter(leases.stalled()).exists())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "PIECE_BYTES", 4096)
+        patch.setattr(os, "fsync", sync_for_long)
+        yield is_taken_for_dead

@@ -7,14 +7,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from billing import services as billing
 from kernels import modelfile
 from tests.conftest import SMALL
+from tests.training.outages import disk_is_slow
 from tests.training.test_finetuning import FLOWERS, KIND, log, read, split, trained
 from tests.training.test_finetuning import SMALL as FLOWER_NETWORK
 from tests.training.test_reproduce import finish
 from training import services as training
 from training.models import Checkpoint, Job, Model, Tier
-from training.runner import blobs, chunks, sweeps, validations
+from training.runner import beginnings, blobs, chunks, sweeps, validations
 
 
 @pytest.fixture
@@ -163,3 +165,25 @@ def test_alice_does_not_test_on_rows_that_trained_the_checkpoint(alice, settings
     validations.validate_model(str(child.validations.get().pk))
     found = Model.objects.get(pk=child.pk).validations.get()
     assert found.report["ancestors"]["models"] == [source.name]
+
+
+def test_a_checkpoint_whose_kernel_is_gone_is_refused_before_it_costs(alice, cancelled, digits):
+    Job.objects.filter(pk=cancelled.pk).update(kernel_hash="0" * 64)
+    cancelled.refresh_from_db()
+    before = billing.available_microcredits(alice)
+    jobs = Job.objects.count()
+    with pytest.raises(training.NotReady, match="a kernel that is gone: .* from a model of yours"):
+        further(alice, cancelled.checkpoints.first(), digits)
+    assert billing.available_microcredits(alice) == before
+    assert Job.objects.count() == jobs
+
+
+def test_a_worker_whose_disk_is_slow_keeps_the_job_it_makes_a_start_for(
+    alice, cancelled, digits, monkeypatch
+):
+    job = further(alice, cancelled.checkpoints.first(), digits)
+    claimed = chunks.claim(str(job.pk))
+    with disk_is_slow(monkeypatch) as is_taken_for_dead:
+        assert beginnings.model_of(claimed) is not None
+    assert len(is_taken_for_dead) > 2
+    assert not any(is_taken_for_dead)

@@ -1,19 +1,18 @@
 """What a job keeps on disk: shared, damaged, lost, and forgotten in the end."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db.models import F
 from django.utils import timezone
 
 from billing import services as billing
 from tests.conftest import SMALL
+from tests.training.outages import disk_is_slow
 from tests.training.test_jobs import weights_of_one_run
 from training import services as training
 from training.models import Job, Model, Tier, Work
-from training.runner import blobs, chunks, leases, sweeps
+from training.runner import blobs, chunks, sweeps
 
 
 def test_a_checkpoint_that_an_equal_job_names_is_not_forgotten(job, alice, digits):
@@ -80,18 +79,7 @@ def test_a_job_whose_data_are_lost_says_so_and_costs_nothing(job, alice, harm, c
 
 def test_a_worker_whose_disk_is_slow_keeps_its_job(job, settings, monkeypatch):
     settings.TRAINING_CHUNK_SECONDS = 0.0
-    monkeypatch.setattr(blobs, "PIECE_BYTES", 4096)
-    sync, is_taken_for_dead = os.fsync, []
-
-    def sync_for_long(descriptor):
-        """Each piece takes two thirds of a lease."""
-        sync(descriptor)
-        length = timedelta(seconds=settings.TRAINING_LEASE_SECONDS * 2 / 3)
-        Job.objects.filter(pk=job.pk).update(lease_until=F("lease_until") - length)
-        is_taken_for_dead.append(Job.objects.filter(leases.stalled()).exists())
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", sync_for_long)
+    with disk_is_slow(monkeypatch) as is_taken_for_dead:
         chunks.run_turn()
     assert len(is_taken_for_dead) > 2
     assert not any(is_taken_for_dead)

@@ -7,7 +7,6 @@ first takes the new job makes it, and it stays as long as that job, or its model
 again. The same checkpoint gives the same file, so who trains again begins at the same bits.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from django.db import transaction
 from kernels import build, modelfile
 from training.models import Checkpoint, Job, Model
 from training.runner import blobs, leases, signatures
-from training.runner.learners import Learner, current_module, maker_of
+from training.runner.learners import Learner, current_module, maker_of, store
 from training.runner.quotes import NotReady
 
 
@@ -55,7 +54,9 @@ def beginning_like(job: Job) -> Beginning:
 
 
 def hold_checkpoint(job: Job, step: int) -> None:
-    """Nobody forgets it until the caller's job is placed, and none that waits to begin from it."""
+    """Nobody forgets it until the caller's job is placed, and none that waits to begin from it.
+    Only the kernel that computed it can make a model file of it.
+    """
     rows = Checkpoint.objects.filter(job=job, step=step).select_for_update()
     if rows.first() is None:
         raise NotReady(
@@ -63,6 +64,22 @@ def hold_checkpoint(job: Job, step: int) -> None:
             f"are for {settings.RETENTION_DAYS:g} days after their job is over. Begin from a model "
             "of yours, or train from the beginning."
         )
+    try:
+        kernel_of(job, step)
+    except leases.WorkFault as fault:
+        raise NotReady(str(fault)) from fault
+
+
+def kernel_of(source: Job, step: int) -> build.Module:
+    """What computed a checkpoint. Raises WorkFault, in words for who would begin from it."""
+    try:
+        return current_module(source)
+    except leases.WorkFault as fault:
+        raise leases.WorkFault(
+            "kernel_changed",
+            f"The checkpoint of “{source.name}” at step {step:,} was computed on a kernel that is "
+            f"gone: {fault.__cause__}. Begin from a model of yours, or train from the beginning.",
+        ) from fault
 
 
 def origin_of(job: Job) -> Job | None:
@@ -102,16 +119,15 @@ def keep_start(job: Job, source: Job, step: int) -> str:
             "checkpoint_gone",
             f"“{source.name}” has no checkpoint at step {step:,} any more.",
         )
-    learner = maker_of(source, current_module(source))()
+    learner = maker_of(source, kernel_of(source, step))()
     leases.renew(job)
     learner.restore(blobs.get(checkpoint.sha256))
     leases.renew(job)
     origin = signatures.origin_of(source.dataset) | {"job": str(source.pk)}
     content = learner.export(signatures.signature_of(source), origin)
+    sha256 = store(job, content)
     with transaction.atomic():
-        sha256 = hashlib.sha256(content).hexdigest()
-        blobs.lock(sha256)
-        blobs.put(content)
+        blobs.keep(sha256, content)
         leases.write(job, start_sha256=sha256)
     job.start_sha256 = sha256
     return sha256

@@ -6,7 +6,6 @@ repeats the chunk and gets the same bits; after it, the chunk is done.
 """
 
 import time
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -44,7 +43,7 @@ from training.runner import (
     walls,
 )
 from training.runner.hints import hint
-from training.runner.learners import Learner, current_module
+from training.runner.learners import Learner, current_module, store
 from training.runner.placing import place_validation
 from training.runner.tiers import TIERS, too_long
 
@@ -189,14 +188,6 @@ def charge(job: Job, *, step: int) -> None:
     if job.hold is not None:
         cost = cost_microcredits(job, step=step)
         billing.capture(hold=job.hold, up_to_microcredits=cost, key=f"job/{job.pk}/step/{step}")
-
-
-def store(job: Job, content: bytes) -> str:
-    """Before the transaction that names it: a large file is written for longer than anybody should
-    wait for the job's row, and while it is, the lease is renewed for all to see.
-    """
-    leases.renew(job)
-    return blobs.put(content, beat=partial(leases.renew, job))
 
 
 def commit_chunk(

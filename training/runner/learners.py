@@ -6,6 +6,7 @@ checkpoint restores it to the bit; at the end it exports a model file. Where row
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 from kernels import build, modelfile, trainer
@@ -73,6 +74,14 @@ def current_module(job: Job, variant: build.Variant = "simd") -> build.Module:
             f"This job began on a kernel that is gone: {error}. Another would give other bits; "
             "start it again.",
         ) from error
+
+
+def store(job: Job, content: bytes) -> str:
+    """Before the transaction that names it: a large file is written for longer than anybody should
+    wait for the job's row, and while it is, the lease is renewed for all to see.
+    """
+    leases.renew(job)
+    return blobs.put(content, beat=partial(leases.renew, job))
 
 
 def rows_of(job: Job) -> Rows:
