@@ -70,26 +70,39 @@ FAULTS = (
 UNREADABLE = (CheckpointRefused, tensors.ModelRefused, blobs.BlobFault)
 
 
-def run_turn() -> None:
-    """Do one chunk of the job that is first in line."""
+def follow_hint() -> None:
+    """Do a chunk for the hint of a job, whosever it is. See `queue.expect_hint`."""
+    if not run_turn():
+        queue.note_spent_hint()
+        run_turn()  # of what was given back before that was noted
+
+
+def run_turn(*, is_extra: bool = False) -> bool:
+    """Do one chunk of the job that is first in line; False where none waits. An extra one takes no
+    job's hint, and gives none.
+    """
     for job_id in queue.line():
-        job = claim(str(job_id))
+        job = claim(str(job_id), is_extra=is_extra)
         if job is not None:
-            do_chunk(job)
-            return
+            do_chunk(job, is_extra=is_extra)
+            return True
+    return False
 
 
 @transaction.atomic
-def claim(job_id: str) -> Job | None:
+def claim(job_id: str, *, is_extra: bool = False) -> Job | None:
     """Take this job, unless its owner has as many running as their plan allows."""
-    return leases.claim(Job, job_id, on_poison=bury) if queue.take_turn(job_id) else None
+    job = leases.claim(Job, job_id, on_poison=bury) if queue.take_turn(job_id) else None
+    if job is not None and is_extra:
+        queue.expect_hint(job)
+    return job
 
 
-def do_chunk(job: Job) -> None:
+def do_chunk(job: Job, *, is_extra: bool = False) -> None:
     try:
         try:
             with leases.noted(job):
-                train_chunk(job)
+                train_chunk(job, is_extra=is_extra)
         except FAULTS as error:
             give_up(job, code=leases.fault_code(error), message=str(error))
     except leases.LeaseLost:  # cancelled, or taken over while we were stopped
@@ -99,7 +112,7 @@ def do_chunk(job: Job) -> None:
         Event.objects.create(job=job, message=f"{how}; {lost}.")
 
 
-def train_chunk(job: Job) -> None:
+def train_chunk(job: Job, *, is_extra: bool) -> None:
     begun_at = time.monotonic()
     run = start(job)
     started_at = time.monotonic()
@@ -110,7 +123,7 @@ def train_chunk(job: Job) -> None:
     if not run.is_over and seconds > limit:
         raise leases.WorkFault("compute_limit", too_long(Tier(job.tier)))
     if not run.is_over:
-        commit_chunk(job, run, points=points, seconds=seconds, begun_at=begun_at)
+        commit_chunk(job, run, points=points, seconds=seconds, begun_at=begun_at, is_extra=is_extra)
     else:
         commit_model(job, run, points=points, seconds=seconds)
 
@@ -197,6 +210,7 @@ def commit_chunk(
     points: list[trainer.EpochMetrics],
     seconds: float,
     begun_at: float,
+    is_extra: bool,
 ) -> None:
     """`begun_at` is when the chunk was, by the monotonic clock; `seconds` the job's compute."""
     content = run.checkpoint()
@@ -216,7 +230,8 @@ def commit_chunk(
         charge(job, step=run.step)
         Checkpoint.objects.create(job=job, step=run.step, sha256=sha256, size_bytes=len(content))
         record_points(job, points)
-        hint("training.tasks.run_job", job_id=str(job.pk))
+        if not is_extra or queue.is_hint_spent(job):
+            hint("training.tasks.run_job", job_id=str(job.pk))
     forget_old_checkpoints(job)
 
 
