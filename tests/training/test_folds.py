@@ -8,7 +8,7 @@ import pytest
 from kernels import build
 from tests.training.test_finetuning import SMALL, begun, brought, further, read, trained
 from training import services as training
-from training.models import Dataset, Validation
+from training.models import Dataset, Validation, Work
 from training.runner import blobs, folds, validations
 from training.runner.rows import Part, Rows
 from training.runner.subjects import subject_of
@@ -83,7 +83,7 @@ def test_where_time_splits_a_fold_is_measured_by_what_came_before(alice):
 def test_bundled_rows_that_were_replaced_are_not_cut(db):
     """The first pictures of digits had moved copies of each among them, and not which was whose."""
     older = training.add_bundled_dataset(slug="digit-pictures")
-    Dataset.objects.filter(pk=older.pk).update(version=1)
+    Dataset.objects.filter(pk=older.pk).update(version=1, status=Work.Status.DONE)
     training.add_bundled_dataset(slug="digit-pictures")
     older.refresh_from_db()
     rows = Rows(np.zeros((4, 1)), np.zeros(4), np.zeros(4, np.int8))
