@@ -16,7 +16,7 @@ from training.runner import (
 
 @shared_task
 def run_job(job_id: str) -> None:
-    chunks.follow_hint()  # that there is work is the hint; whose turn it is says the line
+    chunks.run_turn()  # that there is work is the hint; whose turn it is says the line
 
 
 @shared_task

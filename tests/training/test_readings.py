@@ -1,12 +1,11 @@
 """Whose file is read when many have brought some."""
 
 import pytest
-from celery import current_app
 
 from tests.training.uploads import brought
 from training import tasks
 from training.models import Dataset, Work
-from training.runner import chunks, leases, readings
+from training.runner import leases, readings
 
 ROWS = b"a,kind\n" + b"1,x\n2,y\n" * 20
 
@@ -40,32 +39,3 @@ def test_a_file_lets_a_job_that_waits_train_first(bring, alice, bob, job):
     file.refresh_from_db()
     assert job.steps_done > 0
     assert file.status == Work.Status.DONE
-
-
-@pytest.fixture
-def sent(monkeypatch):
-    sent = []
-    monkeypatch.setattr(current_app, "send_task", lambda name, kwargs: sent.append((name, kwargs)))
-    return sent
-
-
-def test_many_files_leave_a_job_with_the_one_hint_it_has(
-    bring, bob, job, settings, sent, django_capture_on_commit_callbacks
-):
-    settings.TRAINING_CHUNK_SECONDS = 0.0
-    for file in bring(bob, 3):
-        with django_capture_on_commit_callbacks(execute=True):
-            tasks.prepare_dataset(str(file.pk))
-    assert job.checkpoints.count() == 3
-    assert not [name for name, _ in sent if name == "training.tasks.run_job"]
-
-
-def test_a_job_whose_hint_came_while_a_file_let_it_train_is_hinted_anew(
-    job, settings, sent, django_capture_on_commit_callbacks
-):
-    settings.TRAINING_CHUNK_SECONDS = 0.0
-    claimed = chunks.claim(str(job.pk), is_extra=True)
-    tasks.run_job(str(job.pk))  # another worker finds nobody in line
-    with django_capture_on_commit_callbacks(execute=True):
-        chunks.do_chunk(claimed, is_extra=True)
-    assert sent == [("training.tasks.run_job", {"job_id": str(job.pk)})]

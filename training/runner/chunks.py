@@ -70,39 +70,26 @@ FAULTS = (
 UNREADABLE = (CheckpointRefused, tensors.ModelRefused, blobs.BlobFault)
 
 
-def follow_hint() -> None:
-    """Do a chunk for the hint of a job, whosever it is. See `queue.expect_hint`."""
-    if not run_turn():
-        queue.note_spent_hint()
-        run_turn()  # of what was given back before that was noted
-
-
-def run_turn(*, is_extra: bool = False) -> bool:
-    """Do one chunk of the job that is first in line; False where none waits. An extra one takes no
-    job's hint, and gives none.
-    """
+def run_turn() -> None:
+    """Do one chunk of the job that is first in line."""
     for job_id in queue.line():
-        job = claim(str(job_id), is_extra=is_extra)
+        job = claim(str(job_id))
         if job is not None:
-            do_chunk(job, is_extra=is_extra)
-            return True
-    return False
+            do_chunk(job)
+            return
 
 
 @transaction.atomic
-def claim(job_id: str, *, is_extra: bool = False) -> Job | None:
+def claim(job_id: str) -> Job | None:
     """Take this job, unless its owner has as many running as their plan allows."""
-    job = leases.claim(Job, job_id, on_poison=bury) if queue.take_turn(job_id) else None
-    if job is not None and is_extra:
-        queue.expect_hint(job)
-    return job
+    return leases.claim(Job, job_id, on_poison=bury) if queue.take_turn(job_id) else None
 
 
-def do_chunk(job: Job, *, is_extra: bool = False) -> None:
+def do_chunk(job: Job) -> None:
     try:
         try:
             with leases.noted(job):
-                train_chunk(job, is_extra=is_extra)
+                train_chunk(job)
         except FAULTS as error:
             give_up(job, code=leases.fault_code(error), message=str(error))
     except leases.LeaseLost:  # cancelled, or taken over while we were stopped
@@ -112,7 +99,7 @@ def do_chunk(job: Job, *, is_extra: bool = False) -> None:
         Event.objects.create(job=job, message=f"{how}; {lost}.")
 
 
-def train_chunk(job: Job, *, is_extra: bool) -> None:
+def train_chunk(job: Job) -> None:
     begun_at = time.monotonic()
     run = start(job)
     started_at = time.monotonic()
@@ -123,7 +110,7 @@ def train_chunk(job: Job, *, is_extra: bool) -> None:
     if not run.is_over and seconds > limit:
         raise leases.WorkFault("compute_limit", too_long(Tier(job.tier)))
     if not run.is_over:
-        commit_chunk(job, run, points=points, seconds=seconds, begun_at=begun_at, is_extra=is_extra)
+        commit_chunk(job, run, points=points, seconds=seconds, begun_at=begun_at)
     else:
         commit_model(job, run, points=points, seconds=seconds)
 
@@ -210,7 +197,6 @@ def commit_chunk(
     points: list[trainer.EpochMetrics],
     seconds: float,
     begun_at: float,
-    is_extra: bool,
 ) -> None:
     """`begun_at` is when the chunk was, by the monotonic clock; `seconds` the job's compute."""
     content = run.checkpoint()
@@ -230,8 +216,7 @@ def commit_chunk(
         charge(job, step=run.step)
         Checkpoint.objects.create(job=job, step=run.step, sha256=sha256, size_bytes=len(content))
         record_points(job, points)
-        if not is_extra or queue.is_hint_spent(job):
-            hint("training.tasks.run_job", job_id=str(job.pk))
+        hint("training.tasks.run_job", job_id=str(job.pk))
     forget_old_checkpoints(job)
 
 

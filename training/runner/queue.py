@@ -102,24 +102,6 @@ def take_turn(job_id: str) -> bool:
     return True
 
 
-def expect_hint(job: Job) -> None:
-    """In the transaction that claims a job for an extra chunk, one that is no answer to a hint: its
-    own is on its way, and a second would go round beside it for as long as anybody waits.
-    """
-    Job.objects.filter(pk=job.pk).update(hinted_at=Now())
-
-
-def note_spent_hint() -> None:
-    """A hint found nobody in line. It may have been that of a job which is at an extra chunk."""
-    held = undivided().filter(status__in=RUNNING, lease_until__isnull=False)
-    held.update(hinted_at=None)
-
-
-def is_hint_spent(job: Job) -> bool:
-    """Under the lock of the row that ends an extra chunk: whether the job needs a new hint."""
-    return Job.objects.filter(pk=job.pk, hinted_at=None).exists()
-
-
 def after_end(job: Job) -> None:
     """What waited for the end of this job is woken: its owner's next one, and its search."""
     held = undivided().filter(owner=job.owner_id, status=Work.Status.QUEUED).order_by("created_at")

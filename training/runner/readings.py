@@ -25,7 +25,7 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def run_turn() -> None:
     """Do a chunk of the job that is first in line, if one waits, and read the file that is next."""
     try:
-        chunks.run_turn(is_extra=True)  # this message is no job's hint
+        chunks.run_turn()
     finally:  # what goes wrong with somebody's job must not keep a file from being read
         read_next()
 
