@@ -17,6 +17,7 @@ import django_stubs_ext
 import environ
 import structlog
 from django.templatetags.static import static
+from kombu import Exchange, Queue
 
 from config import embedded
 from config.policy import PAGES
@@ -188,6 +189,19 @@ CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", "marketplace")
 CELERY_TASK_DEFAULT_QUEUE_TYPE = (
     "quorum" if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")) else "classic"
 )
+# Files that people bring have a queue of their own. A worker takes from both in turn, so that a
+# heap of files delays no training by more than one of them, and training no file.
+FILES_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-files"
+CELERY_TASK_QUEUES = [
+    Queue(
+        name,
+        Exchange(name),
+        routing_key=name,
+        queue_arguments={"x-queue-type": CELERY_TASK_DEFAULT_QUEUE_TYPE},
+    )
+    for name in (CELERY_TASK_DEFAULT_QUEUE, FILES_QUEUE)
+]
+CELERY_TASK_ROUTES = {"training.tasks.prepare_dataset": {"queue": FILES_QUEUE}}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

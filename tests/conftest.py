@@ -102,8 +102,16 @@ def start_worker(transactional_db, tmp_path, request):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    empty_queues()
+
+
+def empty_queues() -> None:
+    """Lose every message that no worker has taken yet."""
     with current_app.connection_for_write() as broker:
-        broker.default_channel.queue_purge(settings.CELERY_TASK_DEFAULT_QUEUE)
+        for queue in settings.CELERY_TASK_QUEUES:
+            bound = queue(broker.default_channel)
+            bound.declare()
+            bound.purge()
 
 
 def database_url(name: str) -> str:

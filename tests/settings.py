@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("DATA_DIR", str(Path(__file__).resolve().parent.parent / "var" / "test"))
-# Each process of a parallel run has a queue of its own, as it has a database of its own.
-os.environ.setdefault("CELERY_QUEUE", f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+# Each process of a parallel run has queues of its own, as it has a database of its own. Set and not
+# defaulted: it inherits the environment of the process that started it, which has named its own.
+os.environ["CELERY_QUEUE"] = f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 from config.settings import *  # noqa: F403
 

@@ -3,15 +3,12 @@
 import os
 import signal
 
-from celery import current_app
-from django.conf import settings
-
 from billing import services as billing
 from clusters import services as clusters
 from clusters.models import Contribution, Round
 from tests.clusters.conftest import CONFIG, weights
 from tests.clusters.test_rounds import weights_of_one_process
-from tests.conftest import person
+from tests.conftest import empty_queues, person
 from tests.training.test_workers import is_over, wait_for
 from training import services as training
 from training.models import Work
@@ -31,8 +28,7 @@ def test_a_killed_worker_and_an_emptied_broker_change_no_bit(start_worker):
     wait_for(job, lambda job: job.steps_done > 0 or job.is_over, "the first round")
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
-    with current_app.connection_for_write() as broker:
-        broker.default_channel.queue_purge(settings.CELERY_TASK_DEFAULT_QUEUE)
+    empty_queues()
     job.refresh_from_db()
     assert not job.is_over
     unfinished = session.rounds.exclude(state=Round.State.COMMITTED).get()

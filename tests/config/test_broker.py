@@ -19,6 +19,7 @@ import pytest
 from django.conf import settings
 
 from config import celery_app, processes
+from tests.conftest import empty_queues
 
 
 @celery_app.task(name="tests.note")
@@ -36,6 +37,13 @@ def note_and_die_once(path: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@celery_app.task(name="tests.write")
+def write(path: str, word: str) -> None:
+    time.sleep(0.02)
+    with open(path, "a") as file:
+        file.write(f"{word}\n")
+
+
 def pids(path: Path) -> list[int]:
     return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -48,10 +56,11 @@ def wait_until(happens: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 @contextmanager
-def running_worker(queue: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker on a queue of its own, as `make run` starts it; killed at the end."""
+def running_worker(queues: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker on queues of its own, as `make run` starts it; killed at the end."""
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency=2"]
-    command += ["-Q", queue, "--include=tests.config.test_broker", "-n", f"{queue}@localhost"]
+    command += ["-Q", queues, "--include=tests.config.test_broker"]
+    command += ["-n", f"{uuid.uuid4().hex}@localhost"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--without-gossip", "--without-mingle", "--loglevel=INFO"],
@@ -109,3 +118,18 @@ def test_a_worker_that_is_asked_to_end_finishes_its_work(tmp_path: Path) -> None
         assert worker.wait(20) == 0
     assert len(pids(path)) == 1
     delete_queue(name)
+
+
+def test_a_heap_of_files_delays_training_by_one_reading_of_each_process(tmp_path: Path) -> None:
+    """The queues of the site themselves, which are filled before anybody works."""
+    empty_queues()
+    training, files = (queue.name for queue in settings.CELERY_TASK_QUEUES)
+    assert celery_app.conf.task_routes["training.tasks.prepare_dataset"]["queue"] == files
+    log = tmp_path / "order"
+    for name in [files] * 20 + [training] * 5:
+        write.apply_async([str(log), name], queue=name)
+    with running_worker(f"{training},{files}", tmp_path / "log"):
+        wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 25)
+    order = log.read_text().splitlines()
+    places = [place for place, name in enumerate(order, start=1) if name == training]
+    assert all(place <= 2 * (turn + 1) for turn, place in enumerate(places, start=1)), order

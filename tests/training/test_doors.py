@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -27,7 +26,7 @@ from billing import services as billing
 from billing.models import Hold, Leg, Transfer
 from governance import services as governance
 from governance.models import AuditEntry, Scope
-from tests.conftest import SMALL, person
+from tests.conftest import SMALL, empty_queues, person
 from tests.training.networks import networks, posted
 from tests.training.test_studio import HERE, Visitor
 from tests.training.test_uploads_worker import check_outcome
@@ -110,8 +109,7 @@ def doors(transactional_db, in_this_process, settings, tmp_path):
     yield doors
     assert billing.ledger_faults() == []
     assert governance.verify_audit() == []
-    with current_app.connection_for_write() as broker:
-        broker.default_channel.queue_purge(settings.CELERY_TASK_DEFAULT_QUEUE)
+    empty_queues()
 
 
 def check_refusal(answer) -> None:

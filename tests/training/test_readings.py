@@ -30,12 +30,3 @@ def test_a_hint_reads_the_file_whose_turn_it_is(bring, alice, bob):
         tasks.prepare_dataset(str(each.pk))
     done = Dataset.objects.filter(status=Work.Status.DONE)
     assert {each.pk for each in done} == {heap[0].pk, hers.pk}
-
-
-def test_a_file_lets_a_job_that_waits_train_first(bring, alice, bob, job):
-    [file] = bring(bob)
-    tasks.prepare_dataset(str(file.pk))
-    job.refresh_from_db()
-    file.refresh_from_db()
-    assert job.steps_done > 0
-    assert file.status == Work.Status.DONE

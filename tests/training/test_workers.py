@@ -6,12 +6,9 @@ import subprocess
 import time
 from itertools import pairwise
 
-from celery import current_app
-from django.conf import settings
-
 from billing import services as billing
 from billing.models import Transfer
-from tests.conftest import SMALL, person
+from tests.conftest import SMALL, empty_queues, person
 from tests.training.test_jobs import weights_of_one_run
 from training import services as training
 from training.models import Dataset, Job, Model, Tier, Work
@@ -68,8 +65,7 @@ def test_a_killed_child_and_an_emptied_broker_lose_nothing(start_worker):
     wait_for(job, lambda job: job.steps_done > 0 or job.is_over, "the first chunk")
     for child in children(worker.pid):
         os.kill(child, signal.SIGKILL)
-    with current_app.connection_for_write() as broker:
-        broker.default_channel.queue_purge(settings.CELERY_TASK_DEFAULT_QUEUE)
+    empty_queues()
     wait_for(job, is_over, "the end of the job")
     assert job.status == Work.Status.DONE
     assert Model.objects.get(job=job).weights_sha256 == weights_of_one_run(job)

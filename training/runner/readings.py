@@ -1,9 +1,8 @@
 """Whose file is read next. As with jobs (`queue`), a hint only says that there is a file to read.
 
 Everybody's first file comes before anybody's second, and of first ones that of whoever was served
-longest ago, so a person with many delays another by no more than those that are being read. And
-each reading lets a chunk of whatever job is first in line go before it: a heap of files delays no
-training by more than one of them.
+longest ago, so a person with many delays another by no more than those that are being read. They
+have a queue of their own, so that they do not stand before training.
 """
 
 from collections import Counter
@@ -14,7 +13,6 @@ from django.db.models import BooleanField, ExpressionWrapper, Max, Value
 from django.db.models.functions import Now
 
 from training.models import Dataset, Work
-from training.runner import chunks
 from training.runner.datasets import prepare_dataset
 from training.runner.leases import claimable
 from training.runner.queue import REMEMBERED
@@ -23,14 +21,7 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def run_turn() -> None:
-    """Do a chunk of the job that is first in line, if one waits, and read the file that is next."""
-    try:
-        chunks.run_turn()
-    finally:  # what goes wrong with somebody's job must not keep a file from being read
-        read_next()
-
-
-def read_next() -> None:
+    """Read the file that is next."""
     for dataset_id in line():
         if prepare_dataset(str(dataset_id)):
             return
