@@ -319,8 +319,7 @@ def marketplace(data_dir: Path, environment: Mapping[str, str]) -> Site:
         "uvicorn",
         "config.asgi:application",
         "--no-access-log",
-        "--timeout-graceful-shutdown",  # streams of events end only when told
-        "2",
+        "--timeout-graceful-shutdown=3",  # streams of events end only when told
         "--no-proxy-headers",  # nobody stands in front of it, so nobody else says who asks
         "--host",
         "127.0.0.1",
@@ -341,7 +340,7 @@ def marketplace(data_dir: Path, environment: Mapping[str, str]) -> Site:
                 stops=((signal.SIGTERM, 20.0), (signal.SIGQUIT, 5.0)),
             ),
             Service("beat", (*celery, "beat", "--pidfile=", "--loglevel=INFO")),
-            Service("web", (*web, f"--port={port}", "--timeout-graceful-shutdown=3")),
+            Service("web", (*web, f"--port={port}")),
         ),
         is_ready=partial(is_ready, address, port),
         environment={

@@ -52,6 +52,13 @@ def zipped(*members: tuple[str, bytes], method=zipfile.ZIP_STORED) -> bytes:
     return file.getvalue()
 
 
+def zipped_noise() -> bytes:
+    """A zip whose contents are called deflated and are none, so that unpacking them fails."""
+    whole = zipped(("weights", bytes(64)), method=zipfile.ZIP_DEFLATED)
+    start = whole.index(b"weights") + len(b"weights")
+    return whole[:start] + b"\xff\xff" + whole[start + 2 :]
+
+
 def zipped_link() -> bytes:
     link = zipfile.ZipInfo("weights")
     link.external_attr = 0o120777 << 16
@@ -207,6 +214,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "a zip that leads to the root": ("m.zip", zipped(("/etc/cron.d/x", b"x")), "archive"),
     "a zip that leads to a drive": ("m.zip", zipped(("C:\\x", b"x")), "archive"),
     "a zip with a link": ("m.zip", zipped_link(), "archive"),
+    "a zip of noise": ("m.zip", zipped_noise(), "archive"),
     "a zip that grows": (
         "m.zip",
         zipped(("zeros", bytes(3_000_000)), method=zipfile.ZIP_DEFLATED),

@@ -8,6 +8,7 @@ import io
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -67,7 +68,7 @@ def is_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     try:
         with archive.open(member) as file:
             return pickles.is_pickle(file.read(MEMBERS_READ_BYTES))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
         return True  # what cannot be looked into, being encrypted or damaged, is not trusted
 
 
