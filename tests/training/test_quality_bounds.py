@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,7 +47,9 @@ def reader(vocabulary: int) -> dict[str, object]:
 
 
 def test_alice_has_a_generator_measured_beside_very_many_rows(rng, monkeypatch):
-    monkeypatch.setattr("training.runner.quality.generation.DRAWS", 8)
+    for name, draws in (("HALVES", 8), ("FEWER_HALVES", 2)):
+        method = replace(getattr(generation, name), draws=draws)
+        monkeypatch.setattr(f"training.runner.quality.generation.{name}", method)
     features = rng.standard_normal((24_000, 6), np.float32)
     shape = DataShape((6,), Target.VALUES, 6)
     made = subject(Judged.SAMPLES, MAKER, shape, features, features)
@@ -56,6 +59,20 @@ def test_alice_has_a_generator_measured_beside_very_many_rows(rng, monkeypatch):
     assert found.rows == 12_000
     assert found.report["kernel_rows"] == generation.KERNEL_ROWS_MAX
     assert found.figures["kernel_distance"].low <= found.figures["kernel_distance"].value
+    assert (found.method.draws, found.others["kernel_distance"].draws) == (8, 2)  # as were made
+
+
+def test_alice_reads_how_often_the_rows_of_her_long_text_were_drawn(rng):
+    """By their number, not by that of their tokens, of which there are very many more."""
+    tokens = rng.integers(1, 8, (2_000, 32)).astype(np.uint32)
+    shape = DataShape((32,), Target.NEXT, 8, 8)
+    found = quality.measure(subject(Judged.TOKENS, reader(8), shape, tokens, tokens))
+    assert found.rows == 32_000
+    assert found.method.to_json() == {
+        "method": "percentile bootstrap",
+        "drawn": "rows",
+        "draws": 1_000,
+    }
 
 
 def test_the_rows_of_a_kernel_distance_are_drawn_by_the_seed_and_all_where_they_are_few(rng):

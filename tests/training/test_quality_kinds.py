@@ -14,7 +14,8 @@ from tests.training.uploads import bring
 from training import services as training
 from training.models import Dataset, Validation, Work
 from training.runner import blobs, episodes
-from training.runner.quality import episodic
+from training.runner.figures import bootstrapped
+from training.runner.quality import episodic, generation
 from training.runner.rows import Part, pack, unpack
 from training.runner.subjects import subject_of
 
@@ -107,9 +108,10 @@ def test_a_forecast_of_what_never_changed_has_no_mase_and_everybody_reads_why(
     assert "There is no mase: over the training rows" in training.write_card(model=model)
 
 
-def test_generated_digits_are_nearer_than_numbers_drawn_each_for_itself(alice):
+def test_generated_digits_are_nearer_than_numbers_drawn_each_for_itself(client, alice):
     (preset,) = (each for each in training.presets_of("digits") if each.name == "digits-vae")
-    found = measured(alice, trained(alice, "digits", preset.config))
+    model = trained(alice, "digits", preset.config)
+    found = measured(alice, model)
     distance = found.metrics["frechet_distance"]
     assert distance["low"] <= distance["value"] <= distance["high"]
     assert distance["value"] < distance["baseline"]
@@ -118,6 +120,21 @@ def test_generated_digits_are_nearer_than_numbers_drawn_each_for_itself(alice):
     assert len(found.report["samples"]) == 25
     assert found.report["judge"]["accuracy"] > 0.85
     assert found.report["robustness"]["curves"] == {}
+    halves = generation.HALVES.to_json()
+    assert found.receipt["intervals"].items() >= halves.items()
+    assert found.receipt["intervals"]["figures"] == {
+        "kernel_distance": halves | {"draws": 50},
+        "sample_confidence": bootstrapped(1_000, "samples").to_json(),
+    }
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert (
+        "<dd>95 %, by percentiles without replacement, centred on the value, 200 draws of halves "
+        "of samples and rows; kernel distance by percentiles without replacement, centred on the "
+        "value, 50 draws of halves of samples and rows; confidence in samples by percentile "
+        "bootstrap, 1,000 draws of samples</dd>"
+    ) in page
+    assert "Confidence in samples by percentile bootstrap, 1,000 draws of samples." in page
 
 
 def test_a_player_is_judged_by_episodes_that_no_training_played(alice):
@@ -153,6 +170,6 @@ def test_rows_of_a_group_are_drawn_together_and_the_receipt_says_so(alice, in_th
     found = measured(alice, model, kind=Validation.Kind.ACCURACY)
     patients = dataset.test_rows // 10
     assert found.receipt["intervals"]["drawn"] == f"{patients} whole groups of rows"
-    assert "accuracy" not in found.receipt["intervals"]
+    assert found.receipt["intervals"]["figures"] == {}
     subject = subject_of(model.job, model.sha256, module=build.module(), beat=int)
     assert len(np.unique(subject.units(dataset.test_rows))) == patients

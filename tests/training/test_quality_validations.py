@@ -47,7 +47,7 @@ def test_a_receipt_names_all_that_a_figure_stands_on(model, digits):
         "drawn": "rows",
         "draws": 1_000,
         "seed": digits.split_seed,
-        "accuracy": "Wilson score",
+        "figures": {"accuracy": {"method": "Wilson score"}},
     }
 
 
@@ -239,6 +239,30 @@ def test_the_page_shows_figures_with_what_bounds_them(client, alice, model):
     for told in ("95 % sure", "always the commonest class", "Platinum", "Not assessed", "Receipt"):
         assert told in page
     assert model.validations.get().receipt["dataset_sha256"] in page
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        (
+            {
+                "method": "percentile bootstrap",
+                "level": 0.95,
+                "drawn": "rows",
+                "draws": 1_000,
+                "seed": 0,
+                "accuracy": "Wilson score",
+            },
+            "By percentile bootstrap, 1,000 draws of rows; accuracy by Wilson score.",
+        ),
+        ({}, "95 would give a value within the bar.</p>"),
+    ],
+)
+def test_alice_reads_an_old_validation_as_its_receipt_says_it(client, alice, model, stated, said):
+    found = model.validations.get()
+    change(found, receipt=found.receipt | {"intervals": stated})
+    client.force_login(alice)
+    assert said in client.get(model.get_absolute_url()).content.decode()
 
 
 def test_a_kind_that_does_not_exist_is_refused_on_the_page(client, alice, trained):

@@ -89,17 +89,31 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Method:
+    """How an interval came to be: what was drawn anew, and how often. A formula draws nothing."""
+
+    name: str
+    drawn: str = ""
+    draws: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        drawn = {"drawn": self.drawn, "draws": self.draws} if self.draws else {}
+        return {"method": self.name} | drawn
+
+
+@dataclass(frozen=True)
 class Quality:
     """What a model is worth: its figures by name, the first among them, and what pictures need.
-    `drawn` says what intervals draw anew; `undefined` of figures that have no value here, the first
-    among them or another, why.
+    `method` is that of intervals, but for the figures in `others`; `undefined` says of figures that
+    have no value here, the first among them or another, why.
     """
 
     primary: str
     figures: dict[str, Figure]
     report: dict[str, Any]
     rows: int
-    drawn: str = "rows"
+    method: Method
+    others: Mapping[str, Method] = field(default_factory=dict)
     undefined: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -160,6 +174,11 @@ def bootstrap(
 def draws_for(rows: int) -> int:
     """How often so many rows are drawn anew."""
     return min(DRAWS, max(DRAWS_LEAST, NUMBERS_MAX // max(rows, 1)))
+
+
+def bootstrapped(rows: int, drawn: str = "rows") -> Method:
+    """The method of an interval that `bootstrap` gives of so many rows."""
+    return Method("percentile bootstrap", drawn, draws_for(rows))
 
 
 def mean_interval(

@@ -40,7 +40,7 @@ from training.runner import (
     robustness,
     scans,
 )
-from training.runner.figures import Quality, TooFewRows, draws_for, finite
+from training.runner.figures import Quality, TooFewRows, finite
 from training.runner.quality.anomalies import OneKind
 from training.runner.subjects import Judged, Subject, subject_of
 
@@ -165,12 +165,11 @@ def judge(validation: Validation, subject: Subject) -> dict[str, Any]:
 
 
 def intervals(found: Quality, *, seed: int) -> dict[str, Any]:
-    """How the intervals of these figures came to be, for the receipt."""
-    draws = draws_for(found.rows)
-    method = {"method": "percentile bootstrap", "level": 0.95, "drawn": found.drawn}
-    is_alone = found.primary == "accuracy" and found.drawn == "rows"
-    accuracy = {"accuracy": "Wilson score"} if is_alone else {}
-    return method | {"draws": draws, "seed": seed} | accuracy
+    """How the intervals of these figures came to be, for the receipt: `figures` names those that
+    came otherwise than the rest.
+    """
+    others = {name: method.to_json() for name, method in found.others.items()}
+    return {**found.method.to_json(), "level": 0.95, "seed": seed, "figures": others}
 
 
 def acquaintances(validation: Validation, subject: Subject) -> dict[str, Any]:

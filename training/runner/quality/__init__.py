@@ -52,10 +52,11 @@ LOWER_IS_BETTER = {Judged.FORECASTS, Judged.TOKENS, Judged.RECONSTRUCTIONS}
 def measure(subject: Subject) -> Quality:
     """All figures of quality, on the test rows."""
     found = MEASURES[subject.judged](subject)
-    if subject.is_split_by_group and found.drawn.startswith("rows"):
+    if subject.is_split_by_group and found.method.drawn.startswith("rows"):
         groups = subject.units(len(subject.test))
         if groups is not None:
-            return replace(found, drawn=f"{len(np.unique(groups)):,} whole groups of rows")
+            drawn = f"{len(np.unique(groups)):,} whole groups of rows"
+            return replace(found, method=replace(found.method, drawn=drawn))
     return found
 
 

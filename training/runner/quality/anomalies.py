@@ -28,6 +28,7 @@ from training.runner.figures import (
     Numbers,
     Quality,
     bootstrap,
+    bootstrapped,
     unheard,
 )
 from training.runner.quality import ranks
@@ -77,7 +78,7 @@ def measure(subject: Subject) -> Quality:
         beat=subject.beat,
     )
     report = {"usual": usual_name(subject), **pictures(scores, is_odd, threshold)}
-    return Quality("pr_auc", figures, report, len(test))
+    return Quality("pr_auc", figures, report, len(test), bootstrapped(len(test)))
 
 
 def odd(subject: Subject, rows: Rows) -> NDArray[np.bool_]:

@@ -29,9 +29,11 @@ from training.runner.figures import (
     Beat,
     Counts,
     Figure,
+    Method,
     Numbers,
     Quality,
     bootstrap,
+    bootstrapped,
     mean_interval,
     unheard,
 )
@@ -47,6 +49,8 @@ WORDS_WEIGHTS_MAX = 1_000_000  # tokens times classes
 WORDS_STEPS, WORDS_ROUNDS_MAX = 10, 40  # ten steps take seconds
 MAJORITY = "always the commonest class"
 AVERAGES = ("precision", "recall", "f1")
+WILSON = Method("Wilson score")
+OF_WILSON = ("accuracy", "accuracy_over_majority")  # the one is the other but for a constant
 
 
 def flat(answers: NDArray[Any], targets: NDArray[Any], target: Target) -> tuple[Any, Any]:
@@ -90,8 +94,11 @@ def measure(subject: Subject) -> Quality:
     accuracy = figures["accuracy"]
     report["accuracy_interval"] = [accuracy.low, accuracy.high]
     report["baseline_accuracy"] = accuracy.baseline
-    together = "rows" if drawn["groups"] is None else "rows with all their answers"
-    return Quality("accuracy", figures, report, len(truth), together)
+    if drawn["groups"] is not None:
+        method = bootstrapped(len(truth), "rows with all their answers")
+        return Quality("accuracy", figures, report, len(truth), method)
+    others = {name: WILSON for name in OF_WILSON if name in figures}
+    return Quality("accuracy", figures, report, len(truth), bootstrapped(len(truth)), others)
 
 
 def above(accuracy: Figure) -> Figure:

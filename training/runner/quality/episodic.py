@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.runner.environments import CARTPOLE
 from training.runner.episodes import replay
-from training.runner.figures import Figure, Quality, mean_interval
+from training.runner.figures import Figure, Quality, bootstrapped, mean_interval
 from training.runner.subjects import Subject
 
 EPISODES = 100
@@ -53,7 +53,8 @@ def measure(subject: Subject) -> Quality:
     if name == CARTPOLE:
         shown = partial(subject.beat, 0)
         report["replay"] = replay(subject.predictor, seed=FIRST_SEED, beat=shown)
-    return Quality("mean_return", figures, report, EPISODES, "episodes")
+    method = bootstrapped(EPISODES, "episodes")
+    return Quality("mean_return", figures, report, EPISODES, method)
 
 
 def at_random(name: str, *, seed: int) -> Choose:

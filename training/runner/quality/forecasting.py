@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error
 
-from training.runner.figures import Figure, Quality, Undefined, mean_interval
+from training.runner.figures import Figure, Quality, Undefined, bootstrapped, mean_interval
 from training.runner.rows import Rows
 from training.runner.subjects import Subject
 
@@ -60,16 +60,14 @@ def measure(subject: Subject) -> Quality:
             lower_is_better=True,
         ),
     }
-    report, drawn = (
-        pictures(truth, found, again),
-        f"blocks of {block} rows" if block > 1 else "rows",
-    )
+    report = pictures(truth, found, again)
+    method = bootstrapped(len(truth), f"blocks of {block} rows" if block > 1 else "rows")
     if why := undefined(subject):
-        return Quality("mase", figures, report, len(truth), drawn, {"mase": why})
+        return Quality("mase", figures, report, len(truth), method, undefined={"mase": why})
     unit = scale(subject)
     value, base = float(off.mean() / unit), float(theirs.mean() / unit)
     mase = Figure(value, low / unit, high / unit, base, name, lower_is_better=True)
-    return Quality("mase", {"mase": mase} | figures, report, len(truth), drawn)
+    return Quality("mase", {"mase": mase} | figures, report, len(truth), method)
 
 
 def undefined(subject: Subject) -> str:

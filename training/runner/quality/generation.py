@@ -15,7 +15,8 @@ A kernel distance takes the distance of every row to every other, and the compon
 numbers several times over as float64: of very many rows some are drawn for each, always the same.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,10 @@ from training.runner.figures import (
     PERCENTILES,
     Beat,
     Figure,
+    Method,
     Quality,
     TooFewRows,
+    bootstrapped,
     mean_interval,
 )
 from training.runner.rows import Rows
@@ -46,7 +49,10 @@ COMPONENTS_ROWS_MAX = 10_000  # that components are found in
 KERNEL_ROWS_MAX = 2 * SAMPLES  # that a kernel distance is measured on
 ROWS_AT_ONCE = 8_192
 WIDE = 512  # numbers of a row
-DRAWS = 200  # of both samples and rows: each costs a matrix root
+HALVES = Method(
+    "percentiles without replacement, centred on the value", "halves of samples and rows", 200
+)
+FEWER_HALVES = replace(HALVES, draws=50)  # each costs the distance of every row to every other
 ROWS_LEAST = 4  # a half of them has a covariance
 GRID = 25
 JUDGE_ROWS_MAX = 5_000
@@ -76,8 +82,8 @@ def measure(subject: Subject) -> Quality:
     some = drawn(real, KERNEL_ROWS_MAX, seed=subject.seed)
     subject.beat(0)
     figures = {
-        "frechet_distance": figure(frechet, found, real, simple, subject),
-        "kernel_distance": figure(mmd, found, some, simple, subject),
+        "frechet_distance": figure(frechet, found, real, simple, subject, HALVES),
+        "kernel_distance": figure(mmd, found, some, simple, subject, FEWER_HALVES),
     }
     named = judge(subject, made)
     figures |= named.figures
@@ -92,7 +98,8 @@ def measure(subject: Subject) -> Quality:
         },
         "kernel_rows": len(some),
     }
-    return Quality("frechet_distance", figures, report, len(test), "halves of the rows")
+    others = {"kernel_distance": FEWER_HALVES, **named.methods}
+    return Quality("frechet_distance", figures, report, len(test), HALVES, others)
 
 
 def drawn(rows: NDArray[Any], count: int, *, seed: int) -> NDArray[Any]:
@@ -173,6 +180,7 @@ def figure(
     real: NDArray[np.float64],
     simple: NDArray[np.float64],
     subject: Subject,
+    method: Method,
 ) -> Figure:
     """The interval draws halves without replacement, since a row drawn twice is at no distance of
     itself; the mean of such a half spreads as that of as many rows drawn with (Efron, 1982).
@@ -180,7 +188,7 @@ def figure(
     rng = np.random.default_rng(subject.seed)
     value = distance(made, real)
     found = []
-    for draw in range(DRAWS if distance is frechet else DRAWS // 4):
+    for draw in range(method.draws):
         one, other = (rng.permutation(len(rows))[: len(rows) // 2] for rows in (made, real))
         found.append(distance(made[one], real[other]))
         subject.beat(draw)
@@ -196,6 +204,7 @@ class Named:
     """What a classifier says of samples; nothing where the rows have no classes."""
 
     figures: dict[str, Figure]
+    methods: Mapping[str, Method]
     report: dict[str, Any]
 
 
@@ -205,7 +214,7 @@ def judge(subject: Subject, made: NDArray[np.float32]) -> Named:
     training rows; what it gets right of the test rows says what its word is worth.
     """
     if subject.shape.target is not Target.CLASSES or len(subject.classes) < 2:
-        return Named({}, {})
+        return Named({}, {}, {})
     classifier = trained_judge(subject)
     chances = answers_of(classifier, made, beat=subject.beat)
     sure = chances.max(axis=1)
@@ -221,7 +230,7 @@ def judge(subject: Subject, made: NDArray[np.float32]) -> Named:
         "accuracy": share_right(classifier, subject.test, beat=subject.beat),
         "named": {name: int(n) for name, n in zip(subject.classes, named, strict=True)},
     }
-    return Named(figures, report)
+    return Named(figures, {"sample_confidence": bootstrapped(len(sure), "samples")}, report)
 
 
 def share_right(classifier: Predictor, rows: Rows, *, beat: Beat) -> float:

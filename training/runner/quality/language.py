@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.runner.figures import Counts, Figure, Numbers, Quality, bootstrap
+from training.runner.figures import Counts, Figure, Numbers, Quality, bootstrap, bootstrapped
 from training.runner.rows import Rows
 from training.runner.subjects import Subject, answers_in_parts
 
@@ -103,7 +103,7 @@ def measure(subject: Subject) -> Quality:
         "perplexities": {"model": found.perplexity, **bases},
         "by_place": found.by_place,
     }
-    return Quality("perplexity", figures, report, int(told.sum()))
+    return Quality("perplexity", figures, report, int(told.sum()), bootstrapped(len(test)))
 
 
 def surprises(chances: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:

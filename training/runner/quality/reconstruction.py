@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from training.runner import anomalies
-from training.runner.figures import Figure, Quality, mean_interval
+from training.runner.figures import Figure, Quality, bootstrapped, mean_interval
 from training.runner.rows import Rows
 from training.runner.subjects import Subject, answers_in_parts
 
@@ -59,7 +59,8 @@ def measure(subject: Subject) -> Quality:
             "counts": np.histogram(np.minimum(scores, edges[-1]), edges)[0].tolist(),
         },
     }
-    return Quality("reconstruction_error", {"reconstruction_error": figure}, report, len(test))
+    figures = {"reconstruction_error": figure}
+    return Quality("reconstruction_error", figures, report, len(test), bootstrapped(len(test)))
 
 
 def baselines(subject: Subject) -> dict[str, float]:

@@ -17,6 +17,7 @@ from training.runner.figures import (
     Quality,
     TooFewRows,
     bootstrap,
+    bootstrapped,
     unheard,
 )
 from training.runner.rows import Rows
@@ -59,6 +60,7 @@ def measure(subject: Subject) -> Quality:
         ),
         pictures(truth[:, 0], found[:, 0], seed=subject.seed),
         len(truth),
+        bootstrapped(len(truth)),
     )
 
 
