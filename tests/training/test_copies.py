@@ -1,10 +1,21 @@
-"""Rows that a table holds more than once: what a network remembers is not sold as what it can."""
+"""Rows that a table holds more than once, or that a model before saw: what a network remembers is
+not sold as what it can.
+"""
 
 import pytest
 
-from tests.training.test_finetuning import FLOWERS, begun, brought
+from tests.training.test_finetuning import (
+    FLOWERS,
+    KIND,
+    begun,
+    brought,
+    corrected,
+    further,
+    trained,
+)
 from tests.training.uploads import bring
 from training import services as training
+from training.models import Job
 from training.runner import validations
 
 HEAD, *LINES = FLOWERS.splitlines(keepends=True)
@@ -42,6 +53,51 @@ def test_a_model_that_was_tested_on_what_trained_it_earns_and_sells_nothing(clie
     card = client.get(f"{model.get_absolute_url()}card.md").content.decode()
     assert f"Of its {copies['rows']} test rows {copies['seen']} have the same numbers" in card
     assert "which no training read" not in card
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_alice_earns_nothing_on_one_row_of_the_file_that_the_parent_trained_on(client, alice):
+    """One row in a file may happen to be like one in another, but is not by chance itself. Nobody
+    may begin so; a job that was placed when nobody looked is measured all the same.
+    """
+    first = brought(alice, seed=0)
+    job = further(alice, begun(alice, first), first)
+    wider = corrected(alice, dataset=first, seed=0, test=(first.test_rows + 1) / first.rows)
+    Job.objects.filter(pk=job.pk).update(dataset=wider)
+    job.refresh_from_db()
+    model = trained(job)
+    validation = validated(model)
+    shown = validation.report["ancestors"]
+    assert (shown["seen"], shown["of_one_file"]) == (1, 1)
+    assert (validation.certificate, validation.score) == ("", None)
+    said = f"1 of the {wider.test_rows} rows it was tested on were shown to what it began from"
+    assert any(said in each.what for each in training.publication_faults(model=model))
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert "was shown to an ancestor in training, so these figures say too much." in page
+    assert "There is no score and no certificate, and it cannot be published" in page
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_alice_reads_what_nobody_could_compare_as_not_known(client, alice):
+    """The parent's rows have two numbers and hers three, so none is told to be one of the other."""
+    parent = begun(alice, brought(alice))
+    content = HEAD.replace(b"kind", b"depth,kind") + b"".join(
+        line.replace(b",a", b",1,a").replace(b",b", b",2,b") for line in LINES
+    )
+    columns = [*KIND["columns"][:2], {"name": "depth", "kind": "number"}, *KIND["columns"][2:]]
+    deeper = brought(alice, content=content, recipe=KIND | {"columns": columns})
+    model = trained(further(alice, parent, deeper))
+    assert validated(model).report["ancestors"]["not_compared"] == [parent.name]
+    client.force_login(alice)
+    said = (
+        f"It began from {parent.name}. Which of the {deeper.test_rows} test rows were shown to "
+        f"{parent.name} is not known, since rows are other numbers there."
+    )
+    for page in (model.get_absolute_url(), f"{model.get_absolute_url()}card.md"):
+        told = client.get(page).content.decode()
+        assert said in told
+        assert "shown to an ancestor" not in told
 
 
 @pytest.mark.usefixtures("in_this_process")

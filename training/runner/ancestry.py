@@ -123,12 +123,13 @@ def stored_parts(dataset: Dataset) -> NDArray[np.int8]:
 
 
 def seen_test_rows(job: Job, rows: Rows, *, beat: Callable[[int], object]) -> dict[str, Any]:
-    """The share of the test rows that an ancestor was shown: the same row of the same file, or one
-    whose numbers are all the same. Those that also stand among the rows that trained the model
-    itself are not counted: they are the dataset's own repetitions, which its report tells.
+    """The share of the test rows that an ancestor was shown: the same row of the same file, which
+    is counted by itself too, since chance has no part in it, or one whose numbers are all the same.
+    Those of the latter that also stand among the rows that trained the model itself are not
+    counted: they are the dataset's own repetitions, which its report tells.
     """
     dataset, test = job.dataset, rows.numbers(Part.TEST)
-    seen = np.zeros(len(rows), bool)
+    alike, same = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     not_compared: list[str] = []
     names = []
     digests: list[bytes] = []
@@ -138,7 +139,7 @@ def seen_test_rows(job: Job, rows: Rows, *, beat: Callable[[int], object]) -> di
         if before.sha256 == dataset.sha256:
             continue
         if is_of_one_file(before, dataset) and are_aligned(before, dataset):
-            seen |= shown_mask(before, dataset)
+            same |= shown_mask(before, dataset)
             continue
         old = unpack(blobs.get(before.sha256))
         if width(old) != width(rows):
@@ -147,12 +148,13 @@ def seen_test_rows(job: Job, rows: Rows, *, beat: Callable[[int], object]) -> di
         digests = digests or row_digests(rows, beat)
         known = {digests[row] for row in rows.numbers(Part.TRAIN)}
         shown = set(row_digests(old.take(np.flatnonzero(old.parts != Part.TEST)), beat)) - known
-        seen[[row for row in test if digests[row] in shown]] = True
-    count = int(seen.sum())
+        alike[[row for row in test if digests[row] in shown]] = True
+    count = int((alike | same).sum())
     return {
         "models": names,
         "rows": len(test),
         "seen": count,
+        "of_one_file": int(same.sum()),
         "share": count / max(len(test), 1),
         "not_compared": not_compared,
     }

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from training.models import Category, Licence
+from training.runner import copies
 from training.runner.dossiers import Dossier
 
 NAMES_SHOWN = 12
@@ -165,16 +166,13 @@ def limits(dossier: Dossier) -> Iterator[str]:
         "below are as wide as so few rows make them."
     )
     if measured.report.get("copies", {}).get("seen"):
-        copies = measured.report["copies"]
+        found = measured.report["copies"]
         yield (
-            f"- Of its {copies['rows']:,} test rows {copies['seen']:,} have the same numbers as "
+            f"- Of its {found['rows']:,} test rows {found['seen']:,} have the same numbers as "
             "rows that trained it: on these it may remember rather than tell."
         )
-    if seen := measured.report.get("ancestors"):
-        yield (
-            f"- It began from other models ({', '.join(map(plain, seen['models']))}), which were "
-            f"shown {seen['seen']:,} of its {seen['rows']:,} test rows."
-        )
+    if shown := measured.report.get("ancestors"):
+        yield f"- {plain(copies.acquaintance(shown))}"
     classes = measured.report.get("per_class", [])
     if classes:
         worst = min(classes, key=lambda one: one["recall"])

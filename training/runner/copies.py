@@ -70,10 +70,12 @@ def columns_of(subject: Subject, width: int) -> Iterator[tuple[int, int]]:
 
 def is_leak(found: Mapping[str, Any] | None) -> bool:
     """Whether these are more than happen to be alike: one row is, in whatever few, and columns that
-    go together meet more often than chance has it.
+    go together meet more often than chance has it. No row happens to be the same one of a file.
     """
     if found is None:
         return False
+    if found.get("of_one_file"):
+        return True
     share = max(SEEN_SHARE_MAX, TIMES_CHANCE * found.get("share_by_chance", 0.0))
     return bool(found["seen"] > max(1, share * found["rows"]))
 
@@ -89,7 +91,28 @@ def leaks(report: Mapping[str, Any]) -> list[str]:
         )
     if shown is not None and is_leak(shown):
         found.append(
-            f"{shown['seen']:,} of the {shown['rows']:,} rows it was tested on were shown to a "
-            f"model that it began from ({', '.join(shown['models'])})"
+            f"{shown['seen']:,} of the {shown['rows']:,} rows it was tested on were shown to what "
+            f"it began from ({', '.join(shown['models'])})"
         )
     return found
+
+
+def acquaintance(shown: Mapping[str, Any]) -> str:
+    """What a model began from, and which of its test rows that was shown, in sentences. Where rows
+    are other numbers nobody knows it, which is not that none was.
+    """
+    names, unknown = shown["models"], shown.get("not_compared", [])
+    found, rows = [f"It began from {', '.join(names)}."], f"of the {shown['rows']:,} test rows"
+    if len(unknown) < len(names):
+        count = "none was"
+        if shown["seen"]:
+            were = "was" if shown["seen"] == 1 else "were"
+            count = f"{shown['seen']:,} ({100 * shown['share']:.4g} %) {were}"
+        doubt = ", so these figures say too much" if is_leak(shown) else ""
+        found.append(f"O{rows[1:]} {count} shown to an ancestor in training{doubt}.")
+    if unknown:
+        found.append(
+            f"Which {rows} were shown to {', '.join(unknown)} is not known, since rows are other "
+            "numbers there."
+        )
+    return " ".join(found)

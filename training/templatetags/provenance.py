@@ -6,9 +6,14 @@ from typing import Any
 from django import template
 
 from training.models import Validation
+from training.runner.copies import acquaintance, is_leak, leaks
 from training.templatetags.measured import SHARES, figure_label
 
 register = template.Library()
+
+
+for said in (acquaintance, is_leak, leaks):
+    register.filter(said)
 
 
 @register.filter
