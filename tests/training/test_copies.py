@@ -2,8 +2,11 @@
 not sold as what it can.
 """
 
+import json
+
 import pytest
 
+from tests.training.test_cards import head_of
 from tests.training.test_finetuning import (
     FLOWERS,
     KIND,
@@ -53,6 +56,20 @@ def test_a_model_that_was_tested_on_what_trained_it_earns_and_sells_nothing(clie
     card = client.get(f"{model.get_absolute_url()}card.md").content.decode()
     assert f"Of its {copies['rows']} test rows {copies['seen']} have the same numbers" in card
     assert "which no training read" not in card
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_bob_is_not_told_that_figures_on_rows_that_trained_are_verified(client, alice):
+    """The card's head and the bill are read by programs, which read no other part."""
+    model = begun(alice, brought(alice, content=HEAD + b"".join(LINES * 3)))
+    (why,) = validated(model).report["leaks"]
+    (index,) = head_of(training.write_card(model=model))["model-index"]
+    assert {each["verified"] for each in index["results"][0]["metrics"]} == {False}
+    made = json.loads(training.write_bill(model=model))["metadata"]["component"]
+    limits = made["modelCard"]["considerations"]["technicalLimitations"]
+    assert f"its figures say too much: {why}" in limits
+    client.force_login(alice)
+    assert client.get(f"/api/v1/models/{model.pk}").json()["leaks"] == [why]
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -175,6 +175,7 @@ def considerations(dossier: Dossier) -> dict[str, Any]:
         "technicalLimitations": [
             said.limits,
             "measured on the test rows of one dataset; other data were not measured",
+            *(f"its figures say too much: {why}" for why in dossier.leaks),
             *(f"{name} has no value: {why}" for name, why in dossier.undefined.items()),
         ],
     }

@@ -1,8 +1,9 @@
 """The card of a model: a head in YAML for machines, as Hugging Face reads it, and a body in
 Markdown for people.
 
-Every figure is from a validation of ours on rows that no training read, so it is marked verified;
-what nobody measured is said not to have been. The author's own words are quoted as such.
+Every figure is from a validation of ours. On rows that no training read it is marked verified; on
+others it is not, and both parts say why. What nobody measured is said not to have been. The
+author's own words are quoted as such.
 """
 
 import json
@@ -71,7 +72,8 @@ def result(dossier: Dossier) -> dict[str, Any]:
             "revision": dossier.dataset.sha256,
         },
         "metrics": [
-            {"type": name, "value": figure["value"], "verified": True} | interval(figure)
+            {"type": name, "value": figure["value"], "verified": not dossier.leaks}
+            | interval(figure)
             for name, figure in dossier.figures.items()
         ],
         "source": {"name": f"validation {measured.pk}", "url": dossier.address},
@@ -209,9 +211,8 @@ def evaluation(dossier: Dossier) -> Iterator[str]:
     if dossier.measured is None:
         yield "Not measured yet."
         return
-    leaks = dossier.measured.report.get("leaks")
-    if leaks:
-        yield f"These figures say too much: {plain('; '.join(leaks))}."
+    if dossier.leaks:
+        yield f"These figures say too much: {plain('; '.join(dossier.leaks))}."
     else:
         yield "On the test rows, which no training read:"
     yield ""

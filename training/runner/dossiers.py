@@ -10,7 +10,7 @@ from django.conf import settings
 
 from kernels.data import Target
 from training.models import Card, Category, Dataset, Job, Model, Reproduction, Validation
-from training.runner import augmentation, files
+from training.runner import augmentation, copies, files
 from training.runner.descriptions import Description
 from training.runner.files import ModelFile
 
@@ -88,6 +88,11 @@ class Dossier:
     def undefined(self) -> Mapping[str, str]:
         """Of figures that have no value on these data, why."""
         return self.measured.report.get("undefined", {}) if self.measured else {}
+
+    @property
+    def leaks(self) -> Sequence[str]:
+        """Why the figures say too much, where rows that test had trained."""
+        return copies.leaks(self.measured.report) if self.measured else []
 
     @property
     def latencies(self) -> Mapping[str, float]:

@@ -6,6 +6,7 @@ from training.runner.blobs import get as load_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
 from training.runner.caps import Caps, Load, Room, TooMuchAtOnce, caps_of, rooms_of
+from training.runner.copies import leaks as leaks_of
 from training.runner.descriptions import Description, Field
 from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
@@ -255,6 +256,7 @@ __all__ = [
     "job_version",
     "kept_checkpoints",
     "learning_of",
+    "leaks_of",
     "lineage_of",
     "load_blob",
     "lock_blob",
