@@ -208,6 +208,31 @@ def test_what_is_no_better_than_guessing_is_not_sold(model):
     assert "not better than its baseline" in faults(model)
 
 
+def test_alice_reads_why_a_figure_without_a_baseline_has_no_certificate(client, alice, model):
+    """The figure has a value, so it is not among those that have none; another may be."""
+    found = model.validations.get()
+    error = {"value": 0.2, "low": 0.1, "high": 0.3, "lower_is_better": True}
+    report = found.report | {"primary": "reconstruction_error", "undefined": {"mase": "of zeros"}}
+    del report["certificate"]
+    metrics = {"reconstruction_error": error}
+    fields = validations.certified({"report": report, "metrics": metrics})
+    assert set(fields) == {"report"}
+    assert fields["report"]["undefined"] == {"mase": "of zeros"}
+    fields["report"]["undefined"] = {}
+    change(found, metrics=metrics, certificate="", expires_at=None, **fields)
+    why = "reconstruction error is held against what is had without a network, which is not finite"
+    assert f"It has no certificate, because {why}" in faults(model)
+    assert "30 days" not in faults(model)
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert f"There is no score and no certificate: {why}" in page
+    assert "has no value" not in page
+    card = training.write_card(model=model)
+    assert f"There is no certificate: {why}" in card
+    assert "There is no reconstruction error" not in card
+    assert f"it has no certificate: {why}" in training.write_bill(model=model)
+
+
 def test_performance_alone_opens_no_gate(job, alice):
     chunks.run_turn()
     job.refresh_from_db()

@@ -71,6 +71,7 @@ def detail_body(model: Model) -> dict[str, Any]:
         "metrics": validation.metrics if validation else {},
         "undefined": validation.report.get("undefined", {}) if validation else {},
         "leaks": training.leaks_of(validation.report) if validation else [],
+        "uncertified": validation.report.get("uncertified", "") if validation else "",
         "receipt": (validation.receipt if validation else {}) | receipt_body(model, lineage),
         "certificate": validation.certificate if validation else "",
         "certificate_expires_at": validation.expires_at if validation else None,

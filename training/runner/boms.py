@@ -177,6 +177,7 @@ def considerations(dossier: Dossier) -> dict[str, Any]:
             "measured on the test rows of one dataset; other data were not measured",
             *(f"its figures say too much: {why}" for why in dossier.leaks),
             *(f"{name} has no value: {why}" for name, why in dossier.undefined.items()),
+            dossier.uncertified and f"it has no certificate: {dossier.uncertified}",
         ],
     }
     found = {name: [text for text in texts if text] for name, texts in found.items()}

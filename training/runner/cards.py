@@ -226,6 +226,9 @@ def evaluation(dossier: Dossier) -> Iterator[str]:
     for name, why in dossier.undefined.items():
         yield ""
         yield f"There is no {name.replace('_', ' ')}: {plain(why)}."
+    if dossier.uncertified:
+        yield ""
+        yield f"There is no certificate: {plain(dossier.uncertified)}."
     if dossier.latencies:
         yield ""
         told = ", ".join(f"{name} {value:.3g} ms" for name, value in dossier.latencies.items())

@@ -95,6 +95,11 @@ class Dossier:
         return copies.leaks(self.measured.report) if self.measured else []
 
     @property
+    def uncertified(self) -> str:
+        """Why nothing certifies figures that have a value, or nothing where something does."""
+        return self.measured.report.get("uncertified", "") if self.measured else ""
+
+    @property
     def latencies(self) -> Mapping[str, float]:
         """Milliseconds of one row."""
         marks = self.measured.latency_marks if self.measured else {}

@@ -229,15 +229,19 @@ def cross_validate(validation: Validation, subject: Subject) -> dict[str, Any]:
 def certified(fields: dict[str, Any]) -> dict[str, Any]:
     """Score, level and number of the certificate; it ends when its time is over. None where the
     first figure has no value, since two fifths of a score would stand on nothing; nor where it is
-    of rows that a training read.
+    of rows that a training read, nor where there is nothing to hold it against: `uncertified` says
+    so, since the figure itself has a value.
     """
     primary = fields["report"]["primary"]
     if primary not in fields["metrics"] or copies.leaks(fields["report"]):
         return {}
     figure = fields["metrics"][primary]
     if certificates.FLOORS[primary].is_of_baseline and "baseline" not in figure:
-        why = "what is had without a network, which it is held against, is not finite"
-        return {"report": fields["report"] | {"undefined": {primary: why}}}
+        why = (
+            f"{primary.replace('_', ' ')} is held against what is had without a network, which is "
+            "not finite on these rows"
+        )
+        return {"report": fields["report"] | {"uncertified": why}}
     scored = certificates.certify(
         primary=primary,
         figure=figure,

@@ -60,7 +60,12 @@ def measurement_faults(model: Model) -> list[Fault]:
 
 
 def undefined_faults(validation: Validation) -> list[Fault]:
-    """Without a first figure there is no certificate, and nothing that a buyer could go by."""
+    """Without a first figure, or what it is held against, there is no certificate, and nothing that
+    a buyer could go by.
+    """
+    if why := validation.report.get("uncertified"):
+        remedy = "Look for columns of extraordinary numbers, and train it on data without them."
+        return [Fault(f"It has no certificate, because {why}.", remedy)]
     name = validation.report.get("primary", "")
     why = validation.report.get("undefined", {}).get(name)
     if why is None:
