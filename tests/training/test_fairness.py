@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from kernels import build
+from tests.training.measuring import measured, trained_on
+from tests.training.test_quality_validations import change
 from tests.training.uploads import bring
 from training import services as training
 from training.models import Tier
 from training.runner import chunks, fairness
 from training.runner.figures import finite
 from training.runner.subjects import subject_of
-from training.templatetags.measured import unflagged
+from training.templatetags.measured import uncompared, unflagged
 
 SMALL = {
     "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 4}]},
@@ -57,7 +59,7 @@ def test_groups_have_the_names_that_their_dataset_was_prepared_with(alice, in_th
     assert [group["name"] for group in sexes["groups"]] == ["f", "m"]
     assert {group["name"] for group in ages["groups"]} == set(dataset.report["groups"][1]["names"])
     assert sum(group["rows"] for group in sexes["groups"]) == len(subject.test)
-    assert (found["state"], sexes["rows_without"]) == ("assessed", 0)
+    assert (found["state"], sexes["rows_without"]) == ("not tested", 0)
 
 
 def test_rows_without_a_value_are_in_no_group_and_counted(alice, in_this_process):
@@ -126,5 +128,67 @@ def test_groups_too_small_to_be_told_apart_are_not_said_to_be_alike():
         return unflagged(found, whole)
 
     assert said({"a": 14, "b": 8}).startswith("Nothing was tested: no two groups have 50 rows")
-    assert said({"a": 60, "b": 60, "c": 1}).startswith("Nothing was tested: of the two groups")
+    assert said({"a": 60, "b": 60, "c": 1}).startswith("No difference above 10 points shows")
     assert said({"a": 60, "b": 60}).startswith("No difference above 10 points shows between")
+
+
+def test_one_person_of_a_third_group_does_not_hide_how_two_others_are_treated():
+    labels = np.array(["a"] * 200 + ["b"] * 200 + ["mallory"])
+    guesses = np.array([1] * 160 + [0] * 40 + [1] * 60 + [0] * 140 + [0])
+    found = fairness.of_classes(guesses, guesses, labels, ("no", "yes"), seed=0)
+    (rate,) = found["rates"]
+    assert (rate["highest"], rate["lowest"], rate["rows_of_both"]) == ("a", "b", 200)
+    assert rate["difference"] == pytest.approx(0.8 - 0.3)
+    assert rate["ratio"] == pytest.approx(0.3 / 0.8)
+    assert rate["selection_rates"]["mallory"] == 0
+    (flag,) = found["flags"]
+    assert flag.startswith("yes: “a” is answered with it more often than “b”")
+    assert (found["compared"], uncompared(found)) == (["a", "b"], ["mallory"])
+
+
+def test_alice_reads_an_older_report_as_it_was_measured():
+    """It took one person for a group that differs most, and then tested nothing."""
+    groups = [{"name": name, "rows": rows} for name, rows in (("a", 60), ("b", 60), ("c", 1))]
+    old = {"groups": groups, "rates": [{"rows_of_both": 1}], "flags": []}
+    told = unflagged(old, {"threshold": 0.1, "rows_least": 50})
+    assert told.startswith("Nothing was tested: of the two groups")
+    assert uncompared(old) == []
+
+
+def test_bob_reads_on_the_card_what_became_of_groups_of_people(alice, model):
+    """Nothing is said to be alike that was not compared, and no difference stays on the page."""
+    found = model.validations.get()
+
+    def said(fair: dict) -> str:
+        change(found, report=found.report | {"fairness": fair})
+        return training.write_card(model=model)
+
+    for state in ("not assessed", "not tested"):
+        assert f"Whether it treats groups of people alike was {state}." in said({"state": state})
+    flag = "yes: “a” is answered with it more often than “b”, by at least 20%."
+    columns = [{"column": "sex", "flags": [flag]}, {"column": "age", "flags": []}]
+    card = said({"state": "differences found", "columns": columns})
+    assert f"- Groups by sex differ. {flag}" in card
+    assert "treats groups of people alike" not in card
+
+
+def test_alice_reads_which_of_two_targets_her_groups_are_compared_by(
+    client, alice, in_this_process
+):
+    lines = [f"{row * 37 % 100},{'fm'[row % 2]},{row % 9},{row % 7}" for row in range(400)]
+    columns = [
+        COLUMNS[0],
+        COLUMNS[1],
+        {"name": "height", "kind": "number", "role": "target"},
+        {"name": "weight", "kind": "number", "role": "target"},
+    ]
+    table = "\n".join(["length,sex,height,weight", *lines]).encode()
+    dataset = bring(alice, table, "csv", asked={"kind": "table", "columns": columns})
+    assert dataset.error_message == ""
+    model = trained_on(alice, dataset, SMALL)
+    found = measured(alice, model)
+    (sexes,) = found.report["fairness"]["columns"]
+    assert (sexes["target"], sexes["targets"]) == ("height", 2)
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert "Of 2 numbers that it answers, only height is compared here." in page

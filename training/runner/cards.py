@@ -182,14 +182,20 @@ def limits(dossier: Dossier) -> Iterator[str]:
             f"- It finds “{plain(worst['name'])}” worst: {worst['recall'] * 100:.1f} % of its "
             f"{worst['rows']:,} rows."
         )
-    missing = [
-        words
-        for section, words in (("robustness", "disturbed rows"), ("fairness", "groups of people"))
-        if section not in measured.report
-    ]
-    if missing:
-        yield f"- What it does to {' and '.join(missing)} was not assessed."
+    if not measured.report.get("robustness", {}).get("curves"):
+        yield "- What it does to disturbed rows was not assessed."
+    yield from treatment(measured.report.get("fairness", {}))
     yield "- It answers numbers far from any that it has seen as readily as others."
+
+
+def treatment(found: Mapping[str, Any]) -> Iterator[str]:
+    """How groups of people were told to be treated, or that nobody can tell."""
+    state = found.get("state", "not assessed")
+    if state in ("not assessed", "not tested"):
+        yield f"- Whether it treats groups of people alike was {state}."
+    for column in found.get("columns", ()):
+        for flag in column["flags"]:
+            yield f"- Groups by {plain(column['column'])} differ. {plain(flag)}"
 
 
 def training_data(dossier: Dossier) -> Iterator[str]:

@@ -4,9 +4,11 @@ The groups are those that the dataset was prepared with, by the names in its rep
 
 Rates are fairlearn's: of each group the share that is answered with a class (selection rate), and
 how the shares differ (demographic parity), how often right answers and false ones differ (equalised
-odds). Groups are told to differ only where the 95 % interval of a difference lies above 0.1 and
-both groups have 50 rows. That nothing was found proves nothing: fairness is more than three rates
-on one set of rows. Where no column is sensitive nothing is assessed, and nothing is said.
+odds). Groups are told to differ only where the 95 % interval of a difference lies above 0.1, and
+only those of 50 rows are asked: were the others among them, one person would be the group that
+differs most. Where no two have so many, their rates are shown and nothing was tested. That nothing
+was found proves nothing: fairness is more than three rates on one set of rows. Where no column is
+sensitive nothing is assessed, and nothing is said.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,6 +53,8 @@ def measure(subject: Subject) -> dict[str, Any]:
     found = {"threshold": THRESHOLD, "rows_least": ROWS_LEAST, "columns": columns}
     if all("reason" in column for column in columns):
         return found | {"state": "not assessed"}
+    if not any(column.get("compared") for column in columns):
+        return found | {"state": "not tested"}
     is_flagged = any(column["flags"] for column in columns)
     return found | {"state": "differences found" if is_flagged else "assessed"}
 
@@ -79,10 +83,26 @@ def compared(
         "beat": subject.beat,
     }
     if not is_of_classes:
+        column |= first_target(subject)
         return column | of_values(truth, answers[:, 0], labels, subject.seed, **drawn)
     guesses = answers.argmax(axis=1)
     asked = (truth.astype(np.int64), guesses, labels, subject.classes, subject.seed)
     return column | of_classes(*asked, **drawn)
+
+
+def first_target(subject: Subject) -> dict[str, Any]:
+    """Which of several numbers is compared."""
+    if subject.shape.size < 2:
+        return {}
+    columns = subject.recipe.get("columns", ())
+    named = [each["name"] for each in columns if each.get("role") == "target"]
+    return {"target": named[0] if named else "the first number", "targets": subject.shape.size}
+
+
+def of_size(names: NDArray[Any], sizes: NDArray[np.int64]) -> list[str]:
+    """The groups that are compared; none where no two have rows enough."""
+    large = [str(name) for name, size in zip(names, sizes, strict=True) if size >= ROWS_LEAST]
+    return large if len(large) >= GROUPS_LEAST else []
 
 
 def of_classes(
@@ -102,6 +122,7 @@ def of_classes(
         sensitive_features=labels,
     )
     drawn: dict[str, Any] = {"units": units, "beat": beat}
+    large = of_size(*np.unique(labels, return_counts=True))
     groups = [
         {"name": str(name), "rows": int(row["rows"]), "value": float(row["accuracy"])}
         | interval_of(truth == guesses, labels == name, seed, share_interval, **drawn)
@@ -113,12 +134,18 @@ def of_classes(
     for number in asked:
         found = of_class(truth == number, guesses == number, labels, seed, **drawn)
         rates.append({"class": classes[number], **found})
-        if found["difference_low"] > THRESHOLD and found["rows_of_both"] >= ROWS_LEAST:
+        if large and found["difference_low"] > THRESHOLD:
             flags.append(
                 f"{classes[number]}: “{found['highest']}” is answered with it more often than "
                 f"“{found['lowest']}”, by at least {found['difference_low']:.0%}."
             )
-    return {"figure": "accuracy", "groups": groups, "rates": rates, "flags": flags}
+    return {
+        "figure": "accuracy",
+        "groups": groups,
+        "compared": large,
+        "rates": rates,
+        "flags": flags,
+    }
 
 
 def interval_of(
@@ -145,12 +172,19 @@ def of_class(
     units: NDArray[Any] | None = None,
     beat: Beat = unheard,
 ) -> dict[str, Any]:
-    """Between the group that is answered with a class most often and least often."""
-    told = {"sensitive_features": labels}
-    names, groups = np.unique(labels, return_inverse=True)
-    sizes = np.bincount(groups)
+    """Between the group that is answered with a class most often and least often, of those that are
+    compared, or of all where none are.
+    """
+    names, groups, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     rates = np.bincount(groups, weights=is_said) / sizes
-    most, least = int(rates.argmax()), int(rates.argmin())
+    asked = np.flatnonzero(np.isin(names, of_size(names, sizes) or names))
+    most, least = int(asked[rates[asked].argmax()]), int(asked[rates[asked].argmin()])
+    is_asked = np.isin(groups, asked)
+    told: dict[str, Any] = {
+        "y_true": is_true[is_asked],
+        "y_pred": is_said[is_asked],
+        "sensitive_features": labels[is_asked],
+    }
     members = np.stack([groups == most, groups == least], axis=1).astype(np.float64)
     said = members * is_said[:, None]
 
@@ -165,11 +199,11 @@ def of_class(
         "lowest": str(names[least]),
         "rows_of_both": int(min(sizes[most], sizes[least])),
         "selection_rates": {str(n): float(r) for n, r in zip(names, rates, strict=True)},
-        "difference": float(demographic_parity_difference(is_true, is_said, **told)),
+        "difference": float(demographic_parity_difference(**told)),
         "difference_low": float(low),
         "difference_high": float(high),
-        "ratio": float(demographic_parity_ratio(is_true, is_said, **told)),
-        "equalised_odds": float(equalized_odds_difference(is_true, is_said, **told)),
+        "ratio": float(demographic_parity_ratio(**told)),
+        "equalised_odds": float(equalized_odds_difference(**told)),
     }
 
 
@@ -196,11 +230,18 @@ def of_values(
         | interval_of(off, labels == name, seed, mean_interval, **drawn)
         for name, row in frame.by_group.iterrows()
     ]
-    large = [group for group in groups if group["rows"] >= ROWS_LEAST]
+    large = of_size(*np.unique(labels, return_counts=True))
     flags = []
-    if len(large) > 1:
-        worst = max(large, key=lambda group: group["value"])
-        best = min(large, key=lambda group: group["value"])
+    if large:
+        asked = [group for group in groups if group["name"] in large]
+        worst = max(asked, key=lambda group: group["value"])
+        best = min(asked, key=lambda group: group["value"])
         if worst["low"] - best["high"] > THRESHOLD * float(np.abs(truth - found).mean()):
             flags.append(f"Errors for “{worst['name']}” are larger than for “{best['name']}”.")
-    return {"figure": "mean absolute error", "groups": groups, "rates": [], "flags": flags}
+    return {
+        "figure": "mean absolute error",
+        "groups": groups,
+        "compared": large,
+        "rates": [],
+        "flags": flags,
+    }

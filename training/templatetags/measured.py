@@ -333,6 +333,15 @@ def largest(values: Sequence[float]) -> float:
 
 
 @register.filter
+def uncompared(column: Mapping[str, Any]) -> list[str]:
+    """The groups beside those that were compared; none where none were, as is said elsewhere."""
+    compared = column.get("compared", ())  # older reports compared all
+    return [
+        group["name"] for group in column["groups"] if compared and group["name"] not in compared
+    ]
+
+
+@register.filter
 def unflagged(column: Mapping[str, Any], fair: Mapping[str, Any]) -> str:
     """What it says that no groups of a column were told to differ: often, that none could be."""
     least, points = fair["rows_least"], 100 * fair["threshold"]
@@ -343,7 +352,7 @@ def unflagged(column: Mapping[str, Any], fair: Mapping[str, Any]) -> str:
             f"Nothing was tested: no two groups have {least} rows among those of the test, and a "
             "difference between fewer may be chance. Bring more rows of each."
         )
-    if column["rates"] and not tested:
+    if column["rates"] and not tested:  # as in older reports, which asked groups of any size
         return (
             f"Nothing was tested: of the two groups that differ most, one has fewer than {least} "
             "rows, and that may be chance. Bring more rows of it."
