@@ -277,7 +277,7 @@ def found_deployment(request: MemberRequest, deployment_id: uuid.UUID) -> Deploy
 def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse:
     """Ask the model something, and see what it makes of it."""
     found = found_deployment(request, deployment_id)
-    context: dict[str, Any] = {"deployment": found}
+    context: dict[str, Any] = {"deployment": found, "told": {"told-answer": ""}}
     if request.method == "POST":
         context |= answered(request, found)
         if request.htmx:

@@ -305,6 +305,20 @@ document.addEventListener("htmx:afterSettle", () => {
   before = null;
 });
 
+// A button that is disabled while its request is on the way loses the focus: it gets it back.
+
+let pressed = null;
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.contains(document.activeElement)) pressed = document.activeElement;
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (!event.target.contains(pressed)) return;
+  if (document.activeElement === document.body) pressed.focus({ preventScroll: true });
+  pressed = null;
+});
+
 // What comes along with an answer never takes away what a person is typing in; errors that came are
 // tied to the inputs that stayed.
 

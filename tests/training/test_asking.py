@@ -141,8 +141,11 @@ def test_each_mistake_stands_beside_its_field_and_nothing_typed_is_lost(client, 
     assert 'value="31.12.2024"' in text(page)
     part = text(client.post(here, wrong, headers={"HX-Request": "true"}))
     assert "<html" not in part
-    assert part.count('aria-invalid="true"') == 3
-    assert 'id="asked" hx-swap-oob="true"' in part
+    for error in ("Must be a number", "&#x27;purple&#x27; was never seen", "Must be a date"):
+        assert f'-error" hx-swap-oob="true">{error}' in part
+    assert "<input" not in part  # what she types meanwhile stays
+    mended = client.post(here, wrong | {"c0": "5", "c1": "red"}, headers={"HX-Request": "true"})
+    assert '<div class="error" id="ask-c0-error" hx-swap-oob="true"></div>' in text(mended)
 
 
 def test_nobody_else_finds_the_page(client, mallory, own_model):
@@ -221,10 +224,10 @@ def test_what_alice_typed_stays_while_she_draws_or_picks(asked, trained):
     (field,) = training.blank_sheet(model=trained, viewer=trained.owner).fields
     drawn = ",".join(field.text.split())
     for posted in ({"pixels": drawn}, {"row": "3"}, {"pixels": "1,2,3"}, {}):
-        assert 'id="asked"' not in asked(**posted)
-    assert "must be 64 values" in asked(pixels="1,2,3")
-    assert 'id="asked" hx-swap-oob="true"' in asked(values=field.text)
-    assert 'aria-invalid="true"' in asked(values="1 2 3")
+        assert 'id="ask-values' not in asked(**posted)
+    assert "Must be 64 values" in asked(pixels="1,2,3")
+    assert 'id="ask-values-error" hx-swap-oob="true"></div>' in asked(values=field.text)
+    assert 'id="ask-values-error" hx-swap-oob="true">Must be 64 values' in asked(values="1 2 3")
 
 
 def test_data_are_not_unpacked_for_an_answer_that_shows_none_of_them(client, asked, trained):

@@ -53,8 +53,8 @@ class Sheet:
         return self.predictions[0] if self.predictions else None
 
     @property
-    def is_wrong(self) -> bool:
-        return any(one.error for one in self.fields)
+    def mistakes(self) -> list[Asked]:
+        return [one for one in self.fields if one.error]
 
     @cached_property
     def examples(self) -> list[tuple[PreviewRow, str]]:
@@ -108,7 +108,7 @@ def ask_model(
         question: object = base64.b64encode(picture).decode()
         if not picture:
             sheet, question = read_question(sheet, viewer, posted)
-        if sheet.is_wrong:
+        if sheet.mistakes:
             return sheet
         predictions = predict(model=model, rows=question) if answer is None else answer(question)
     except Refusal as refusal:

@@ -150,7 +150,7 @@ def try_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
         sheet = training.blank_sheet(model=found, viewer=request.user)
     is_part = request.htmx and request.method == "POST"
     page = "training/_answered.html" if is_part else "training/try.html"
-    return render(request, page, {"model": found, "sheet": sheet, "cost": None})
+    return render(request, page, {"model": found, "sheet": sheet, "told": {"told-answer": ""}})
 
 
 @login_required
