@@ -302,12 +302,11 @@ def answered(request: MemberRequest, deployment: Deployment) -> dict[str, Any]:
         costs.append(billing.credits(given.microcredits))
         return given.predictions
 
-    picture = request.FILES.get("picture")
     sheet = training.ask_model(
         model=deployment.model,
         viewer=request.user,
         posted=request.POST,
-        picture=picture.read() if picture else b"",
+        picture=request.FILES.get("picture"),
         answer=answer,
     )
     return {"sheet": sheet, "cost": costs[0] if costs else None}

@@ -104,7 +104,7 @@ def test_bob_buys_deploys_and_predicts_by_forms_alone(as_bob, bob, template, dig
 def test_what_cannot_be_predicted_is_explained_beside_the_form(as_bob, deployment):
     for posted, fault in [
         ({}, "Draw something, pick a row"),
-        ({"pixels": "1,2,x"}, "Pixels: value 3: &#x27;x&#x27; is not a number"),
+        ({"pixels": "1,2,x"}, "Pixels: value 3: must be a number, not &#x27;x&#x27;"),
         ({"pixels": "1,2,3"}, "Must be 64 values"),
         ({"row": "99999"}, "not between 0 and 1796"),
     ]:

@@ -1,15 +1,14 @@
 """What pages ask a model, how they say what is wrong, and how each kind of answer looks."""
 
-from types import SimpleNamespace
-
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 
 from tests.training.counting import calls_of
 from tests.training.test_answers import finish, model_of
 from tests.training.uploads import bring
 from training import services as training
-from training.models import Model, Tier
+from training.models import Dataset, Model, Tier
 from training.services import AnswerKind, Prediction, Sheet
 from training.services.asking import forecast_lines
 
@@ -18,8 +17,8 @@ def text(response) -> str:
     return response.content.decode()
 
 
-PICTURES = SimpleNamespace(image_shape=[2, 2], features=["a", "b", "c", "d"])
-TABLE = SimpleNamespace(image_shape=None, features=["age"])
+PICTURES = Dataset(image_shape=[2, 2], features=["a", "b", "c", "d"])
+TABLE = Dataset(features=["age"])
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_bob_sees_an_answer_as_what_it_is(prediction, dataset, shown):
         fields=[],
         predictions=[prediction],
         made=[(prediction, "")],
-        lines=forecast_lines([1.0, 1.25], prediction),
+        lines=forecast_lines({}, prediction),
         highest=16.0,
     )
     page = render_to_string("training/_prediction.html", {"sheet": sheet})
@@ -83,9 +82,9 @@ def test_bob_sees_an_answer_as_what_it_is(prediction, dataset, shown):
 def test_a_forecast_is_drawn_behind_what_was_seen():
     prediction = Prediction(kind=AnswerKind.FORECAST, values={"co2 t+1": 3.0})
     seen = {"seen": [(-1, 1.0), (0, 2.0)], "foretold": [(1, 3.0)]}
-    assert forecast_lines([1, 2], prediction) == seen
     assert forecast_lines({"co2": [1, 2]}, prediction) == seen
-    assert forecast_lines({"gas": [1, 2]}, prediction) == {"foretold": [(1, 3.0)]}
+    for past in ({"gas": [1, 2]}, {"co2": [1, None]}, [1, 2]):  # a list may be of many columns
+        assert forecast_lines(past, prediction) == {"foretold": [(1, 3.0)]}
     two = Prediction(kind=AnswerKind.FORECAST, values={"a t+1": 1.0, "a t+2": 2.0, "b t+1": 3.0})
     assert forecast_lines({"b": [5]}, two) == {
         "a, foretold": [(1, 1.0), (2, 2.0)],
@@ -98,17 +97,50 @@ TABLE_ROWS = b"length,colour,seen,kind\n" + b"".join(
     f"{n % 7},{('red', 'blue')[n % 2]},2024-01-{n % 28 + 1:02},{('a', 'b')[n % 2]}\n".encode()
     for n in range(120)
 )
+GAPPY_ROWS = b"length,colour,kind\n" + b"".join(
+    f"{n % 7 or ''},{('red', 'blue', '')[n % 3]},{('a', 'b')[n % 2]}\n".encode() for n in range(120)
+)
+WEATHER_ROWS = b"wind,sky,gas\n" + b"".join(
+    f"{n % 5},{('clear', 'light rain', 'fog, thick')[n % 3]!r},{n % 7 + n % 3}\n".encode()
+    for n in range(150)
+).replace(b"'", b'"')
+WEATHER = {
+    "kind": "series",
+    "columns": [
+        {"name": "wind", "kind": "number"},
+        {"name": "sky", "kind": "category"},
+        {"name": "gas", "kind": "number", "role": "target"},
+    ],
+    "window": 4,
+    "horizon": 2,
+    "season": 1,
+}
+
+
+def model_on(dataset: Dataset) -> Model:
+    config = training.starting_points(dataset=dataset)[0].config
+    config["training"] |= {"epochs": 2}
+    job = training.submit_job(owner=dataset.owner, dataset=dataset, config=config, tier=Tier.NANO)
+    finish(job)
+    return Model.objects.get(job=job)
 
 
 @pytest.fixture
 def own_model(alice, in_this_process) -> Model:
     """Of a table that alice brought: a number, a category and a date."""
-    dataset = bring(alice, TABLE_ROWS, "csv")
-    config = training.starting_points(dataset=dataset)[0].config
-    config["training"] |= {"epochs": 2}
-    job = training.submit_job(owner=alice, dataset=dataset, config=config, tier=Tier.NANO)
-    finish(job)
-    return Model.objects.get(job=job)
+    return model_on(bring(alice, TABLE_ROWS, "csv"))
+
+
+@pytest.fixture
+def gappy_model(alice, in_this_process) -> Model:
+    """Of a table in which values are missing, so that others stand in for them."""
+    return model_on(bring(alice, GAPPY_ROWS, "csv"))
+
+
+@pytest.fixture
+def weather_model(alice, in_this_process) -> Model:
+    """Of a series that alice brought: the past of two numbers and a category."""
+    return model_on(bring(alice, WEATHER_ROWS, "csv", asked=WEATHER))
 
 
 def test_alice_asks_her_unpublished_model_by_the_form_as_it_stands(client, alice, own_model):
@@ -148,6 +180,72 @@ def test_each_mistake_stands_beside_its_field_and_nothing_typed_is_lost(client, 
     assert '<div class="error" id="ask-c0-error" hx-swap-oob="true"></div>' in text(mended)
 
 
+@pytest.mark.parametrize("word", ["", " ", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "?"])
+def test_a_value_that_is_not_there_is_typed_as_people_write_it(alice, gappy_model, word):
+    typed = {"c0": word, "c1": word}
+    sheet = training.ask_model(model=gappy_model, viewer=alice, posted=typed)
+    assert [one.error for one in sheet.fields] == ["", ""]
+    known = training.predict(model=gappy_model, rows={"length": None, "colour": None})
+    assert (
+        sheet.predictions
+        == known
+        == training.predict(model=gappy_model, rows={"length": word, "colour": word})
+    )
+
+
+def test_a_value_that_has_to_be_there_is_asked_for_however_its_lack_is_written(alice, own_model):
+    for word in ("", "NA", "?", "nan"):
+        typed = {"c0": word, "c1": word, "c2": word}
+        sheet = training.ask_model(model=own_model, viewer=alice, posted=typed)
+        errors = {one.error for one in sheet.fields}
+        assert errors == {"is missing, and no value stands in for it"}
+
+
+def test_a_series_with_a_category_is_asked_by_its_columns(client, alice, weather_model):
+    client.force_login(alice)
+    here = f"/models/{weather_model.pk}/try/"
+    question = training.example_question(model=weather_model, viewer=alice)
+    assert {name: len(values) for name, values in question.items()} == dict.fromkeys(
+        ("wind", "sky", "gas"), 4
+    )
+    assert set(question["sky"]) == {"clear", "light rain", "fog, thick"}
+    page = client.get(here)
+    wind, sky, gas = page.context["sheet"].fields
+    assert wind.text.split() == [str(int(value)) for value in question["wind"]]
+    assert sky.text.splitlines() == question["sky"]
+    posted = {one.name: one.text for one in (wind, sky, gas)}
+    answered = client.post(here, posted | {"c1": sky.text.replace("\n", "\r\n") + "\r\n"})
+    sheet = answered.context["sheet"]
+    assert sheet.predictions == training.predict(model=weather_model, rows=question)
+    assert [value for _, value in sheet.lines["seen"]] == question["gas"]
+    for name, typed, error in [
+        ("c0", "1 2 x 4", "value 3: must be a number, not 'x'"),
+        ("c1", "clear\nclear\nclaer\nclear", "value 3: 'claer' was never seen in training; did"),
+        ("c1", "\n", "must be values, not empty"),
+        ("c2", "1 2 3", "columns must be equally long; this one has 3 steps, the longest 4"),
+    ]:
+        wrong = client.post(here, posted | {name: typed}).context["sheet"]
+        assert [one.name for one in wrong.fields if one.error.startswith(error)] == [name]
+
+
+def test_a_page_answers_one_row_and_says_where_more_are_answered(alice, trained):
+    (field,) = training.blank_sheet(model=trained, viewer=alice).fields
+    row = [float(word) for word in field.text.split()]
+    one = training.ask_model(model=trained, viewer=alice, posted={"values": f"[{row}]"})
+    assert one.predictions == training.predict(model=trained, rows=row)
+    many = training.ask_model(model=trained, viewer=alice, posted={"values": f"[{row}, {row}]"})
+    assert not many.predictions
+    assert many.fields[0].error == "must be one row, not 2; the API answers up to 1,000 in one call"
+
+
+def test_a_file_without_anything_in_it_is_called_empty(client, alice, trained):
+    client.force_login(alice)
+    page = client.post(
+        f"/models/{trained.pk}/try/", {"picture": SimpleUploadedFile("dog.png", b"")}
+    )
+    assert "Picture: the file is empty" in text(page)
+
+
 def test_nobody_else_finds_the_page(client, mallory, own_model):
     here = f"/models/{own_model.pk}/try/"
     assert client.get(here).url.startswith("/account/login/")
@@ -183,7 +281,9 @@ def test_the_form_of_every_category_is_answered_as_it_stands(client, alice, pres
     ("preset", "posted", "fault"),
     [
         ("co2", {"c0": "1 2 3"}, "must be at least 52 steps, not 3"),
-        ("co2", {"c0": "1 2 x"}, "value 3: 'x' is not a number"),
+        ("co2", {"c0": "1 2 x"}, "value 3: must be a number, not 'x'"),
+        ("co2", {"c0": "1_0 2"}, "value 1: must be a number, not '1_0'"),
+        ("cartpole", {"c0": "inf"}, "must be a number, not 'inf'"),
         ("languages", {"text": ""}, "must begin with words of which training saw any, not ''"),
         ("digits-vae", {"count": "101", "seed": "0"}, "must be from 1 to 100, not 101"),
         ("digits-vae", {"count": "two", "seed": "0"}, "must be a number, not 'two'"),
@@ -233,6 +333,8 @@ def test_what_alice_typed_stays_while_she_draws_or_picks(asked, trained):
 def test_data_are_not_unpacked_for_an_answer_that_shows_none_of_them(client, asked, trained):
     field = client.get(f"/models/{trained.pk}/try/").context["sheet"].fields[0]
     drawn = {"pixels": ",".join(field.text.split())}
+    here = f"/models/{trained.pk}/try/"
     assert calls_of("load_rows", lambda: asked(**drawn)) == 0
-    page = client.post(f"/models/{trained.pk}/try/", drawn)
+    assert calls_of("load_rows", lambda: client.post(here, drawn)) > 0
+    page = client.post(here, drawn)
     assert text(page).count('type="radio" name="row"') == 24

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from kernels.data import Target
 from training.runner import tokenizers
 from training.runner.recipes import (
+    Column,
+    Form,
+    Kind,
     Recipe,
     RecipeRefused,
     RowRefused,
@@ -18,8 +21,10 @@ from training.runner.recipes import (
     encode_rows,
     encode_targets,
     feature_names,
+    read_asked,
     shape_of,
 )
+from training.runner.recipes.columns import MISSING_WORDS
 
 FLOWERS = {
     "kind": "table",
@@ -144,6 +149,35 @@ def test_a_row_that_does_not_fit_is_refused_by_row_and_column(row, message):
         encode_rows(recipe(FLOWERS), [[1, "red", 0], row])
 
 
+ASKED = [
+    Column("a", Kind.NUMBER),
+    Column("a", Kind.NUMBER, missing=2.5),
+    Column("a", Kind.DATE),
+    Column("a", Kind.DATE, missing="2024-01-31"),
+    Column("a", Kind.CATEGORY, values=("red", "2", "?")),
+    Column("a", Kind.CATEGORY, values=("red", "2"), missing="red"),
+]
+TYPED = st.sampled_from(["red", "2", " 2.0 ", "1e3", "1_0", "inf", "2024-02", "٣", *MISSING_WORDS])
+
+
+def numbers_or_reason(encode, *arguments):
+    try:
+        return encode(*arguments).tolist()
+    except RowRefused as error:
+        return error.reason
+
+
+@given(st.sampled_from(ASKED), TYPED | st.text(max_size=6) | st.floats().map(str))
+def test_what_is_typed_on_a_page_is_what_the_api_would_make_of_the_same_text(column, text):
+    table = Recipe(Form.TABLE, (column,))
+
+    def typed():
+        (value,) = read_asked(column, [text])
+        return encode_rows(table, [{"a": value}])
+
+    assert numbers_or_reason(typed) == numbers_or_reason(encode_rows, table, [{"a": text}])
+
+
 def test_a_series_takes_its_history_by_column_or_by_step_and_uses_the_last_steps():
     gas = recipe(GAS)
     want = [[2, 20], [3, 30], [4, 40]]
@@ -159,7 +193,8 @@ def test_a_series_takes_its_history_by_column_or_by_step_and_uses_the_last_steps
     assert (shape.input, shape.target, shape.size) == ((3, 2), Target.VALUES, 2)
     for row, message in [
         ([[1, 2]], "row 0: must be at least 3 steps, not 1"),
-        ({"wind": [1, 2, 3], "gas": [1]}, "must be equally long"),
+        ({"wind": [1, 2, 3], "gas": [1]}, "column 'gas': columns must be equally long; this one"),
+        ({}, "must be at least 3 steps, not 0"),
         ({"wind": 1}, "column 'wind': must be a list of steps, not 1"),
         ([[1, 2], [1, 2], [1, "x"]], "row 0, column 'gas': must be a number, not 'x'"),
     ]:

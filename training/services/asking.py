@@ -10,17 +10,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import IO, Any
 
 from governance.models import User
 from governance.services import Refusal
 from training.models import Dataset, Model
 from training.runner.answers import AnswerKind, Prediction
-from training.runner.recipes import Form, Recipe
+from training.runner.recipes import Form
 from training.runner.rows import Part
 from training.services.datasets import PreviewRow, highest_value, preview_rows, row_values
-from training.services.fields import Asked, numbers_in, reading_of, stated_fields
-from training.services.predictions import predict, prediction_kind
+from training.services.fields import NUMBERS, Asked, reading_of, stated_fields, values_in
+from training.services.predictions import (
+    predict,
+    prediction_kind,
+    prediction_recipe,
+    require_one_row,
+)
 from training.services.questions import example_question
 from training.services.samples import coloured
 
@@ -70,16 +75,14 @@ class Sheet:
 def blank_sheet(*, model: Model, viewer: User) -> Sheet:
     """The fields of a question, with an example in them. Raises FileUnreadable, InvalidRows."""
     kind, dataset = prediction_kind(model=model), model.job.dataset
-    recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
+    recipe = prediction_recipe(model=model)
     height, width = dataset.image_shape or (1, 0)
     question = example_question(model=model, viewer=viewer)
     sheet = Sheet(
         kind=kind,
         dataset=dataset,
         fields=stated_fields(kind, recipe, question, lines=height if width else 0),
-        takes_pictures=recipe is not None
-        and recipe.kind is Form.IMAGES
-        and kind is not AnswerKind.SAMPLE,
+        takes_pictures=recipe.kind is Form.IMAGES and kind is not AnswerKind.SAMPLE,
         highest=highest_value(dataset) if width else 1.0,
     )
     if not width or kind not in DRAWN or not dataset.is_visible_to(viewer):
@@ -96,20 +99,19 @@ def ask_model(
     model: Model,
     viewer: User,
     posted: Mapping[str, str],
-    picture: bytes = b"",
+    picture: IO[bytes] | None = None,
     answer: Callable[[object], Sequence[Prediction]] | None = None,
 ) -> Sheet:
-    """The answer to a picture, or to what was posted; or the same fields, with what is wrong beside
-    each. `answer` stands for another way to ask the model, such as one that is paid for.
+    """The answer to the file of a picture, or to what was posted; or the same fields, with what is
+    wrong beside each. `answer` stands for another way to ask the model, such as a paid one.
     """
     sheet = blank_sheet(model=model, viewer=viewer)
     started_at = time.perf_counter()
     try:
-        question: object = base64.b64encode(picture).decode()
-        if not picture:
-            sheet, question = read_question(sheet, viewer, posted)
+        sheet, question = read_question(sheet, viewer, posted, picture)
         if sheet.mistakes:
             return sheet
+        require_one_row(model=model, rows=question)
         predictions = predict(model=model, rows=question) if answer is None else answer(question)
     except Refusal as refusal:
         return blamed(sheet, str(refusal))
@@ -122,12 +124,32 @@ def ask_model(
     )
 
 
-def read_question(sheet: Sheet, viewer: User, posted: Mapping[str, str]) -> tuple[Sheet, object]:
-    """The fields as they were sent, and what they ask: a drawing, a row by its number, or what was
-    typed. Raises Refusal where they ask nothing.
+def read_picture(file: IO[bytes]) -> str:
+    """Raises Refusal."""
+    content = file.read()
+    if not content:
+        raise Refusal("picture: the file is empty; choose another.")
+    return base64.b64encode(content).decode()
+
+
+def read_pixels(drawn: str) -> list[float | str | None]:
+    """Raises Refusal."""
+    try:
+        return values_in(NUMBERS, drawn)
+    except Refusal as refusal:
+        raise Refusal(f"pixels: {refusal}") from refusal
+
+
+def read_question(
+    sheet: Sheet, viewer: User, posted: Mapping[str, str], picture: IO[bytes] | None
+) -> tuple[Sheet, object]:
+    """The fields as they were sent, and what is asked: a picture, a drawing, a row by its number,
+    or what was typed. Raises Refusal where nothing is.
     """
+    if picture is not None:
+        return sheet, read_picture(picture)
     if drawn := posted.get("pixels", "").strip():
-        return sheet, numbers_in(drawn, "pixels")
+        return sheet, read_pixels(drawn)
     if row := posted.get("row", "").strip():
         if not row.isdecimal() or len(row) > 12:
             raise Refusal(f"row: {row[:40]!r} is no number of a row.")
@@ -177,8 +199,8 @@ def forecast_lines(question: object, prediction: Prediction) -> dict[str, list[t
 
 
 def history_of(question: object, name: str) -> list[float]:
-    """What a question says of the past of a column, where it says numbers."""
-    past = question.get(name) if isinstance(question, Mapping) else question
+    """What a question says of the past of a column by its name, where it says numbers."""
+    past = question.get(name) if isinstance(question, Mapping) else None
     if not isinstance(past, list) or not all(isinstance(one, int | float) for one in past):
         return []
     return [float(one) for one in past]

@@ -11,13 +11,13 @@ from typing import Any
 
 from governance.services import Refusal
 from kernels.fields import Field, Real, Whole, shown
-from training.runner.answers import SAMPLE_FIELDS, TEXT_FIELDS, AnswerKind
-from training.runner.recipes import Column, Form, Recipe, RowRefused
+from training.runner.answers import LENGTH_MAX, SAMPLE_FIELDS, TEXT_FIELDS, AnswerKind
+from training.runner.recipes import Column, Form, Recipe, RowRefused, read_asked
 from training.runner.recipes import Kind as ColumnKind
-from training.runner.recipes import columns as columns_of
 
 SAMPLES_MAX = 100  # that a page shows at once
-HISTORIES_MAX = 8  # columns of a series that have a field each
+VALUES_NAMED = 8  # of a category whose values are typed
+NUMBERS = Column("", ColumnKind.NUMBER)  # of a row or a picture, all alike
 STEPS = {Whole: "1", Real: "any"}
 SETTINGS: Mapping[str, Field] = {
     **TEXT_FIELDS,
@@ -27,7 +27,7 @@ SETTINGS: Mapping[str, Field] = {
 HINTS = {
     "count": f"How many to make, 1 to {SAMPLES_MAX}.",
     "seed": "The same seed, the same answer.",
-    "length": "How many tokens to write, at most 400.",
+    "length": f"How many tokens to write, at most {LENGTH_MAX}.",
     "temperature": "0 always takes the likeliest; above 1 it gets wilder.",
 }
 
@@ -77,22 +77,20 @@ class Asked:
 
 
 def stated_fields(
-    kind: AnswerKind, recipe: Recipe | None, question: Any, *, lines: int = 0
+    kind: AnswerKind, recipe: Recipe, question: Any, *, lines: int = 0
 ) -> list[Asked]:
     """The fields of a model, with this question in them. A picture is laid on so many
     `lines`.
     """
     if kind is AnswerKind.SAMPLE:
         return [setting_field(name, question[name]) for name in ("count", "seed")]
-    if recipe is not None and recipe.kind is Form.TEXT:
+    if recipe.kind is Form.TEXT:
         return text_fields(recipe, question)
-    if recipe is not None and recipe.kind is Form.SERIES and len(recipe.inputs) <= HISTORIES_MAX:
-        return history_fields(recipe, question)
     if isinstance(question, Mapping):
-        known = {} if recipe is None else {column.name: column for column in recipe.inputs}
+        known = {column.name: column for column in recipe.inputs}
         return [
-            column_field(f"c{at}", known.get(name) or Column(name, ColumnKind.NUMBER), value)
-            for at, (name, value) in enumerate(question.items())
+            column_field(f"c{at}", known.get(name) or replace(NUMBERS, name=name), said, recipe)
+            for at, (name, said) in enumerate(question.items())
         ]
     hint = "Line by line, numbers apart by blanks or commas." if lines else "Numbers, or JSON."
     width = len(question) // lines if lines else 0
@@ -120,29 +118,27 @@ def text_fields(recipe: Recipe, question: Mapping[str, Any]) -> list[Asked]:
     return [typed, *(setting_field(name, question[name]) for name in HINTS if name in question)]
 
 
-def history_fields(recipe: Recipe, question: Sequence[float]) -> list[Asked]:
-    wide = len(recipe.inputs)
-    return [
-        Asked(
-            name=f"c{at}",
-            key=column.name,
-            label=column.name,
-            text=" ".join(written(value) for value in question[at::wide]),
-            rows=6,
-            hint=f"At least {recipe.window} values, the newest last, apart by blanks or commas.",
-            column=column,
-            is_list=True,
-        )
-        for at, column in enumerate(recipe.inputs)
-    ]
-
-
-def column_field(name: str, column: Column, value: object) -> Asked:
+def column_field(name: str, column: Column, said: Any, recipe: Recipe) -> Asked:
+    """Of a table a value, of a series the list of its past."""
+    asked = Asked(name=name, key=column.name, label=column.name, column=column)
+    if isinstance(said, list):
+        text = (" " if column.kind is ColumnKind.NUMBER else "\n").join(map(written, said))
+        hint = history_hint(column, recipe.window)
+        return replace(asked, is_list=True, rows=6, text=text, hint=hint)
     hint = "Such as 2024-01-31." if column.kind is ColumnKind.DATE else ""
     if column.missing is not None and column.kind is not ColumnKind.CATEGORY:
         hint = f"{hint} May be left empty.".strip()
-    text = "" if value is None else written(value)
-    return Asked(name=name, key=column.name, label=column.name, text=text, column=column, hint=hint)
+    return replace(asked, text="" if said is None else written(said), hint=hint)
+
+
+def history_hint(column: Column, window: int) -> str:
+    is_number = column.kind is ColumnKind.NUMBER
+    hint = f"At least {window} values, the newest last, "
+    hint += "apart by blanks or commas." if is_number else "each on a line of its own."
+    if column.values:
+        more = ", …" if len(column.values) > VALUES_NAMED else ""
+        hint += f" Known are {', '.join(column.values[:VALUES_NAMED])}{more}."
+    return hint if column.missing is None else f"{hint} NA stands for one that is not known."
 
 
 def written(value: object) -> str:
@@ -165,19 +161,16 @@ def reading_of(asked: Asked, text: str) -> tuple[Asked, Any]:
     typed = replace(asked, text=text)
     try:
         return typed, value_of(asked, text)
-    except (RowRefused, Refusal) as error:
-        reason = error.reason if isinstance(error, RowRefused) else str(error)
-        return replace(typed, error=reason), None
+    except Refusal as refusal:
+        return replace(typed, error=str(refusal)), None
 
 
 def value_of(asked: Asked, text: str) -> Any:
-    """Raises RowRefused or Refusal."""
+    """Raises Refusal."""
     if asked.setting is not None:
         return setting_of(asked.setting, text)
-    if asked.is_list:
-        return numbers_in(text)
     if asked.column is not None:
-        return cell_of(asked.column, text)
+        return values_in(asked.column, text) if asked.is_list else value_in(asked.column, text)
     return text if asked.key else row_in(text)
 
 
@@ -191,34 +184,34 @@ def setting_of(setting: Field, text: str) -> float:
     return value
 
 
-def cell_of(column: Column, text: str) -> Any:
-    """A value as it was typed, once it is one of its column."""
-    given = text.strip() or None
-    if column.kind is ColumnKind.CATEGORY:
-        columns_of.require_seen(column, [given])
-    columns_of.encode(column, [given])
-    return float(given) if given and column.kind is ColumnKind.NUMBER else given
+def value_in(column: Column, text: str) -> float | str | None:
+    """Raises Refusal."""
+    try:
+        return read_asked(column, [text])[0]
+    except RowRefused as error:
+        raise Refusal(error.reason) from error
+
+
+def values_in(column: Column, text: str) -> list[float | str | None]:
+    """Numbers stand apart by blanks, lines or commas; words and dates, which may hold those, have a
+    line each. Raises Refusal.
+    """
+    is_number = column.kind is ColumnKind.NUMBER
+    found = text.replace(",", " ").split() if is_number else filter(str.strip, text.splitlines())
+    words = list(found)
+    if not words:
+        raise Refusal(f"must be {'numbers' if is_number else 'values'}, not empty")
+    try:
+        return read_asked(column, words)
+    except RowRefused as error:
+        raise Refusal(f"value {error.row + 1}: {error.reason}") from error
 
 
 def row_in(text: str) -> Any:
-    """A row as JSON or as numbers."""
+    """A row as JSON or as numbers. Raises Refusal."""
     if text.strip()[:1] not in ("[", "{", '"'):
-        return numbers_in(text)
+        return values_in(NUMBERS, text)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Refusal(f"is no JSON: {error}") from error
-
-
-def numbers_in(text: str, name: str = "") -> list[float]:
-    """Numbers apart by blanks, lines or commas. Raises Refusal."""
-    where = f"{name}: " if name else ""
-    found = []
-    for at, word in enumerate(text.replace(",", " ").split()):
-        try:
-            found.append(float(word))
-        except ValueError as error:
-            raise Refusal(f"{where}value {at + 1}: {shown(word)} is not a number") from error
-    if not found:
-        raise Refusal(f"{where}must be numbers, not empty")
-    return found

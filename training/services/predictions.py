@@ -6,7 +6,8 @@ from kernels.predictor import RowsRefused
 from kernels.sampling import SamplingRefused
 from training.models import Model
 from training.runner import answers, networks
-from training.runner.answers import AnswerKind, Prediction, QuestionRefused
+from training.runner.answers import ROWS_MAX, AnswerKind, Prediction, QuestionRefused
+from training.runner.recipes import Recipe
 from training.services.files import reading
 
 # What a row costs where no author asks for more: the sandbox's time.
@@ -52,3 +53,24 @@ def prediction_kind(*, model: Model) -> AnswerKind:
         return answers.kind_of(ready(model.sha256).model)
     except QuestionRefused as error:
         raise InvalidRows(str(error)) from error
+
+
+def prediction_recipe(*, model: Model) -> Recipe:
+    """How a row becomes the numbers that a model takes: what answers reads rows by it, too."""
+    recipe = ready(model.sha256).recipe
+    if recipe is None:
+        raise InvalidRows("The model says nothing of how a row becomes its numbers.")
+    return recipe
+
+
+def require_one_row(*, model: Model, rows: object) -> None:
+    """A page shows one answer, so it asks for no more: others would be counted and seen by nobody.
+
+    Raises InvalidRows.
+    """
+    count = len(answers.rows_in(rows, prediction_recipe(model=model)))
+    if count > 1:
+        raise InvalidRows(
+            f"input_data: must be one row, not {count:,}; the API answers up to {ROWS_MAX:,} in "
+            "one call."
+        )

@@ -15,12 +15,12 @@ from governance.models import User
 from training.models import Dataset, Model
 from training.runner import tokenizers
 from training.runner.answers import AnswerKind
-from training.runner.recipes import Form, Recipe, columns, feature_names
+from training.runner.recipes import Column, Form, Recipe, columns, feature_names
 from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes.decoding import decode_features
 from training.runner.rows import Part
 from training.services.datasets import KEPT_SECONDS, load_rows
-from training.services.predictions import prediction_kind
+from training.services.predictions import prediction_kind, prediction_recipe
 
 NAMED_MAX = 32  # a row of more numbers is a list, which is easier to read than as many names
 PROMPT_TOKENS = 40
@@ -45,15 +45,16 @@ def make_question(model: Model, *, is_visible: bool) -> Any:
     if kind is AnswerKind.SAMPLE:
         return {"count": 16, "seed": 0}
     tested = load_rows(dataset).only(Part.TEST).features if is_visible else of_nobody(dataset)
-    recipe = Recipe.from_json(dataset.recipe) if dataset.recipe else None
     if not len(tested):
         tested = np.zeros((1, *dataset.data_shape.input), np.float32)
-    if recipe is not None and recipe.kind is Form.TEXT:
+    recipe = prediction_recipe(model=model)
+    if recipe.kind is Form.TEXT:
         return text_question(recipe, tested, kind)
-    if recipe is not None and recipe.kind is Form.TABLE and is_worded(recipe):
-        return worded_question(recipe, tested[:1])
-    names = () if recipe is None else feature_names(recipe)
-    return row_question(tested[0], names)
+    if recipe.kind is Form.SERIES and len(recipe.inputs) <= NAMED_MAX:
+        return by_column(recipe, tested[0])
+    if recipe.kind is Form.TABLE and is_worded(recipe):
+        return {name: values[0] for name, values in by_column(recipe, tested[:1]).items()}
+    return row_question(tested[0], feature_names(recipe))
 
 
 def of_nobody(dataset: Dataset) -> NDArray[Any]:
@@ -87,19 +88,20 @@ def is_worded(recipe: Recipe) -> bool:
     return len(recipe.inputs) <= NAMED_MAX and kinds != {ColumnKind.NUMBER}
 
 
-def worded_question(recipe: Recipe, rows: NDArray[Any]) -> dict[str, Any]:
-    """By column; for a category that training did not see, what stands in for it, or its first."""
-    found: dict[str, Any] = {}
-    for column in recipe.inputs:
-        (value,) = decode_features([column], rows)[column.name]
-        rows = rows[:, len(column.feature_names) :]
-        if column.kind is ColumnKind.CATEGORY:
-            found[column.name] = value or column.missing or column.values[0]
-        elif column.kind is ColumnKind.DATE:
-            found[column.name] = day_of(value)
-        else:
-            found[column.name] = shortest(np.float32(value))
-    return found
+def by_column(recipe: Recipe, rows: NDArray[Any]) -> dict[str, list[Any]]:
+    """Rows [rows, features], or the steps of one of a series, as people would write them."""
+    decoded = decode_features(recipe.inputs, rows)
+    return {
+        column.name: [said_of(column, value) for value in decoded[column.name]]
+        for column in recipe.inputs
+    }
+
+
+def said_of(column: Column, value: Any) -> Any:
+    """For a category that training did not see, what stands in for it, or its first."""
+    if column.kind is ColumnKind.CATEGORY:
+        return value or column.missing or column.values[0]
+    return day_of(value) if column.kind is ColumnKind.DATE else shortest(np.float32(value))
 
 
 def day_of(days: float) -> str | float:

@@ -139,12 +139,11 @@ def try_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     """Ask one's own model something, published or not."""
     found = own_model(request, model_id)
     if request.method == "POST":
-        picture = request.FILES.get("picture")
         sheet = training.ask_model(
             model=found,
             viewer=request.user,
             posted=request.POST,
-            picture=picture.read() if picture else b"",
+            picture=request.FILES.get("picture"),
         )
     else:
         sheet = training.blank_sheet(model=found, viewer=request.user)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kernels.fields import shown, suggestion
 from training.runner import tokenizers
 from training.runner.recipes import columns as columns_of
-from training.runner.recipes.columns import LARGEST, Kind, RowRefused
+from training.runner.recipes.columns import LARGEST, Column, Kind, RowRefused
 from training.runner.recipes.recipe import Form, Recipe
 from training.runner.recipes.shapes import feature_names, input_of
 
@@ -84,14 +84,31 @@ def encode_cells(
     recipe: Recipe, cells: Sequence[Sequence[Any]], numbers: Sequence[int]
 ) -> NDArray[np.float32]:
     """Rows of values in the order of the inputs; `numbers` are those that errors give."""
-    given = {column.name: [row[at] for row in cells] for at, column in enumerate(recipe.inputs)}
     try:
-        for column in recipe.inputs:
-            if column.kind is Kind.CATEGORY:
-                columns_of.require_seen(column, given[column.name])
-        return encode_columns(recipe, given, len(cells))
+        return np.hstack(
+            [
+                encode_asked(column, [row[at] for row in cells])
+                for at, column in enumerate(recipe.inputs)
+            ]
+        )
     except RowRefused as error:
         raise RowRefused(numbers[error.row], error.column, error.reason) from error
+
+
+def encode_asked(column: Column, values: Sequence[Any]) -> NDArray[np.float32]:
+    """What is asked of a column, float32 [values, features]. Raises RowRefused."""
+    if column.kind is Kind.CATEGORY:
+        columns_of.require_seen(column, values)
+    return columns_of.encode(column, values)
+
+
+def read_asked(column: Column, texts: Sequence[str]) -> list[float | str | None]:
+    """What was typed of a column as the values that a row has, None where one is not there. Raises
+    RowRefused where `encode_rows` would.
+    """
+    encode_asked(column, texts)
+    read = columns_of.read_number if column.kind is Kind.NUMBER else str.strip
+    return [None if columns_of.is_missing(text) else read(text) for text in texts]
 
 
 def cells_of(recipe: Recipe, given: object, row: int, *, plain: int = 0) -> list[Any] | None:
@@ -143,14 +160,17 @@ def steps_of(recipe: Recipe, given: object, row: int) -> list[Any]:
 
 
 def steps_of_mapping(recipe: Recipe, given: Mapping[Any, Any], row: int) -> list[dict[str, Any]]:
-    lengths = set()
+    longest = 0
     for name, values in given.items():
         if not isinstance(values, list | tuple):
             raise RowRefused(row, str(name)[:80], f"must be a list of steps, not {shown(values)}")
-        lengths.add(len(values))
-    if len(lengths) != 1:
-        raise RowRefused(row, "", f"its columns must be equally long, not {sorted(lengths)}")
-    return [{name: values[step] for name, values in given.items()} for step in range(lengths.pop())]
+        longest = max(longest, len(values))
+    for name, values in given.items():
+        if len(values) != longest:
+            size = f"this one has {len(values)} steps, the longest {longest}"
+            reason = f"columns must be equally long; {size}"
+            raise RowRefused(row, str(name)[:80], reason)
+    return [{name: values[step] for name, values in given.items()} for step in range(longest)]
 
 
 def encode_texts(recipe: Recipe, rows: Sequence[object]) -> NDArray[np.uint32]:
