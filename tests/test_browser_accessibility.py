@@ -7,10 +7,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from marketplace import services as marketplace
 from tests.test_browser import CHROMIUM, browser, open_site
+from tests.training.conftest import asked, in_this_process
+from tests.training.test_asking import TABLE_ROWS
+from tests.training.uploads import bring
 from training import services as training
 
-__all__ = ["browser"]
+__all__ = ["asked", "browser", "in_this_process"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian's package installs it"),
@@ -22,17 +26,22 @@ PAGES = (
     "/datasets/",
     "/datasets/new/",
     "/datasets/digits/",
+    "/datasets/{brought}/",
+    "/datasets/{brought}/schema/",
     "/jobs/",
     "/jobs/new/",
     "/jobs/{first}/",
     "/jobs/{first}/search/",
     "/jobs/compare/?job={first}&job={waiting}",
     "/searches/",
+    "/searches/{search}/",
     "/patterns/",
     "/models/",
     "/models/{model}/",
+    "/models/{model}/try/",
     "/models/{model}/card/",
     "/models/{model}/publish/",
+    "/deployments/{deployment}/",
     "/wallet/",
     "/clusters/",
 )
@@ -50,10 +59,16 @@ def faults(page: Page, address: str) -> list[str]:
 
 @pytest.mark.django_db(transaction=True)
 def test_everybody_can_use_the_pages_as_far_as_a_machine_can_tell(
-    browser, live_server, client, alice, model
+    browser, live_server, client, alice, model, template, asked, in_this_process
 ):
-    waiting = training.retrain_job(owner=alice, job=model.job)
-    places = {"model": model.pk, "first": model.job_id, "waiting": waiting.pk}
+    places = {
+        "model": model.pk,
+        "first": model.job_id,
+        "waiting": training.retrain_job(owner=alice, job=model.job).pk,
+        "search": training.start_search(**asked).pk,
+        "brought": bring(alice, TABLE_ROWS, "csv").slug,
+        "deployment": marketplace.deploy_template(owner=alice, template=template).pk,
+    }
     client.force_login(alice)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     found: list[str] = []

@@ -2,7 +2,10 @@
 
 import pytest
 
+from marketplace import services as marketplace
 from tests.conftest import SMALL
+from tests.training.test_asking import TABLE_ROWS
+from tests.training.uploads import bring
 from training import services as training
 from training.models import Tier
 from training.runner import chunks, reproductions
@@ -12,6 +15,8 @@ PAGES = (
     "/datasets/",
     "/datasets/new/",
     "/datasets/digits/",
+    "/datasets/{brought}/",
+    "/datasets/{brought}/schema/",
     "/jobs/",
     "/jobs/new/",
     "/jobs/{first}/",
@@ -20,23 +25,33 @@ PAGES = (
     "/jobs/{first}/search/",
     "/jobs/compare/?job={first}&job={again}",
     "/searches/",
+    "/searches/{search}/",
     "/patterns/",
     "/models/",
     "/models/{model}/",
+    "/models/{model}/try/",
     "/models/{model}/card/",
     "/models/{model}/publish/",
+    "/deployments/{deployment}/",
 )
 
 
 @pytest.fixture
-def places(alice, model, digits) -> dict[str, str]:
-    """Alice's model, made again once, and a job that waits."""
+def places(alice, model, template, digits, asked, in_this_process) -> dict[str, str]:
+    """Alice's model, made again once and deployed, a job that waits, a search and her own table."""
     again = training.reproduce_model(actor=alice, model=model)
     chunks.run_turn()
     reproductions.compare_reproduction(str(again.pk))
     waiting = training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO)
-    jobs = {"first": model.job_id, "again": again.job_id, "waiting": waiting.pk}
-    return {"model": str(model.pk)} | {name: str(job_id) for name, job_id in jobs.items()}
+    return {
+        "model": str(model.pk),
+        "first": str(model.job_id),
+        "again": str(again.job_id),
+        "waiting": str(waiting.pk),
+        "search": str(training.start_search(**asked).pk),
+        "brought": bring(alice, TABLE_ROWS, "csv").slug,
+        "deployment": str(marketplace.deploy_template(owner=alice, template=template).pk),
+    }
 
 
 def test_no_page_asks_more_than_its_budget(client, alice, places, django_assert_max_num_queries):
