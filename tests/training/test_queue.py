@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from celery import current_app
 from django.db import OperationalError
+from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -224,6 +225,20 @@ def test_a_hint_that_the_broker_did_not_take_is_given_again(
     monkeypatch.setattr(current_app, "send_task", lambda name, kwargs: sent.append(kwargs))
     sweeps.hint_waiting()
     assert sent == [{"job_id": str(job.pk)}]
+
+
+def test_however_many_wait_those_first_in_line_are_hinted_again(
+    submit, alice, bob, mallory, monkeypatch
+):
+    jobs = [submit(owner)[0] for owner in (alice, bob, mallory)]
+    Job.objects.update(created_at=F("created_at") - sweeps.WAITED - timedelta(seconds=1))
+    sent = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, kwargs: sent.append(kwargs))
+    monkeypatch.setattr(sweeps, "HINTED_AT_ONCE", 2)
+    sweeps.hint_waiting()
+    sweeps.hint_waiting()  # within the lease, and so none anew
+    assert {each["job_id"] for each in sent} == {str(job.pk) for job in jobs[:2]}
+    assert len(sent) == 2
 
 
 # What no longer gets on

@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -165,7 +166,7 @@ def test_a_lost_message_is_a_delay(again, monkeypatch):
     monkeypatch.setattr(
         sweeps.current_app, "send_task", lambda task, kwargs: sent.append((task, kwargs))
     )
-    monkeypatch.setattr(sweeps, "WAITED", sweeps.HINT_AGAIN * 0)
+    monkeypatch.setattr(sweeps, "WAITED", timedelta(0))
     sweeps.hint_waiting()
     hint = ("training.tasks.compare_reproduction", {"reproduction_id": str(again.pk)})
     assert hint in sent

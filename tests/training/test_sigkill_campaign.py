@@ -117,7 +117,7 @@ def test_twenty_kills_change_no_bit_and_charge_no_chunk_twice(start_worker):
         kills.append(kill_during(job, worker, chance))
         if kills[-1].is_whole_worker:
             worker = start_worker()
-    give_up_at = time.monotonic() + 10 * PATIENCE_SECONDS
+    give_up_at = time.monotonic() + 3 * PATIENCE_SECONDS
     while not job.is_over and time.monotonic() < give_up_at:
         wait_until_it_gets_on(job)
     assert job.status == Work.Status.DONE, job.error_message

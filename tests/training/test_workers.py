@@ -14,7 +14,7 @@ from training import services as training
 from training.models import Dataset, Job, Model, Tier, Work
 
 LONG = SMALL | {"training": SMALL["training"] | {"epochs": 1_000}}
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180  # only what never happens takes so long, on however busy a machine
 WELCOME = 100_000_000  # micro-credits, of which alice has spent none
 
 

@@ -24,12 +24,13 @@ from training.models import (
     Validation,
     Work,
 )
-from training.runner import blobs, chunks, leases, queue, trials
+from training.runner import blobs, chunks, leases, queue, readings, trials
 from training.runner.leases import claimable
 
 WAITED = timedelta(seconds=5)
-# A busy queue holds its first hint for long; hinting at every sweep would only make it longer.
-HINT_AGAIN = timedelta(seconds=30)
+# Hints of jobs and of files are for whatever is first in line: so many wake more workers than there
+# are, however many thousands wait, and each chunk hints the next.
+HINTED_AT_ONCE = 100
 FORGOTTEN_AT_ONCE = 500  # the next sweep goes on; none holds a worker for long
 
 
@@ -38,10 +39,14 @@ def ago(length: timedelta) -> models.Expression:
 
 
 def hint_again(works: models.QuerySet[Any], task: str, argument: str) -> None:
-    """Hint what of these is open and unheld for a while. A hint too many is harmless."""
-    forgotten = Q(created_at__lt=ago(WAITED)) & (
-        Q(hinted_at=None) | Q(hinted_at__lt=ago(HINT_AGAIN))
-    )
+    """Hint what of these is open and unheld for a while. A hint too many is harmless.
+
+    But not at every sweep: a busy queue holds its first hint for long, and would only get longer.
+    Who holds a hint and died is known after a lease, so that is when it is given again.
+    """
+    lease = timedelta(seconds=settings.TRAINING_LEASE_SECONDS)
+    is_old = Q(hinted_at=None) | Q(hinted_at__lt=ago(lease))
+    forgotten = Q(created_at__lt=ago(WAITED)) & is_old
     for work_id in list(works.filter(claimable(), forgotten).values_list("pk", flat=True)):
         current_app.send_task(task, kwargs={argument: str(work_id)})
         works.filter(pk=work_id).update(hinted_at=Now())
@@ -62,8 +67,10 @@ def release_stalled() -> None:
 
 
 def hint_waiting() -> None:
-    hint_again(Dataset.objects.all(), "training.tasks.prepare_dataset", "dataset_id")
-    hint_again(Job.objects.filter(pk__in=queue.line()), "training.tasks.run_job", "job_id")
+    files = Dataset.objects.filter(pk__in=readings.line()[:HINTED_AT_ONCE])
+    hint_again(files, "training.tasks.prepare_dataset", "dataset_id")
+    jobs = Job.objects.filter(pk__in=queue.line()[:HINTED_AT_ONCE])
+    hint_again(jobs, "training.tasks.run_job", "job_id")
     hint_again(Search.objects.all(), "training.tasks.advance_search", "search_id")
     hint_again(Validation.objects.all(), "training.tasks.validate_model", "validation_id")
     hint_again(PatternStudy.objects.all(), "training.tasks.study_patterns", "study_id")
