@@ -229,6 +229,13 @@ def test_the_end_of_a_trial_wakes_its_search(
     assert ("training.tasks.advance_search", {"search_id": str(search.pk)}) in sent
 
 
+def test_a_search_that_alice_does_not_name_is_named_after_her_data_however_long_their_name(asked):
+    dataset = asked["dataset"]
+    dataset.name = "d" * 120
+    dataset.save()
+    assert training.start_search(**asked | {"name": ""}).name == f"{'d' * 112}, search"
+
+
 def test_a_person_has_three_searches_at_most(asked):
     for _ in range(3):
         training.start_search(**asked)

@@ -82,7 +82,7 @@ def start_search(
     search = Search.objects.create(
         owner=owner,
         dataset=dataset,
-        name=name or f"{dataset.name}, search",
+        name=name or suffixed(dataset.name, ", search"),
         config=dict(config),
         space=space,
         sampler=sampler,
