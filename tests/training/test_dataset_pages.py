@@ -248,7 +248,7 @@ def test_a_corrected_schema_that_a_job_stands_on_is_another_version(client, alic
     assert "Version 2 has this schema already" in text(again)
     delete = reverse("training:delete_dataset", args=[second.slug])
     gone = text(client.post(delete, {"confirmation": second.name}, follow=True))
-    assert "was deleted, its file stays with the other versions." in gone
+    assert "was deleted; its file stays: version 1 of “plants” is read from it." in gone
 
 
 def pictures() -> bytes:
@@ -351,8 +351,29 @@ def test_alice_types_a_name_before_it_is_deleted(client, alice):
         assert '<details class="card" id="change" open>' in page
     assert Dataset.objects.filter(pk=dataset.pk).exists()
     gone = client.post(delete, {"confirmation": " My plants "}, follow=True)
-    assert "was deleted, and its file with it." in text(gone)
+    assert "was deleted; its file is not kept for you any more." in text(gone)
     assert client.get(dataset.get_absolute_url()).status_code == 404
+
+
+def test_alice_is_told_of_her_file_what_is_so_and_nothing_of_bobs(
+    client, alice, bob, django_capture_on_commit_callbacks
+):
+    client.force_login(alice)
+    first, second, bobs = (
+        prepared(upload(owner, name=name))
+        for owner, name in ((alice, "First"), (alice, "Second"), (bob, "Bob's"))
+    )
+
+    def delete(dataset) -> str:
+        address = reverse("training:delete_dataset", args=[dataset.slug])
+        with django_capture_on_commit_callbacks(execute=True):
+            return text(client.post(address, {"confirmation": dataset.name}, follow=True))
+
+    assert "its file stays: version 1 of “Second” is read from it." in delete(first)
+    file = reverse("training:dataset_file", args=[second.slug])
+    assert b"".join(client.get(file).streaming_content) == CSV
+    assert "was deleted; its file is not kept for you any more." in delete(second)
+    assert blobs.get(bobs.upload_sha256) == CSV
 
 
 def test_a_file_comes_back_as_it_was_brought_and_is_never_shown(client, alice, digits):

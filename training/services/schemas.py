@@ -253,9 +253,10 @@ def rename_dataset(
 
 
 @transaction.atomic
-def delete_dataset(*, actor: User, dataset: Dataset) -> bool:
-    """Delete this version, and the bytes that nothing else names; whether the file is of those,
-    since no other version is read from it.
+def delete_dataset(*, actor: User, dataset: Dataset) -> Dataset | None:
+    """Delete this version, and the bytes that nothing else names. Returns the newest of their other
+    datasets that is read from the same file, which then stays for it. Whether other people brought
+    that file, too, is nothing that they are told.
     """
     found = own(actor, dataset)
     if is_used(found):
@@ -268,7 +269,8 @@ def delete_dataset(*, actor: User, dataset: Dataset) -> bool:
     found.delete()
     forget(found.sha256)
     forget(found.upload_sha256)
-    return not Dataset.objects.filter(family=found.family).exists()
+    same = Dataset.objects.of(actor).filter(upload_sha256=found.upload_sha256)
+    return same.order_by("created_at").last()
 
 
 def users_of(dataset: Dataset) -> str:

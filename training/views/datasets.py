@@ -194,12 +194,14 @@ def delete_dataset(request: MemberRequest, slug: str) -> HttpResponse:
     form = DeletionForm(request.POST, dataset=found)
     if form.is_valid():
         try:
-            with_file = training.delete_dataset(actor=request.user, dataset=found)
+            other = training.delete_dataset(actor=request.user, dataset=found)
         except Refusal as refusal:
             blame(form, refusal)
         else:
-            rest = "and its file with it" if with_file else "its file stays with the other versions"
-            said = f"Version {found.version} of “{found.name}” was deleted, {rest}."
+            rest = "its file is not kept for you any more"
+            if other is not None:
+                rest = f"its file stays: version {other.version} of “{other.name}” is read from it"
+            said = f"Version {found.version} of “{found.name}” was deleted; {rest}."
             messages.success(request, said)
             return redirect(reverse("training:datasets"))
     return render(request, "training/dataset.html", about(found) | changes(found, deletion=form))
