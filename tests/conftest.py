@@ -21,14 +21,12 @@ from billing import services as billing
 from config import embedded
 from governance import services as governance
 from governance.models import Role, User
-from kernels import build
 from marketplace import services as marketplace
 from marketplace.models import Category, Plan, Template
 from training import services as training
 from training.models import Dataset, Job, Model, Tier, Validation
 from training.runner import chunks, datasets, leases, validations
-from training.runner.figures import unheard
-from training.runner.subjects import subject_of
+from training.runner.subjects import Subject
 
 PARTS = pytest.StashKey[ExitStack]()
 
@@ -211,18 +209,22 @@ def trained(job: Job) -> Model:
 FOUND: dict[str, dict[str, Any]] = {}
 
 
+def found_once(validation: Validation, subject: Subject) -> dict[str, Any]:
+    """What is found of the same weights is found once for all tests, since it takes most of a
+    second; the scan is of this file, which names its own job.
+    """
+    weights = validation.model.weights_sha256
+    if weights not in FOUND:
+        FOUND[weights] = validations.collect(validation, subject)
+    scan = validations.scan_file(validation, subject)["report"]
+    return FOUND[weights] | {"report": FOUND[weights]["report"] | scan}
+
+
 @pytest.fixture
 def measured(trained: Model) -> None:
-    """Gives it every figure. Measuring takes most of a second, so the same weights are measured
-    once for all tests; what is of this file and this row (scan, receipt, certificate) is its own.
-    """
-    validation = leases.claim(Validation, str(trained.validations.get().pk))
-    subject = subject_of(trained.job, trained.sha256, module=build.module(), beat=unheard)
-    if trained.weights_sha256 not in FOUND:
-        FOUND[trained.weights_sha256] = validations.collect(validation, subject)
-    found = FOUND[trained.weights_sha256]
-    report = found["report"] | validations.scan_file(validation, subject)["report"]
-    validations.conclude(validation, found | {"report": report}, seed=subject.seed)
+    """Gives it every figure, as a worker does."""
+    validation_id = str(trained.validations.get().pk)
+    leases.do(Validation, validation_id, partial(validations.measure, collecting=found_once))
 
 
 @pytest.fixture

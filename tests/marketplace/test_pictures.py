@@ -68,7 +68,7 @@ def test_alice_asks_about_pictures_as_files_on_the_page_and_over_the_api(client,
     assert "data-pad=" not in page
     lying = coloured(0, "JPEG", size=(300, 400), turned=True)
     answer = client.post(here, {"picture": SimpleUploadedFile("a.jpg", lying)}).content.decode()
-    assert '<b class="">red</b>' in answer or "<b>red</b>" in answer
+    assert "<b>red</b>" in answer
     broken = SimpleUploadedFile("b.jpg", lying[:900])
     said = client.post(here, {"picture": broken}).content.decode()
     assert "picture: is damaged" in said
