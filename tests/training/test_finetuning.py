@@ -181,7 +181,11 @@ def test_alices_program_trains_her_model_further(client, alice, mallory, model):
     answer = client.post("/api/v1/training-jobs", asked, content_type="application/json")
     assert answer.status_code == 202, answer.content
     assert answer.json()["parent_model_id"] == str(model.pk)
-    assert Job.objects.get(pk=answer.json()["job_id"]).parent == model
+    job = Job.objects.get(pk=answer.json()["job_id"])
+    assert job.parent == model
+    receipt = client.get(f"/api/v1/models/{trained(job).pk}").json()["receipt"]
+    assert receipt["parent_weights_sha256"] == model.weights_sha256
+    assert receipt["start_sha256"] is None
     client.force_login(mallory)
     answer = client.post("/api/v1/training-jobs", asked, content_type="application/json")
     assert answer.status_code == 404

@@ -118,13 +118,16 @@ def field_body(field: training.Field) -> dict[str, Any]:
 
 def receipt_body(model: Model, lineage: training.Lineage) -> dict[str, Any]:
     """All that is needed to make the model again."""
+    job = model.job
     return {
-        "dataset_sha256": model.job.dataset.sha256,
+        "dataset_sha256": job.dataset.sha256,
         "split": lineage.split,
-        "seed": model.job.seed,
+        "seed": job.seed,
+        "parent_weights_sha256": job.parent.weights_sha256 if job.parent else None,
+        "start_sha256": job.start_sha256 or None,
         "kernel_hash": model.kernel_hash,
         "weights_sha256": model.weights_sha256,
-        "config": model.job.config,
+        "config": job.config,
         "command": lineage.command,
     }
 
