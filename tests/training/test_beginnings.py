@@ -14,6 +14,7 @@ from tests.training.outages import disk_is_slow
 from tests.training.test_finetuning import FLOWERS, KIND, log, read, split, trained
 from tests.training.test_finetuning import SMALL as FLOWER_NETWORK
 from tests.training.test_reproduce import finish
+from tests.training.test_studio import Visitor, at
 from training import services as training
 from training.models import Checkpoint, Job, Model, Tier
 from training.runner import beginnings, blobs, chunks, sweeps, validations
@@ -62,6 +63,38 @@ def test_alice_trains_on_from_where_she_cancelled(client, alice, cancelled, digi
     assert made.provenance["parent_sha256"] == modelfile.weights_sha256(start.weights)
     shown = client.get(model.get_absolute_url()).content.decode()
     assert f"Checkpoint it began from, step {newest.step}" in shown
+    receipt = client.get(f"/api/v1/models/{model.pk}").json()["receipt"]
+    assert receipt["start_sha256"] == job.start_sha256
+    assert receipt["parent_weights_sha256"] is None
+
+
+def test_what_alice_composed_outlives_the_checkpoint_that_it_was_to_begin_from(
+    client, alice, cancelled
+):
+    client.force_login(alice)
+    newest, *others = cancelled.checkpoints.all()
+    studio = Visitor(client, parent=f"{cancelled.pk}.{newest.step}")
+    chunks.forget(newest)
+    studio.press("start", **{at(1, "size"): "40", "name": "Mine"})
+    assert not Job.objects.filter(name="Mine").exists()
+    ((place, _, said),) = studio.answer.context["summary"]
+    steps = ", ".join(str(each.step) for each in others)
+    assert said == (
+        "What this job was to begin from is not kept; "
+        f"the steps of “{cancelled.name}” that are kept are: {steps}."
+    )
+    assert f'id="{place}"' in studio.page
+    assert (studio.form.values[at(1, "size")], studio.form.values["name"]) == ("40", "Mine")
+    assert "What this job was to begin from is not kept" in studio.type()
+    studio.press("start")  # and nothing else is begun instead, however often she asks
+    assert not Job.objects.filter(name="Mine").exists()
+    studio.press("anew")
+    assert "What this job was to begin from" not in studio.page
+    studio.press("start")
+    job = Job.objects.get(name="Mine")
+    assert (job.start_job, job.config["architecture"]["layers"][1]["params"]["size"]) == (None, 40)
+    gone = {"parent": f"{cancelled.pk}.{newest.step}"}
+    assert client.get("/jobs/new/", gone).status_code == 404
 
 
 def test_what_began_from_a_checkpoint_is_made_again_when_that_is_long_gone(
@@ -141,6 +174,28 @@ def test_alices_program_trains_on_from_a_checkpoint(client, alice, mallory, canc
     assert f"kept are: {steps[0]}, {steps[1]}, " in wrong.json()["detail"]
     client.force_login(mallory)
     assert client.post("/api/v1/training-jobs", body, **sent).status_code == 404
+
+
+def test_alices_program_reads_what_is_wrong_with_where_its_job_was_to_begin(
+    client, alice, job, model
+):
+    client.force_login(alice)
+    bare = training.cancel_job(actor=alice, job=training.retrain_job(owner=alice, job=job))
+    waiting = training.submit_job(owner=alice, dataset=job.dataset, config=SMALL, tier=Tier.NANO)
+    jobs = Job.objects.count()
+    for names, status, said in (
+        ({"parent_model_id": model, "parent_step": 5}, 400, "parent_step: a model has no steps;"),
+        ({"parent_model_id": model, "parent_job_id": job}, 400, "parent_job_id: a job begins from"),
+        ({"parent_step": 5}, 400, "parent_step: say of which job: parent_job_id."),
+        ({"parent_job_id": model}, 404, "parent_job_id: is no job of yours."),
+        ({"parent_job_id": bare}, 400, f"parent_job_id: is not kept; “{bare.name}” has no check"),
+        ({"parent_job_id": waiting}, 409, f"“{waiting.name}” still trains; cancel it, or wait"),
+    ):
+        sent = {key: getattr(value, "pk", value) for key, value in names.items()}
+        body = {"config": SMALL} | sent
+        answer = client.post("/api/v1/training-jobs", body, content_type="application/json")
+        assert (answer.status_code, answer.json()["detail"][: len(said)]) == (status, said)
+    assert Job.objects.count() == jobs
 
 
 @pytest.mark.usefixtures("in_this_process")

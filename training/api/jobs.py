@@ -1,7 +1,6 @@
 """The JSON door of jobs."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -14,10 +13,10 @@ from rest_framework.views import APIView
 from billing import services as billing
 from governance import services as governance
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
-from governance.models import Scope, User
+from governance.models import Scope
 from training import services as training
 from training.api.datasets import chosen_dataset
-from training.models import NAME_LENGTH_MAX, Checkpoint, Job, Model, Tier
+from training.models import NAME_LENGTH_MAX, Job, Tier
 
 NOT_READY = (
     "`not_ready`: a worker still reads the data, so the job has no price yet. `dataset_url` and "
@@ -92,7 +91,12 @@ class TrainingJobs(APIView):
         if data.get("user_id", owner.pk) != owner.pk:
             raise governance.NotAllowed("user_id: a key acts for its owner; leave it out.")
         dataset = chosen_dataset(owner, data.get("dataset", "digits"))
-        parent = chosen_parent(owner, data)
+        parent = training.find_beginning(
+            owner=owner,
+            model_id=data.get("parent_model_id"),
+            job_id=data.get("parent_job_id"),
+            step=data.get("parent_step"),
+        )
 
         def act() -> tuple[int, dict[str, Any]]:
             asked = {key: data[key] for key in ("config", "seed", "name")}
@@ -102,29 +106,6 @@ class TrainingJobs(APIView):
         response = once(request, act)
         response["Location"] = f"/api/v1/training-jobs/{response.data['job_id']}"
         return response
-
-
-def chosen_parent(owner: User, data: Mapping[str, Any]) -> Model | Checkpoint | None:
-    """What a request says to begin from."""
-    model_id, job_id = data.get("parent_model_id"), data.get("parent_job_id")
-    if model_id and job_id:
-        reason = "a job begins from one thing; send this or parent_model_id."
-        raise serializers.ValidationError({"parent_job_id": reason})
-    if model_id:
-        return training.find_model(owner=owner, model_id=model_id, field="parent_model_id")
-    step = data.get("parent_step")
-    if not job_id:
-        if step:
-            raise serializers.ValidationError({"parent_step": "say of which job: parent_job_id."})
-        return None
-    job = get_object_or_404(Job.objects.of(owner), pk=job_id)
-    rows = Checkpoint.objects.of(owner).filter(job=job).select_related("job__dataset")
-    found = (rows if step is None else rows.filter(step=step)).first()
-    if found is None:
-        kept = ", ".join(str(each.step) for each in rows) or "none, or the job is not over"
-        wanted = "parent_job_id" if step is None else "parent_step"
-        raise serializers.ValidationError({wanted: f"no such checkpoint; kept are: {kept}."})
-    return found
 
 
 def job_summary(job: Job) -> dict[str, Any]:

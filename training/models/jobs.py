@@ -141,10 +141,6 @@ class Job(Work):
 
 
 class CheckpointQuerySet(models.QuerySet["Checkpoint"]):
-    def of(self, user: User) -> "CheckpointQuerySet":
-        """Those of jobs that are over: what still trains forgets its own."""
-        return self.filter(job__owner=user).exclude(job__status__in=Work.OPEN)
-
     def unneeded(self) -> "CheckpointQuerySet":
         """Without those that a job begins from which no worker had yet."""
         begins = Job.objects.filter(

@@ -19,6 +19,7 @@ from training.runner.recipes import Role as ColumnRole
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.services.asking import Sheet, ask_model, blank_sheet
+from training.services.beginnings import InvalidBeginning, UnknownJob, find_beginning
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
 from training.services.comparisons import Comparison, TooManyJobs, compare_jobs
 from training.services.compositions import Preview, network_layers, preview_job
@@ -160,6 +161,7 @@ __all__ = [
     "FileUnreadable",
     "Fault",
     "Form",
+    "InvalidBeginning",
     "InvalidCard",
     "InvalidConfig",
     "InvalidRows",
@@ -208,6 +210,7 @@ __all__ = [
     "TooMuchAtOnce",
     "TooManySearches",
     "UnknownDataset",
+    "UnknownJob",
     "UnknownKind",
     "UnknownModel",
     "UploadTooLarge",
@@ -241,6 +244,7 @@ __all__ = [
     "fail_job",
     "fault_code",
     "files_of",
+    "find_beginning",
     "find_dataset",
     "find_model",
     "finish_job",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from governance.models import User
-from training.models import Checkpoint, Dataset, Model
+from training.models import Checkpoint, Dataset, Job, Model
 from training.runner.ancestry import refuse_leak
 from training.runner.lineage import Inheritance, inheritance, misreading
 from training.runner.placing import suffixed
@@ -20,7 +20,13 @@ def refuse_stranger(owner: User, parent: Model | Checkpoint) -> None:
     job = parent.job
     if job.owner_id != owner.pk:
         raise NotOwner(f"Only the owner of “{job.name}” may train it further.")
-    if isinstance(parent, Checkpoint) and not job.is_over:
+    if isinstance(parent, Checkpoint):
+        refuse_unfinished(job)
+
+
+def refuse_unfinished(job: Job) -> None:
+    """What still trains forgets its own checkpoints."""
+    if not job.is_over:
         raise NotReady(f"“{job.name}” still trains; cancel it, or wait until it is over.")
 
 

@@ -28,6 +28,7 @@ from training.models import Checkpoint, Dataset, Job, Model, Tier, Work
 JOBS_SHOWN = 8
 STEP_DIGITS_MAX = 18
 FIRST = "digits"  # the dataset to begin with where none is named
+ANEW = "anew"  # the button that gives up what the job was to begin from
 JUDGED = ("start", "check", "apply")  # after these buttons a person is led to what is wrong
 
 
@@ -44,7 +45,19 @@ class Desk:
     focus: str = ""
     refusal: str = ""
     parent: Model | Checkpoint | None = None  # whose weights it begins from
+    parent_name: str = ""  # as it was asked for, and stays where that is gone
+    lost: str = ""  # why that is not to be had
     preview: training.Preview = field(default_factory=training.Preview)
+
+    def begin_from(self, name: str) -> None:
+        """Where that is gone meanwhile, what was composed is kept, and nothing else is begun."""
+        self.parent_name = name
+        try:
+            self.parent = parent_of(self.user, name)
+        except Refusal as refusal:
+            reasons = [each["reason"] for each in refusal.invalid_parameters]
+            said = f"What this job was to begin from {reasons[0]}." if reasons else str(refusal)
+            self.lost = said
 
     def look(self) -> "Desk":
         """Work out what can be said of the network as it stands."""
@@ -62,7 +75,8 @@ class Desk:
 
     @property
     def is_right(self) -> bool:
-        wrong = self.reading.error or self.preview.problems or self.preview.tier_problem
+        preview = self.preview
+        wrong = self.lost or self.reading.error or preview.problems or preview.tier_problem
         return not wrong and self.form.is_valid()
 
     def context(self) -> dict[str, Any]:
@@ -71,12 +85,13 @@ class Desk:
             "form": self.form,
             "studio": studio,
             "room": training.rooms_of(self.user.pk)[training.Load.JOBS],
-            "told": {"told-studio": studio.told},
+            "told": {"told-studio": f"{self.lost} {studio.told}".strip()},
             "preview": self.preview,
             "reading": self.reading,
             "dataset": self.dataset,
             "parent": self.parent,
-            "parent_name": "" if self.parent is None else named(self.parent),
+            "parent_name": self.parent_name,
+            "lost": self.lost,
             "starts": training.starting_points(dataset=self.dataset),
             "earlier": Job.objects.of(self.user).filter(dataset=self.dataset)[:JOBS_SHOWN],
             "summary": self.summary(studio) if self.action in JUDGED else [],
@@ -85,6 +100,7 @@ class Desk:
     def summary(self, studio: Studio) -> list[tuple[str, str, str]]:
         """Everything that is wrong: where it is, what that is called, and why."""
         found = [("", "", self.refusal)] if self.refusal else []
+        found += [("lost", "Where it begins", self.lost)] if self.lost else []
         for name, errors in self.form.errors.items():
             found += [(f"id_{name}", str(self.form[name].label), str(error)) for error in errors]
         found += studio.mistakes
@@ -100,13 +116,13 @@ class Desk:
 @require_http_methods(["GET", "POST"])
 def new_job(request: MemberRequest) -> HttpResponse:
     """The studio; while one types it answers with shapes, price and mistakes, each in its place."""
-    named = request.GET.get("dataset", "")
-    if (unread := unready(request.user, named)) is not None:
+    slug = request.GET.get("dataset", "")
+    if (unread := unready(request.user, slug)) is not None:
         how = "could not be read" if unread.is_over else "is still being read"
         messages.warning(request, f"“{unread.name}” {how}, so nothing can be trained on it yet.")
         return redirect(unread)
     known = Dataset.objects.visible_to(request.user).ready()
-    default = known.filter(slug=named or FIRST).first() or known.first()
+    default = known.filter(slug=slug or FIRST).first() or known.first()
     if default is None:
         return render(request, "training/studio.html", {"dataset": None})
     if request.method == "GET":
@@ -149,7 +165,11 @@ def submitted(desk: Desk) -> Job:
 def begun(user: User, asked: QueryDict, default: Dataset) -> Desk:
     """A fresh studio: for a dataset, or with the network of an earlier job or of a parent."""
     initial: dict[str, Any] = {"seed": 0}
-    parent = parent_of(user, asked)
+    name = asked.get("parent", "")
+    try:
+        parent = parent_of(user, name)
+    except Refusal as refusal:
+        raise Http404 from refusal
     job = earlier_job(user, asked.get("from", "")) if "from" in asked else None
     job = job if parent is None else parent.job
     if job is not None:
@@ -160,7 +180,8 @@ def begun(user: User, asked: QueryDict, default: Dataset) -> Desk:
         config, tier = start_of(user, dataset, asked.get("start", ""))
     initial |= {"dataset": dataset.slug, "tier": tier}
     form = JobForm(user=user, initial=initial)
-    return Desk(user, form, dataset, tier, Reading(shown(config)), parent=parent)
+    reading = Reading(shown(config))
+    return Desk(user, form, dataset, tier, reading, parent=parent, parent_name=name)
 
 
 def posted(user: User, typed: QueryDict, default: Dataset) -> Desk:
@@ -180,8 +201,10 @@ def posted(user: User, typed: QueryDict, default: Dataset) -> Desk:
         reading = Reading(config)
     form.full_clean()
     tier = Tier(form.cleaned_data.get("tier", Tier.NANO))
-    parent = parent_of(user, typed)
-    return Desk(user, form, dataset, tier, reading, action, focus, parent=parent)
+    desk = Desk(user, form, dataset, tier, reading, action, focus)
+    if action != ANEW:
+        desk.begin_from(typed.get("parent", ""))
+    return desk
 
 
 def changed(typed: QueryDict, **values: str) -> QueryDict:
@@ -201,26 +224,17 @@ def start_of(user: User, dataset: Dataset, name: str) -> tuple[Config, Tier]:
     return start.config, start.tier
 
 
-def named(parent: Model | Checkpoint) -> str:
-    """As `parent_of` reads it."""
-    if isinstance(parent, Checkpoint):
-        return f"{parent.job_id}.{parent.step}"
-    return str(parent.pk)
-
-
-def parent_of(user: User, asked: QueryDict) -> Model | Checkpoint | None:
+def parent_of(user: User, name: str) -> Model | Checkpoint | None:
     """What the job begins from, where it is named: a model by its id, a checkpoint by its job's id
-    and its step, with a dot between.
+    and its step, with a dot between. Raises Refusal where it is not to be had.
     """
-    name = asked.get("parent", "")
     if not name:
         return None
-    job_id, _, step = name.partition(".")
-    if step:
-        rows = Checkpoint.objects.of(user).select_related("job__dataset")
-        number = int(step) if step.isdecimal() and len(step) < STEP_DIGITS_MAX else -1
-        return get_object_or_404(rows, job=id_of(job_id), step=number)
-    return get_object_or_404(Model.objects.of(user).select_related("job__dataset"), pk=id_of(name))
+    source, _, step = name.partition(".")
+    if not step:
+        return training.find_beginning(owner=user, model_id=id_of(source))
+    number = int(step) if step.isdecimal() and len(step) < STEP_DIGITS_MAX else 0
+    return training.find_beginning(owner=user, job_id=id_of(source), step=number)
 
 
 def earlier_job(user: User, text: str) -> Job:
