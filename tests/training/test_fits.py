@@ -90,6 +90,21 @@ def test_what_alice_states_stays_whatever_rows_train(client, alice, prices):
     assert_fitted(read_again(prices))
 
 
+def test_alices_program_fixes_the_very_fill_that_was_measured(client, alice, prices):
+    median = prices.recipe["columns"][0]["missing"]
+    size, *others = prices.asked["columns"]
+    wanted = prices.asked | {"columns": [size | {"missing": median}, *others]}
+    body = {"recipe": wanted, "keep_measured": True}
+    assert Caller(alice)("PATCH", f"{ADDRESS}/{prices.slug}", body).json()["asked"] == wanted
+    fixed = read_again(prices)
+    client.force_login(alice)
+    address = reverse("training:schema", args=[fixed.slug])
+    unchanged = client.post(address, schema_form(client.get(address)), follow=True)
+    assert "Version 1 has this schema already" in unchanged.content.decode()
+    Caller(alice)("PATCH", f"{ADDRESS}/{prices.slug}", {"split": SPLIT | {"seed": 1}})
+    assert read_again(prices).recipe["columns"][0]["missing"] == median
+
+
 def test_the_words_of_a_text_are_those_that_train(alice):
     lines = "".join(f"word{row} and,{'yes' if row % 2 else 'no'}\n" for row in range(ROWS))
     recipe = {

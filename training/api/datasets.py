@@ -68,6 +68,10 @@ class SchemaRequest(serializers.Serializer[Any]):
         help_text="what each column is and is for; what is left out, or sent back as it was "
         "measured, is measured anew on the rows that train. `asked` of a dataset is what is fixed.",
     )
+    keep_measured = serializers.BooleanField(
+        default=False,
+        help_text="fix what is sent back as it was measured, whatever rows train from now on",
+    )
     split = serializers.JSONField(
         required=False, help_text="kind, train, validation, test, seed, column"
     )
@@ -214,10 +218,12 @@ class OneDataset(APIView):
         asked = SchemaRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         recipe = asked.validated_data.get("recipe", dataset.recipe)
+        if not asked.validated_data["keep_measured"]:
+            recipe = training.unfitted(recipe=recipe, dataset=dataset)
         corrected = training.correct_schema(
             actor=caller(request),
             dataset=dataset,
-            recipe=training.unfitted(recipe=recipe, dataset=dataset),
+            recipe=recipe,
             split=asked.validated_data.get("split", dataset.split or training.DEFAULT_SPLIT),
         )
         return Response(dataset_body(corrected), status=202)

@@ -149,7 +149,8 @@ def next_version(dataset: Dataset, schema: Mapping[str, Any]) -> Dataset:
 
 def unfitted(*, recipe: object, dataset: Dataset) -> object:
     """A recipe that was sent back, without what a worker had measured for it: whoever reads one,
-    changes a role and returns it does not ask for the median that stands there.
+    changes a role and returns it does not ask for the median that stands there. Nothing but the
+    word of who sends it tells that from a wish for that very median.
     """
     if not isinstance(recipe, Mapping):
         return recipe
@@ -184,7 +185,9 @@ def without(
 
 
 def checked_recipe(raw: object, dataset: Dataset) -> Recipe:
-    """The recipe that somebody asks for, of the columns that the file has. Raises InvalidSchema."""
+    """The recipe that somebody asks for, of the columns that the file has, and the same for the
+    same wish, by whichever door it came. Raises InvalidSchema.
+    """
     try:
         recipe = Recipe.from_json(raw)
     except RecipeRefused as error:
@@ -195,7 +198,7 @@ def checked_recipe(raw: object, dataset: Dataset) -> Recipe:
         parts = ("missing", known - given), ("not in the file", given - known)
         reason = "; ".join(f"{what}: {listing(names)}" for what, names in parts if names)
         raise named([Problem("recipe.columns", f"must be the columns of the file; {reason}")])
-    return recipe
+    return recipe.with_columns([column.in_figures for column in recipe.columns])
 
 
 def checked_split(raw: object, recipe: Recipe) -> dict[str, Any]:

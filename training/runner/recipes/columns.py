@@ -13,7 +13,7 @@ Plain NumPy, so that the web process may turn a row into numbers as the worker d
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
@@ -87,6 +87,15 @@ class Column:
         if self.kind is Kind.CATEGORY:
             return tuple(f"{self.name}={value}" for value in self.values)
         return (self.name,)
+
+    @property
+    def in_figures(self) -> "Column":
+        """The same, with a fill that was written as a text, as pages send it, as its number."""
+        fill = self.missing
+        is_figure = self.kind in (Kind.NUMBER, Kind.DATE) and isinstance(fill, str)
+        if not is_figure or not DECIMAL.fullmatch(str(fill).strip()):
+            return self
+        return replace(self, missing=read_number(fill))
 
     def to_json(self) -> dict[str, Any]:
         return {
