@@ -24,10 +24,10 @@ run: $(RUN) kernels  ## start the site with everything it needs; Ctrl-C stops it
 	@exec $(BIN)/python -m config.supervisor
 
 test: $(DEV) kernels  ## run the whole suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 campaign: $(DEV) kernels  ## run the long tests: floors of accuracy, kills, fuzzed uploads
-	$(BIN)/python -m pytest -n 2 -m campaign
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m campaign
 
 check: $(DEV)  ## check format, lint, import contracts, types and migrations
 	$(BIN)/ruff format --check .
