@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from tests.training.searches import SHORT, SPACE
+from billing import services as billing
+from tests.training.searches import RATE, SHORT, SPACE
 from tests.training.test_pages import text
 from tests.training.test_searches import run
 from training import services as training
-from training.models import Model, Search, Trial, Work
+from training.models import Job, Model, Search, Trial, Work
 from training.runner import searches, trials
 from training.templatetags import parallel
 
@@ -146,7 +147,7 @@ def test_alices_program_is_proposed_the_search_that_her_page_proposes(client, al
     client.force_login(alice)
     proposal = client.get(f"/api/v1/training-jobs/{job.pk}/search").json()
     page = client.get(f"/jobs/{job.pk}/search/")
-    shown = page.context["form"].initial
+    shown = page.context["form"].data
     assert json.loads(shown["space"]) == proposal["space"]
     assert (shown["name"], str(shown["budget"])) == (proposal["name"], proposal["budget"])
     started = client.post("/api/v1/searches", proposal, content_type="application/json")
@@ -154,3 +155,47 @@ def test_alices_program_is_proposed_the_search_that_her_page_proposes(client, al
     assert Search.objects.get().space == proposal["space"]
     client.force_login(bob)
     assert client.get(f"/api/v1/training-jobs/{job.pk}/search").status_code == 404
+
+
+def test_alice_reads_what_halving_tries_and_costs_before_it_starts(client, alice, job):
+    """And it is what the search then holds, where its settings change no price."""
+    client.force_login(alice)
+    here = f"/jobs/{job.pk}/search/"
+    typed = FORM | {
+        "sampler": "halving",
+        "trials_max": "13",
+        "space": json.dumps({RATE: SPACE[RATE]}),
+    }
+    checked = client.post(here, typed | {"action": "check"})
+    typing = client.post(here, typed, headers={"HX-Request": "true"})
+    assert not Search.objects.exists()
+    assert checked.context["form"]["trials_max"].value() == "13"
+    plan = checked.context["plan"]
+    assert [(rung.size, rung.epochs) for rung in plan.rungs] == [(9, 1), (3, 4), (1, 12)]
+    said = f"{billing.credits(plan.microcredits)} <small>credits at most for 13 trials"
+    assert said in text(checked)
+    assert said in text(typing)
+    assert "<html" not in text(typing)
+    assert f"13 trials, {billing.credits(plan.microcredits)} credits at most." in text(typing)
+    client.post(here, typed | {"budget": "40"})
+    search = run(Search.objects.get())
+    placed = Job.objects.filter(trial__search=search)
+    assert placed.count() == plan.trials
+    assert sum(each.quote_microcredits for each in placed) == plan.microcredits
+
+
+def test_alice_is_told_why_nothing_can_be_said_of_the_cost_and_when_her_budget_is_short(
+    client, alice, job
+):
+    client.force_login(alice)
+    here, htmx = f"/jobs/{job.pk}/search/", {"HX-Request": "true"}
+    for change, said in (
+        ({"trials_max": "many"}, "Trials at most: Enter a whole number."),
+        (
+            {"trials_max": "3", "sampler": "halving"},
+            "Trials at most: must be from 4 to 200, not 3.",
+        ),
+        ({"budget": "2"}, "The budget of 2 credits may not pay for all of them"),
+    ):
+        assert said in text(client.post(here, FORM | change, headers=htmx))
+    assert "may not pay" not in text(client.get(here))

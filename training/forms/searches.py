@@ -27,18 +27,14 @@ class SearchForm(forms.Form):
     )
     sampler = forms.ChoiceField(
         choices=Search.Sampler.choices,
-        initial=Search.Sampler.TPE,
         help_text="The estimator learns from the trials before; halving tries many shortly and "
         "trains the best third three times as long, again and again.",
     )
-    objective = forms.ChoiceField(
-        label="Choose the best by", choices=Search.Objective.choices, initial=Search.Objective.LOSS
-    )
+    objective = forms.ChoiceField(label="Choose the best by", choices=Search.Objective.choices)
     trials_max = forms.IntegerField(
         label="Trials at most",
         min_value=1,
         max_value=training.TRIALS_MAX,
-        initial=12,
         error_messages=BOUNDS,
     )
     budget = forms.DecimalField(
@@ -54,7 +50,6 @@ class SearchForm(forms.Form):
     seed = forms.IntegerField(
         min_value=0,
         max_value=training.SEED_MAX,
-        initial=0,
         error_messages=BOUNDS,
         help_text="The same seed tries the same settings in the same order.",
     )
@@ -69,6 +64,12 @@ class SearchForm(forms.Form):
             raise forms.ValidationError(f"{error}.") from error  # a number of too many digits
         except RecursionError as error:
             raise forms.ValidationError("This is nested too deeply.") from error
+
+    @property
+    def unscaled(self) -> str:
+        """Why nobody can say yet what the search would try."""
+        names = [name for name in ("sampler", "trials_max") if name in self.errors]
+        return " ".join(f"{self[name].label}: {self.errors[name][0]}" for name in names)
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -88,6 +89,8 @@ def typed(proposal: training.Proposal) -> dict[str, object]:
     return {
         "name": proposal.name,
         "space": "{\n" + ",\n".join(lines) + "\n}",
+        "sampler": Search.Sampler.TPE,
+        "objective": Search.Objective.LOSS,
         "trials_max": proposal.trials_max,
         "budget": proposal.budget_microcredits // MICROCREDITS,
         "seed": proposal.seed,

@@ -44,6 +44,62 @@ class SearchIsOver(Refusal):
     """It ended meanwhile; there is nothing to cancel."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """So many trials of so many epochs, each of which costs at most so much with the settings that
+    the search goes out from.
+    """
+
+    size: int
+    epochs: int
+    each_microcredits: int
+
+    @property
+    def microcredits(self) -> int:
+        return self.size * self.each_microcredits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a search tries at most; one rung where all its trials train alike."""
+
+    rungs: list[Rung]
+
+    @property
+    def trials(self) -> int:
+        return sum(rung.size for rung in self.rungs)
+
+    @property
+    def microcredits(self) -> int:
+        return sum(rung.microcredits for rung in self.rungs)
+
+    @property
+    def said(self) -> str:
+        return f"{self.trials} trials, {billing.credits(self.microcredits)} credits at most."
+
+
+def plan_search(
+    *,
+    dataset: Dataset,
+    config: Mapping[str, Any],
+    tier: Tier,
+    trials_max: int,
+    sampler: Search.Sampler = Search.Sampler.TPE,
+) -> Plan:
+    """What a search would try and cost, before it starts; refused as `start_search` refuses it."""
+    quote = quote_job(dataset=dataset, config=config, tier=tier)
+    require_trials(trials_max, sampler, quote.epochs)
+    planned = [trials.Rung(size=trials_max, epochs=quote.epochs)]
+    if sampler == Search.Sampler.HALVING:
+        planned = trials.rungs(trials=trials_max, epochs=quote.epochs)
+    rungs = []
+    for rung in planned:
+        shorter = spaces.applied(config, {spaces.EPOCHS: rung.epochs})
+        each = quote_job(dataset=dataset, config=shorter, tier=tier).microcredits
+        rungs.append(Rung(size=rung.size, epochs=rung.epochs, each_microcredits=each))
+    return Plan(rungs=rungs)
+
+
 @transaction.atomic
 def start_search(
     *,

@@ -34,26 +34,54 @@ def searches(request: MemberRequest) -> HttpResponse:
 
 
 @login_required
+@vary_on_headers("HX-Request")
 @require_http_methods(["GET", "POST"])
 def new_search(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
-    """A search around the settings of a job, with ranges proposed."""
+    """A search around the settings of a job, with ranges proposed; while one types, and where it is
+    asked for, what that tries and costs at most.
+    """
     job = get_object_or_404(Job.objects.of(request.user).select_related("dataset"), pk=job_id)
-    if request.method == "GET":
-        form = SearchForm(initial=typed(training.propose_search(job=job)))
-        return render(request, "training/search_new.html", {"form": form, "job": job})
-    form = SearchForm(request.POST)
-    if form.is_valid():
+    is_sent = request.method == "POST"
+    form = SearchForm(request.POST if is_sent else typed(training.propose_search(job=job)))
+    page = planned(form, job)
+    is_to_start = is_sent and not request.htmx and request.POST.get("action") != "check"
+    if is_to_start and form.is_valid():
         try:
             return redirect(led_once(request, lambda: begun(request.user, job, form.wanted)))
-        except training.InvalidSearch as refusal:
-            for entry in refusal.invalid_parameters:
-                root = str(entry["field"]).partition(".")[0]
-                form.add_error(
-                    root if root in form.fields else None, f"{entry['field']}: {entry['reason']}."
-                )
         except Refusal as refusal:
-            form.add_error(None, str(refusal))
-    return render(request, "training/search_new.html", {"form": form, "job": job})
+            blame(form, refusal)
+    part = "#cost" if request.htmx else ""
+    return render(request, f"training/search_new.html{part}", page)
+
+
+def planned(form: SearchForm, job: Job) -> dict[str, Any]:
+    """The page of a search that somebody composes, with what it tries and costs at most, or why
+    that cannot be said yet.
+    """
+    page: dict[str, Any] = {"form": form, "job": job, "unplanned": form.unscaled}
+    said = form.cleaned_data
+    if "budget" in said:
+        page["budget"] = billing.microcredits(said["budget"])
+    if not page["unplanned"]:
+        scale = {"sampler": Search.Sampler(said["sampler"]), "trials_max": said["trials_max"]}
+        asked = {"dataset": job.dataset, "config": job.config, "tier": Tier(job.tier)}
+        try:
+            page["plan"] = training.plan_search(**asked, **scale)
+        except Refusal as refusal:
+            blame(form, refusal)
+            page["unplanned"] = form.unscaled or str(refusal)
+    return page | {"told": {"told-cost": page["unplanned"] or page["plan"].said}}
+
+
+def blame(form: SearchForm, refusal: Refusal) -> None:
+    """Show a refusal beside the fields that it names, or above them all."""
+    for entry in refusal.invalid_parameters:
+        root, _, inside = str(entry["field"]).partition(".")
+        field = root if root in form.fields else None
+        path = f"{entry['field']}: " if inside or field is None else ""
+        form.add_error(field, f"{path}{entry['reason']}.")
+    if not refusal.invalid_parameters:
+        form.add_error(None, str(refusal))
 
 
 def begun(owner: User, job: Job, wanted: Mapping[str, Any]) -> str:
