@@ -4,8 +4,8 @@ from celery import shared_task
 
 from training.runner import (
     chunks,
+    datasets,
     exports,
-    readings,
     reproductions,
     searches,
     studies,
@@ -46,7 +46,7 @@ def study_patterns(study_id: str) -> None:
 
 @shared_task
 def prepare_dataset(dataset_id: str) -> None:
-    readings.run_turn()  # as with jobs
+    datasets.run_turn()  # as with jobs
 
 
 @shared_task

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kernels.data import Target
 from training.models import Dataset
-from training.runner import leases, uploads
+from training.runner import leases, readings, uploads
 from training.runner.bundles import BUNDLES, Bundle
 from training.runner.bundles.parts import stratified
 from training.runner.completion import with_usual
@@ -20,6 +20,13 @@ from training.runner.figures import Beat, unheard
 from training.runner.health import Evidence, report_of
 from training.runner.recipes import decode_columns
 from training.runner.rows import Part, Rows, pack
+
+
+def run_turn() -> None:
+    """Read the file that is next in line."""
+    for dataset_id in readings.line():
+        if prepare_dataset(str(dataset_id)):
+            return
 
 
 def prepare_dataset(dataset_id: str) -> bool:

@@ -13,18 +13,10 @@ from django.db.models import BooleanField, ExpressionWrapper, Max, Value
 from django.db.models.functions import Now
 
 from training.models import Dataset, Work
-from training.runner.datasets import prepare_dataset
 from training.runner.leases import claimable
 from training.runner.queue import REMEMBERED
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-
-def run_turn() -> None:
-    """Read the file that is next."""
-    for dataset_id in line():
-        if prepare_dataset(str(dataset_id)):
-            return
 
 
 def line() -> list[UUID]:
