@@ -9,9 +9,10 @@ import pytest
 from training import services as training
 from training.models import Dataset, Model
 from training.runner import blobs, chunks, datasets
-from training.runner.answers import rows_in
+from training.runner.answers import QuestionRefused, examples_asked, rows_in, texts_asked
 from training.runner.recipes import Recipe
 from training.runner.rows import Part, unpack
+from training.runner.tokenizers import RESERVED
 from training.services.presets import ALL
 
 BY_NAME = {preset.name: preset for preset in ALL}
@@ -158,6 +159,10 @@ def test_samples_are_those_of_their_seed(alice, name):
         ({"seed": -1}, "input_data.seed: must be from 0"),
         ({"rows": 3}, "input_data.rows: is not known here"),
         ([1.0] * 64, "input_data: must be an object with count and seed, not 1.0"),
+        (
+            [{"count": 999}, {}, {}],
+            "input_data.count: 3 questions ask for 1,001 examples in all; at most 1,000",
+        ),
     ):
         with pytest.raises(training.InvalidRows, match=reason):
             training.predict(model=model, rows=question)
@@ -198,6 +203,7 @@ def test_a_text_goes_on_the_same_way_from_the_same_seed(alice):
         ({"text": "x", "length": 401}, "input_data.length: must be from 1 to 400, not 401"),
         ({"text": "x", "temperature": -1}, "input_data.temperature: must be from 0"),
         (7, "input_data: must be an object with text, length, temperature, top_k and seed, not 7"),
+        (["x", "x", "x"], "input_data.length: 3 questions ask for 600 tokens in all; at most 400"),
     ):
         with pytest.raises(training.InvalidRows, match=reason):
             training.predict(model=model, rows=question)
@@ -219,3 +225,23 @@ def test_a_list_is_a_row_or_several_as_its_recipe_says():
     assert rows_in([1, 2, 3, 4], pictures) == [[1, 2, 3, 4]]
     assert rows_in([[1, 2, 3, 4]], pictures) == [[1, 2, 3, 4]]
     assert rows_in({"picture": nested}, pictures) == [{"picture": nested}]
+
+
+def test_mallory_asks_no_more_of_one_call_by_many_questions():
+    text = Recipe.from_json(
+        {
+            "kind": "text",
+            "columns": [{"name": "text", "kind": "text"}],
+            "tokenizer": "characters",
+            "steps": 8,
+            "vocabulary": [*RESERVED, "a"],
+        }
+    )
+    assert len(texts_asked(text, [{"text": "a", "length": 4}] * 100)) == 100
+    assert len(examples_asked([{"count": 1}] * 1000)) == 1000
+    for asked, reason in (
+        (lambda: texts_asked(text, [{"text": "a", "length": 400}] * 1000), "400,000 tokens in all"),
+        (lambda: examples_asked([{"count": 1000}] * 1000), "1,000,000 examples in all"),
+    ):
+        with pytest.raises(QuestionRefused, match=f"1,000 questions ask for {reason}; at most"):
+            asked()

@@ -24,8 +24,9 @@ from training.runner.networks import ReadyModel
 from training.runner.pictures import PictureRefused
 from training.runner.recipes import Form, Recipe, RowRefused, encode_rows, input_of
 
+# Of one call, however many questions it asks.
 ROWS_MAX = 1_000
-LENGTH_MAX = 400  # tokens of one text: about a second
+LENGTH_MAX = 400  # tokens: about a second
 
 
 class AnswerKind(StrEnum):
@@ -120,9 +121,9 @@ def answer(network: ReadyModel, raw: Any) -> list[Prediction]:
     kind = kind_of(network.model)
     match kind:
         case AnswerKind.SAMPLE:
-            return [made for question in listed(raw) for made in samples(network, question)]
+            return [made for stated in examples_asked(raw) for made in samples(network, stated)]
         case AnswerKind.TEXT:
-            return [written(network, question) for question in listed(raw)]
+            return [written(network, text) for text in texts_asked(network.recipe, raw)]
     rows = encoded(network, raw)
     outputs = network.outputs(rows)
     match kind:
@@ -147,6 +148,17 @@ def bounded(rows: list[Any]) -> list[Any]:
     if not 0 < len(rows) <= ROWS_MAX:
         raise QuestionRefused(f"input_data: {len(rows)} rows; send 1 to {ROWS_MAX} in one call.")
     return rows
+
+
+def require_total(name: str, stated: Sequence[int], most: int, what: str) -> None:
+    """Raises QuestionRefused where questions, each of which could be asked alone, ask together for
+    more than one call is for.
+    """
+    if sum(stated) > most:
+        raise QuestionRefused(
+            f"input_data.{name}: {len(stated):,} questions ask for {sum(stated):,} {what} in all; "
+            f"at most {most:,} in one call. Lower {name}, or ask fewer questions at once."
+        )
 
 
 def encoded(network: ReadyModel, raw: Any) -> NDArray[Any]:
@@ -233,6 +245,51 @@ def settings_in(
     return found
 
 
+def examples_asked(raw: Any) -> list[dict[str, Any]]:
+    """The settings of each question to what makes examples. Raises QuestionRefused."""
+    defaults = {"count": 1, "seed": 0}
+    found = [settings_in(question, SAMPLE_FIELDS, defaults, ()) for question in listed(raw)]
+    require_total("count", [stated["count"] for stated in found], ROWS_MAX, "examples")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextAsked:
+    """One question to what writes on; `settings` are those of `sampling.generate`."""
+
+    recipe: Recipe
+    prompt: str
+    tokens: list[int]
+    settings: dict[str, Any]
+
+
+def texts_asked(recipe: Recipe | None, raw: Any) -> list[TextAsked]:
+    """Each question to what writes on. Raises QuestionRefused."""
+    if recipe is None or recipe.kind is not Form.TEXT:
+        raise QuestionRefused("the model says nothing of how a text becomes its tokens")
+    found = [text_asked(recipe, question) for question in listed(raw)]
+    require_total("length", [each.settings["length"] for each in found], LENGTH_MAX, "tokens")
+    return found
+
+
+def text_asked(recipe: Recipe, question: Any) -> TextAsked:
+    name = recipe.features[0].name
+    asked = {name: question} if isinstance(question, str) else question
+    settings = settings_in(asked, TEXT_FIELDS, TEXT_DEFAULTS, tuple(dict.fromkeys((name, "text"))))
+    prompt = asked.get(name, asked.get("text", ""))
+    if not isinstance(prompt, str) or not prompt:
+        raise QuestionRefused(
+            f"input_data.{name}: must be a text to go on from, not {shown(prompt)}."
+        )
+    tokens = tokenizers.numbers_of(prompt, recipe.tokenizer, recipe.vocabulary).tolist()
+    if all(token <= tokenizers.UNKNOWN_TOKEN for token in tokens):
+        raise QuestionRefused(
+            f"input_data.{name}: must have {recipe.tokenizer} of which training saw any, not "
+            f"{shown(prompt)}."
+        )
+    return TextAsked(recipe=recipe, prompt=prompt, tokens=tokens, settings=settings)
+
+
 # What is answered
 
 
@@ -285,41 +342,22 @@ def scored(
     ]
 
 
-def samples(network: ReadyModel, question: Any) -> list[Prediction]:
+def samples(network: ReadyModel, stated: Mapping[str, Any]) -> list[Prediction]:
     """As many examples as asked for, of the noise that a seed draws."""
-    stated = settings_in(question, SAMPLE_FIELDS, {"count": 1, "seed": 0}, ())
     size = generator.latent_size(network.sampler.model)
     noise = generator.draw_latent(stated["count"], size, seed=stated["seed"], module=build.module())
     made = network.sampled(noise).reshape(stated["count"], -1)
     return [Prediction(kind=AnswerKind.SAMPLE, sample=row) for row in made.tolist()]
 
 
-def written(network: ReadyModel, question: Any) -> Prediction:
+def written(network: ReadyModel, asked: TextAsked) -> Prediction:
     """A text that goes on from the one that was sent."""
-    recipe = network.recipe
-    if recipe is None or recipe.kind is not Form.TEXT:
-        raise QuestionRefused("the model says nothing of how a text becomes its tokens")
-    name = recipe.features[0].name
-    asked = {name: question} if isinstance(question, str) else question
-    stated = settings_in(asked, TEXT_FIELDS, TEXT_DEFAULTS, tuple(dict.fromkeys((name, "text"))))
-    prompt = asked.get(name, asked.get("text", ""))
-    if not isinstance(prompt, str) or not prompt:
-        raise QuestionRefused(
-            f"input_data.{name}: must be a text to go on from, not {shown(prompt)}."
-        )
-    tokens = tokenizers.numbers_of(prompt, recipe.tokenizer, recipe.vocabulary).tolist()
-    if all(token <= tokenizers.UNKNOWN_TOKEN for token in tokens):
-        raise QuestionRefused(
-            f"input_data.{name}: must have {recipe.tokenizer} of which training saw any, not "
-            f"{shown(prompt)}."
-        )
     found = sampling.generate(
         network.predict,
-        tokens,
-        stated.pop("length"),
-        steps=recipe.steps,
+        asked.tokens,
+        steps=asked.recipe.steps,
         module=build.module(),
-        **stated,
+        **asked.settings,
     )
-    text = tokenizers.decode(found, recipe.tokenizer, recipe.vocabulary)
-    return Prediction(kind=AnswerKind.TEXT, prompt=prompt, text=text)
+    text = tokenizers.decode(found, asked.recipe.tokenizer, asked.recipe.vocabulary)
+    return Prediction(kind=AnswerKind.TEXT, prompt=asked.prompt, text=text)
