@@ -83,6 +83,8 @@ def test_alice_asks_about_pictures_as_files_on_the_page_and_over_the_api(client,
     assert asked(text).json()["predictions"] == found[:1]
     for rows, fault in (
         ([text, "no picture"], "input_data[1].picture: 'no picture' is no picture in Base64"),
+        ("", "input_data[0].picture: '' is no picture in Base64"),
+        ([text, "data:image/png;base64,"], "input_data[1].picture: 'data:image/png;base64,' is no"),
         ([text, "aGVsbG8="], "input_data[1].picture: is no picture that is read here (PNG"),
     ):
         refused = asked(rows)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.training.test_studio import Visitor
 from training import services as training
 from training.models import Dataset, Job, Model
 from training.runner import chunks, validations
+from training.runner.pictures import PictureRefused, opened
 
 SIDE = 16
 
@@ -101,3 +103,18 @@ def test_over_the_api_it_is_refused_by_its_path(client, alice, pictures):
     )
     assert answer.status_code == 422
     assert answer.json()["invalid_parameters"][0]["field"] == "training.augmentation.crop"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello"])
+def test_what_mallory_sends_as_a_picture_is_refused_whatever_size_the_model_sees(content):
+    """A process reads each, which takes half a second: why it refuses may be as long as pixels."""
+    with pytest.raises(PictureRefused, match="is no picture that is read here") as refused:
+        opened([content], (8, 8, 1))
+    told = len(json.dumps({"refused": str(refused.value), "at": 0}))
+    with pytest.raises(PictureRefused, match=re.escape(str(refused.value))):
+        opened([content], (1, told, 1))
+    good = io.BytesIO()
+    Image.new("L", (8, 8), 7).save(good, "PNG")
+    with pytest.raises(PictureRefused) as refused:
+        opened([good.getvalue(), content], (8, 8, 1))
+    assert refused.value.at == 1

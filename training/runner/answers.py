@@ -196,10 +196,13 @@ def looked_at(rows: list[Any], recipe: Recipe) -> list[Any]:
 def file_in(text: str, row: int, name: str) -> bytes:
     """The bytes that Base64 says, as an address (`data:image/png;base64,…`) or by itself."""
     try:
-        return base64.b64decode(text.partition(",")[2] or text, validate=True)
-    except ValueError as error:
+        found = base64.b64decode(text.partition(",")[2] or text, validate=True)
+    except ValueError:
+        found = b""
+    if not found:
         reason = f"{shown(text)} is no picture in Base64; send one, or its numbers"
-        raise RowRefused(row, name, reason) from error
+        raise RowRefused(row, name, reason)
+    return found
 
 
 def rows_in(raw: Any, recipe: Recipe) -> list[Any]:

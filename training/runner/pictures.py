@@ -3,6 +3,7 @@ bounds of its own, reads them (`pixels`).
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SECONDS_MAX = 10
+LENGTH_BYTES = 8  # of the number before each picture that says how long it is
 HERE = Path(__file__).parents[2]
 
 Size = tuple[int, int, int]  # height, width, channels
@@ -29,7 +31,7 @@ def opened(contents: Sequence[bytes], size: Size) -> NDArray[np.uint8]:
     """The pictures as pixels [pictures, *size]. Raises PictureRefused for the first that is not
     taken.
     """
-    asked = b"".join(len(each).to_bytes(8, "little") + each for each in contents)
+    asked = b"".join(len(each).to_bytes(LENGTH_BYTES, "little") + each for each in contents)
     command = [sys.executable, "-m", "training.runner.pixels", *map(str, size)]
     try:
         ran = subprocess.run(  # noqa: S603  # our own module, and three numbers
@@ -37,11 +39,11 @@ def opened(contents: Sequence[bytes], size: Size) -> NDArray[np.uint8]:
         )
     except subprocess.TimeoutExpired as error:
         raise PictureRefused(f"was not read within {SECONDS_MAX} s; make it smaller.") from error
-    if ran.returncode:
-        raise PictureRefused("ended the process that read it; it may be damaged: save it anew.")
-    if len(ran.stdout) != len(contents) * int(np.prod(size)):
+    if ran.returncode == os.EX_DATAERR:
         told = json.loads(ran.stdout)
         refusal = PictureRefused(told["refused"])
         refusal.at = told["at"]
         raise refusal
+    if ran.returncode:
+        raise PictureRefused("ended the process that read it; it may be damaged: save it anew.")
     return np.frombuffer(ran.stdout, np.uint8).reshape(len(contents), *size)

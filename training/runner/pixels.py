@@ -10,6 +10,7 @@ reads a zip, or `python -m training.runner.pixels HEIGHT WIDTH CHANNELS` (see `p
 
 import io
 import json
+import os
 import resource
 import struct
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from training.runner.pictures import SECONDS_MAX, PictureRefused, Size
+from training.runner.pictures import LENGTH_BYTES, SECONDS_MAX, PictureRefused, Size
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")
 PIXELS_MAX = 16_000_000  # of one picture as it came
@@ -124,15 +125,16 @@ def shallow(picture: Image.Image) -> Image.Image:
 
 def work(size: Size) -> None:
     """Pictures come in, each behind its length; their pixels go out, or an object that says why
-    not.
+    not, and which by how the process ends: as bytes alone, one may look like the other.
     """
     found, asked = [], sys.stdin.buffer
     try:
-        while length := int.from_bytes(asked.read(8), "little"):
-            found.append(pixels_of(open_picture(asked.read(length)), size).tobytes())
+        while len(length := asked.read(LENGTH_BYTES)) == LENGTH_BYTES:
+            content = asked.read(int.from_bytes(length, "little"))
+            found.append(pixels_of(open_picture(content), size).tobytes())
     except PictureRefused as error:
         sys.stdout.write(json.dumps({"refused": str(error), "at": len(found)}))
-        return
+        sys.exit(os.EX_DATAERR)
     sys.stdout.buffer.write(b"".join(found))
 
 
