@@ -59,6 +59,17 @@ def test_a_runtime_that_is_missing_is_said_to_be_so(monkeypatch):
     assert report["state"] == "passed"
 
 
+def test_alice_reads_how_her_file_ended_node_and_no_path_of_ours(monkeypatch, tmp_path):
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\necho Error: /srv/ours/static/predict.mjs >&2\nexit 3\n")
+    node.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    report = compatibility.compatibility(*packed("dense"))
+    [said] = [one for one in report["runtimes"] if one["where"] == "Node"]
+    assert (said["state"], report["state"]) == ("failed", "failed")
+    assert said["detail"] == "the file that Node loads ended it without answers (code 3)"
+
+
 def test_bits_that_differ_are_told_where_bits_were_promised():
     expected = {"y": np.array([[1.0, 2.0]], np.float32)}
     near = {"y": np.nextafter(expected["y"], np.float32(3))}

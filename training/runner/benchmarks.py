@@ -12,6 +12,7 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
+from training.runner.children import how_it_ended
 from training.runner.subjects import Judged, Subject
 
 SECONDS_MAX = 120
@@ -19,7 +20,7 @@ ROWS = 256
 
 
 class StopwatchFailed(Exception):
-    """The measuring process ended without a figure; its words are the message."""
+    """The measuring process ended without a figure; the text says how."""
 
 
 def measure(subject: Subject, *, on_wait: Callable[[], None]) -> dict[str, Any]:
@@ -58,7 +59,13 @@ def read_figures(process: subprocess.Popen[str], *, on_wait: Callable[[], None])
             on_wait()
             continue
         if process.returncode:
-            raise StopwatchFailed(complaint.strip()[-500:])
+            how = how_it_ended("stopwatch", process.returncode, complaint)
+            raise StopwatchFailed(
+                f"The process that times the model ended without a figure ({how}). Validate the "
+                "model again; should it end so again, the model may need more memory than there is."
+            )
         figures: dict[str, Any] = json.loads(printed)
         return figures
-    raise StopwatchFailed(f"no figures within {SECONDS_MAX} s")
+    raise StopwatchFailed(
+        f"The model was not timed within {SECONDS_MAX} s. Validate it again while less is at work."
+    )

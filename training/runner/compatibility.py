@@ -36,6 +36,7 @@ from kernels.limits import SandboxError
 from kernels.modelfile import Model
 from kernels.predictor import Predictor
 from training.runner import walls
+from training.runner.children import how_it_ended
 from training.runner.figures import Beat, unheard
 
 ROWS_MAX = 32
@@ -194,7 +195,8 @@ def by_node(reference: Reference) -> tuple[Answers, str]:
         except subprocess.TimeoutExpired as error:
             raise Failed(f"no answer within {NODE_SECONDS_MAX} s") from error
     if ran.returncode:
-        raise Failed(ran.stderr.strip()[-300:])
+        how = how_it_ended("node", ran.returncode, ran.stderr)
+        raise Failed(f"the file that Node loads ended it without answers ({how})")
     coded = json.loads(ran.stdout)
     found = {n: np.frombuffer(base64.b64decode(text), np.float32) for n, text in coded.items()}
     return found, "the exported file with the site's own predict.mjs"

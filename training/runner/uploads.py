@@ -24,6 +24,7 @@ from governance import services as governance
 from training.models import Dataset, Work
 from training.runner import blobs, leases, reading
 from training.runner.caps import caps_of
+from training.runner.children import how_it_ended
 
 log = structlog.get_logger()
 PIECE_BYTES = 2**20
@@ -128,12 +129,11 @@ def run(folder: Path, *, on_wait: Callable[[], None]) -> None:
             process.kill()
     if process.returncode:
         words = (folder / "complaint").read_bytes()[-WORDS_BYTES:].decode(errors="replace")
-        log.error("reader_died", returncode=process.returncode, words=words)
+        how = how_it_ended("reader", process.returncode, words)
         raise leases.WorkFault(
             "reader_died",
-            "The file ended the process that read it "
-            f"({how_it_ended(process.returncode)}). It may be damaged, or need more memory or time "
-            "than there is: write it anew, or bring fewer rows.",
+            f"The file ended the process that read it ({how}). It may be damaged, or need more "
+            "memory or time than there is: write it anew, or bring fewer rows.",
         )
 
 
@@ -169,10 +169,6 @@ def require_room(dataset: Dataset, size_bytes: int) -> None:
             f"{caps.total_bytes:,} bytes of data and you have {max(left, 0):,} left. Delete a "
             "dataset, or bring fewer rows or columns.",
         )
-
-
-def how_it_ended(returncode: int) -> str:
-    return f"signal {-returncode}" if returncode < 0 else f"code {returncode}"
 
 
 def store(dataset: Dataset, content: bytes, fields: dict[str, Any]) -> None:
