@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import F
 
-from training.models import Job
+from training.models import Job, Work
 from training.runner import blobs, leases
 
 
@@ -31,19 +31,21 @@ def database_fails_at(table: str) -> Iterator[None]:
 
 
 @contextmanager
-def disk_is_slow(monkeypatch) -> Iterator[list[bool]]:
+def disk_is_slow(monkeypatch, kind: type[Work] = Job) -> Iterator[list[bool]]:
     """Inside, each piece that is written takes two thirds of a lease. After each: whether a worker
-    is taken for dead.
+    at work of this kind is taken for dead.
     """
+    rows = kind._default_manager
     sync, is_taken_for_dead = os.fsync, []
 
     def sync_for_long(descriptor):
         sync(descriptor)
         length = timedelta(seconds=settings.TRAINING_LEASE_SECONDS * 2 / 3)
-        Job.objects.update(lease_until=F("lease_until") - length)
-        is_taken_for_dead.append(Job.objects.filter(leases.stalled()).exists())
+        rows.update(lease_until=F("lease_until") - length)
+        is_taken_for_dead.append(rows.filter(leases.stalled()).exists())
 
     with monkeypatch.context() as patch:
         patch.setattr(blobs, "PIECE_BYTES", 4096)
+        patch.setattr(leases, "RENEW_SECONDS", 0.0)
         patch.setattr(os, "fsync", sync_for_long)
         yield is_taken_for_dead

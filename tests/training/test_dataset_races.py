@@ -5,7 +5,10 @@ filled and emptied for each.
 """
 
 import hashlib
+import io
+import os
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +18,8 @@ import pytest
 from django.db import connection, transaction
 
 from tests.conftest import SMALL
+from tests.training.test_uploads import CSV
+from tests.training.uploads import brought
 from training import services as training
 from training.models import Dataset, Job, Search, Tier
 from training.runner import blobs, datasets, sweeps
@@ -76,6 +81,48 @@ def test_nobody_deletes_rows_between_their_file_and_the_row_that_names_it():
     assert blobs.is_whole(sha256)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_alice_brings_another_file_while_the_rows_of_her_first_are_written(
+    alice, in_this_process, monkeypatch
+):
+    new = (
+        f"{secrets.randbelow(10**6)},9,a\n".encode()
+    )  # or the rows' file is there, and no disk is waited for
+    first = brought(alice, CSV + new, "csv")
+    bring = partial(training.upload_dataset, owner=alice, file_name="b.csv", name="Second")
+    second = threading.Thread(target=alone(partial(bring, file=io.BytesIO(CSV))))
+    sync, waited = os.fsync, []
+
+    def sync_and_bring(descriptor: int) -> None:
+        sync(descriptor)
+        if not waited:
+            waited.append(True)
+            second.start()
+            second.join(timeout=5)
+            waited[0] = second.is_alive()
+
+    monkeypatch.setattr(os, "fsync", sync_and_bring)
+    datasets.prepare_dataset(str(first.pk))
+    second.join(timeout=10)
+    assert waited == [False]
+    assert set(Dataset.objects.values_list("name", "status")) == {
+        (first.name, "done"),
+        ("Second", "queued"),
+    }
+
+
+def alone(act: Callable[[], object]) -> Callable[[], None]:
+    """To be done on a connection of its own."""
+
+    def do() -> None:
+        try:
+            act()
+        finally:
+            connection.close()
+
+    return do
+
+
 def stopped_at_a_lock(act: Callable[[], object]) -> threading.Thread:
     """A thread that does this on a connection of its own, and waits there for another's."""
     pids = queue.SimpleQueue()
@@ -84,12 +131,9 @@ def stopped_at_a_lock(act: Callable[[], object]) -> threading.Thread:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             pids.put(cursor.fetchone()[0])
-        try:
-            act()
-        finally:
-            connection.close()
+        act()
 
-    thread = threading.Thread(target=do)
+    thread = threading.Thread(target=alone(do))
     thread.start()
     wait_for_lock(pids.get(timeout=10))
     return thread

@@ -5,6 +5,7 @@ from django.db import connection
 
 from kernels import modelfile
 from kernels.exchange import wasm
+from tests.training.outages import disk_is_slow
 from training import services as training
 from training.models import Export, Work
 from training.runner import blobs, exports
@@ -64,6 +65,16 @@ def test_a_file_that_cannot_be_made_says_why_and_may_be_asked_for_again(alice, m
     exports.make_export(str(second.pk))
     second.refresh_from_db()
     assert second.status == Work.Status.DONE
+
+
+def test_a_worker_whose_disk_is_slow_keeps_the_file_that_it_writes(alice, model, monkeypatch):
+    export = training.export_model(actor=alice, model=model, kind=Export.Kind.WASM)
+    with disk_is_slow(monkeypatch, Export) as is_taken_for_dead:
+        exports.make_export(str(export.pk))
+    export.refresh_from_db()
+    assert export.status == Work.Status.DONE
+    assert len(is_taken_for_dead) > 2
+    assert not any(is_taken_for_dead)
 
 
 def test_mallory_gets_no_file_of_alices(model, mallory):

@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 
 from kernels.data import DataShape, Target, check_rows, check_targets
+from tests.training.outages import disk_is_slow
+from tests.training.test_uploads import stored as files
+from tests.training.test_uploads import tight
 from tests.training.uploads import bring, brought, stored
 from training.models import Dataset, Work
-from training.runner import caps, datasets, leases, reading, uploads
+from training.runner import blobs, caps, datasets, leases, reading, uploads
 from training.runner.recipes import Recipe, encode_rows, feature_names, shape_of
 from training.runner.rows import Part
 
@@ -240,6 +243,16 @@ def test_a_file_that_another_worker_took_meanwhile_is_left_to_it(alice, in_this_
     assert (dataset.attempt, dataset.sha256) == (7, "")
 
 
+def test_a_worker_whose_disk_is_slow_keeps_the_file_whose_rows_it_writes(
+    alice, in_this_process, monkeypatch
+):
+    blobs.delete(bring(alice, flowers(1_000), "csv").sha256)
+    with disk_is_slow(monkeypatch, Dataset) as is_taken_for_dead:
+        assert bring(alice, flowers(1_000), "csv").status == Work.Status.DONE
+    assert len(is_taken_for_dead) > 2
+    assert not any(is_taken_for_dead)
+
+
 # Files and schemas from anywhere
 
 
@@ -275,3 +288,12 @@ def test_rows_take_room_as_files_do(alice, in_this_process, monkeypatch):
         found.delete() if status == Work.Status.DONE else None
     assert (found.error_code, found.sha256, found.size_bytes) == ("cap_reached", "", 0)
     assert f"{whole.size_bytes - 1:,} left. Delete a dataset" in found.error_message
+
+
+def test_rows_for_which_mallory_has_no_room_take_none(mallory, in_this_process, monkeypatch):
+    dataset = brought(mallory, flowers(61), "csv", upload_bytes=len(flowers(61)))
+    tight(monkeypatch, total_bytes=len(flowers(61)) + 1)
+    before = files()
+    datasets.prepare_dataset(str(dataset.pk))
+    dataset.refresh_from_db()
+    assert (dataset.error_code, files()) == ("cap_reached", before)

@@ -1,5 +1,7 @@
 """Makes a model's file in the format of others, and looks through it before anybody gets it."""
 
+from functools import partial
+
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -32,10 +34,9 @@ def write_file(export: Export) -> None:
         return
     leases.renew(export)
     found = scans.scan(f"model.{kind.value}", content)
+    sha256 = blobs.put(content, beat=partial(leases.heartbeat_of_parts(export), 0))
     with transaction.atomic():
-        sha256 = found["sha256"]
-        blobs.lock(sha256)
-        blobs.put(content)
+        blobs.keep(sha256, content)
         leases.write(
             export,
             status=Work.Status.DONE,

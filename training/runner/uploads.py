@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 
 from governance import services as governance
 from training.models import Dataset, Work
-from training.runner import blobs, leases, reading
+from training.runner import blobs, leases, reading, sweeps
 from training.runner.caps import caps_of
 from training.runner.children import how_it_ended
 
@@ -172,19 +172,25 @@ def require_room(dataset: Dataset, size_bytes: int) -> None:
 
 
 def store(dataset: Dataset, content: bytes, fields: dict[str, Any]) -> None:
-    """Raises WorkFault where the rows are more than the plan of their owner keeps."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    with transaction.atomic():
-        require_room(dataset, len(content))
-        blobs.lock(sha256)
-        blobs.put(content)
-        leases.write(
-            dataset,
-            status=Work.Status.DONE,
-            lease_until=None,
-            finished_at=Now(),
-            sha256=sha256,
-            size_bytes=len(content),
-            **fields,
-        )
-        governance.record(actor=None, verb="prepare_dataset", subject=dataset)
+    """Raises WorkFault where the rows are more than the plan of their owner keeps.
+
+    They are written before the transaction: who brings another file meanwhile waits for no disk.
+    """
+    sha256 = blobs.put(content, beat=partial(leases.heartbeat_of_parts(dataset), 0))
+    try:
+        with transaction.atomic():
+            require_room(dataset, len(content))
+            blobs.keep(sha256, content)
+            leases.write(
+                dataset,
+                status=Work.Status.DONE,
+                lease_until=None,
+                finished_at=Now(),
+                sha256=sha256,
+                size_bytes=len(content),
+                **fields,
+            )
+            governance.record(actor=None, verb="prepare_dataset", subject=dataset)
+    except leases.WorkFault:
+        sweeps.forget_blob(sha256, is_named=lambda _: False)
+        raise
