@@ -3,9 +3,14 @@ not sold as what it can.
 """
 
 import json
+import tracemalloc
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from kernels.data import DataShape, Target
+from tests.training.subjects import subject
 from tests.training.test_cards import head_of
 from tests.training.test_finetuning import (
     FLOWERS,
@@ -19,7 +24,9 @@ from tests.training.test_finetuning import (
 from tests.training.uploads import bring
 from training import services as training
 from training.models import Job
-from training.runner import validations
+from training.runner import copies, validations
+from training.runner.rows import Part, Rows
+from training.runner.subjects import Judged
 
 HEAD, *LINES = FLOWERS.splitlines(keepends=True)
 
@@ -136,3 +143,32 @@ def test_one_row_that_happens_to_be_alike_costs_nothing(client, alice):
     validation = validated(model)
     assert validation.report["copies"]["seen"] <= 1
     assert (validation.report["leaks"], validation.certificate != "") == ([], True)
+
+
+def test_wide_rows_that_alice_brought_twice_take_little_memory_and_their_worker_is_heard():
+    """As wide as a picture of 50 × 50 in colours."""
+    rng, beats = np.random.default_rng(0), []
+    small = rng.random((64, 2), np.float32), (np.arange(64) % 2).astype(np.int32)
+    network = {"type": "feedforward", "layers": [{"type": "dense", "units": 2}]}
+    shape = DataShape((2,), Target.CLASSES, 2)
+    found = subject(Judged.CLASSES, network, shape, *small, beat=beats.append)
+    wide = rng.integers(0, 2, (20, 7_500)).astype(np.float32).repeat(2, axis=0)
+    parts = np.tile(np.array([Part.TRAIN, Part.TEST], np.int8), 20)
+    brought = replace(found, rows=Rows(wide, np.zeros(40, np.int32), parts))
+    beats.clear()
+    tracemalloc.start()
+    counted = copies.trained_test_rows(brought)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (counted["seen"], counted["share_by_chance"]) == (20, 0.0)
+    assert peak_bytes < 2_000 * wide.shape[1] * wide.itemsize / 2
+    assert len(beats) > 10
+
+
+@pytest.mark.parametrize("numbers", [1, 2, 1_000])
+def test_rows_are_dealt_the_same_however_many_numbers_at_once(monkeypatch, numbers):
+    monkeypatch.setattr(copies, "NUMBERS_DEALT", numbers)
+    ends = [(0, 1), (1, 4), (4, 5), (5, 6)]
+    lists = list(copies.at_once(ends))
+    assert [each for some in lists for each in some] == ends
+    assert len(lists) == {1: 4, 2: 3, 1_000: 1}[numbers]

@@ -186,15 +186,19 @@ def width(rows: Rows) -> tuple[int, str]:
 
 
 def row_digests(rows: Rows, beat: Callable[[int], object]) -> list[bytes]:
-    return digests_of(rows.features.reshape(len(rows), -1), beat)
-
-
-def digests_of(flat: NDArray[Any], beat: Callable[[int], object]) -> list[bytes]:
-    """One for each row of [rows, numbers], the same for the same numbers."""
+    """One for each row, the same for the same numbers."""
     found = []
-    for number, row in enumerate(flat):
+    for number, row in enumerate(rows.features.reshape(len(rows), -1)):
         if number % ROWS_AT_ONCE == 0:
             beat(number)
-        plain = (row + 0).tobytes()  # −0 is 0
-        found.append(hashlib.blake2b(plain, digest_size=DIGEST_BYTES).digest())
+        found.append(new_digest(plain(row)).digest())
     return found
+
+
+def new_digest(content: bytes = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES)
+
+
+def plain(numbers: NDArray[Any]) -> bytes:
+    """The same for the same numbers: −0 is 0."""
+    return (numbers + 0).tobytes()

@@ -9,17 +9,18 @@ Rows of a few categories are alike by nature. So what is counted is held against
 would meet a row that trained if each column's values were dealt to them anew.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from training.runner.ancestry import SEEN_SHARE_MAX, digests_of, row_digests
+from training.runner.ancestry import SEEN_SHARE_MAX, new_digest, plain, row_digests
 from training.runner.recipes import Form, Recipe
 from training.runner.rows import Part
 from training.runner.subjects import Judged, Subject
 
 ROWS_DEALT = 2_000
+NUMBERS_DEALT = 500  # of each of them at once: a million in all, and where each comes from
 TIMES_CHANCE = 2
 
 
@@ -47,13 +48,33 @@ def trained_test_rows(subject: Subject) -> dict[str, Any] | None:
 
 
 def share_by_chance(subject: Subject, trained: set[bytes]) -> float:
-    """Of rows whose columns have nothing to do with one another."""
+    """Of rows whose columns have nothing to do with one another. Some columns are dealt at a time,
+    and of each row only a digest stays: rows as wide as a picture would take gigabytes.
+    """
     rng = np.random.default_rng(subject.seed)
     flat = subject.rows.features.reshape(len(subject.rows), -1)
-    dealt = np.empty((ROWS_DEALT, flat.shape[1]), flat.dtype)
-    for begin, end in columns_of(subject, flat.shape[1]):
-        dealt[:, begin:end] = flat[rng.integers(0, len(flat), ROWS_DEALT), begin:end]
-    return sum(digest in trained for digest in digests_of(dealt, subject.beat)) / ROWS_DEALT
+    digests = [new_digest() for _ in range(ROWS_DEALT)]
+    for columns in at_once(columns_of(subject, flat.shape[1])):
+        widths = [end - begin for begin, end in columns]
+        drawn = rng.integers(0, len(flat), (len(columns), ROWS_DEALT)).T
+        begin, end = columns[0][0], columns[-1][1]
+        dealt = flat[np.repeat(drawn, widths, axis=1), np.arange(begin, end)]
+        for digest, row in zip(digests, dealt, strict=True):
+            digest.update(plain(row))
+        subject.beat(end)
+    return sum(digest.digest() in trained for digest in digests) / ROWS_DEALT
+
+
+def at_once(columns: Iterable[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """The columns in lists, none with more numbers than `NUMBERS_DEALT` unless it is one column."""
+    found: list[tuple[int, int]] = []
+    for begin, end in columns:
+        if found and end - found[0][0] > NUMBERS_DEALT:
+            yield found
+            found = []
+        found.append((begin, end))
+    if found:
+        yield found
 
 
 def columns_of(subject: Subject, width: int) -> Iterator[tuple[int, int]]:
