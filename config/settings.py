@@ -215,7 +215,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 TRAINING_CHUNK_SECONDS = env.float("TRAINING_CHUNK_SECONDS", 2.0)
 TRAINING_LEASE_SECONDS = env.float("TRAINING_LEASE_SECONDS", 30.0)
 TRAINING_SWEEP_SECONDS = env.float("TRAINING_SWEEP_SECONDS", 5.0)
-TRAINING_STALL_SECONDS = env.float("TRAINING_STALL_SECONDS", 900.0)  # more than a reader may take
+# More than a reader may take, or whoever brings a file that takes long would lose it.
+TRAINING_STALL_SECONDS = env.float("TRAINING_STALL_SECONDS", TRAINING_READER_SECONDS + 300)
 # What reads a file that people bring; where it is empty, the worker itself does, which is at once
 # there and would die with a file that kills its parser.
 TRAINING_READER = [sys.executable, "-m", "training.runner.reading"]

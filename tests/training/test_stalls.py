@@ -1,8 +1,12 @@
 """A worker that lives and gets no further holds nobody's work for ever."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
@@ -89,3 +93,19 @@ def test_each_part_of_a_validation_is_progress_whatever_its_number(model, alice,
         sweeps.release_stalled()
     validation.refresh_from_db()
     assert (validation.lost_leases, validation.is_over) == (0, False)
+
+
+def test_a_file_of_alices_that_may_be_read_for_long_is_not_taken_from_its_reader():
+    """Settings are read once, so here by a process of its own."""
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from config import settings; print(settings.TRAINING_STALL_SECONDS)",
+        ],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"TRAINING_READER_SECONDS": "7200"},
+        capture_output=True,
+        text=True,
+    )
+    assert float(said.stdout) > 7200, said.stderr
