@@ -208,6 +208,11 @@ def test_a_report_shows_how_each_column_is_spread():
             "regression",
             {"target1": "target", "target2": "target", "a": "feature"},
         ),
+        (  # as pandas writes columns that nobody named
+            {"0": noise(40), "1": noise(40), "2": noise(40)},
+            "regression",
+            {"0": "feature", "1": "feature", "2": "target"},
+        ),
     ],
 )
 def test_what_a_table_asks_is_guessed(columns, category, roles):

@@ -5,6 +5,7 @@ category, what stands in for a missing number, a vocabulary) is measured on trai
 `completion`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -147,7 +148,9 @@ def is_dates(texts: pl.Series) -> bool:
 
 
 def targets_of(columns: Sequence[Column]) -> list[str]:
-    """What is asked for: a column with the name of one, else the last that can be."""
+    """What is asked for: a column with the name of one, or those numbered as of several, else the
+    last that can be.
+    """
     able = [
         column.name
         for column in columns
@@ -157,7 +160,7 @@ def targets_of(columns: Sequence[Column]) -> list[str]:
     for name in TARGET_NAMES:
         if name in by_name:
             return [by_name[name]]
-    numbered = [name for name in able if name.removeprefix("target").isdigit()]
+    numbered = [name for name in able if re.fullmatch(r"target\d+", name)]
     return numbered or able[-1:]
 
 
