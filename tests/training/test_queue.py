@@ -1,14 +1,15 @@
 """Who is served when, how often a job is tried, and what happens to one that no longer gets on."""
 
-import random
 import uuid
 from datetime import timedelta
 
 import pytest
 from celery import current_app
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from kombu.exceptions import OperationalError as BrokerError
 
 from billing import services as billing
@@ -132,25 +133,72 @@ def test_the_place_in_line_is_told(submit, alice, bob):
     assert places.place_of(begin(first)) is None
 
 
-def test_the_place_told_is_the_place_in_line_whoever_waits(submit, alice, bob, mallory):
-    buy_credits(bob)
-    drawn = random.Random(1)
-    for person in (alice, bob, mallory):
-        for job in submit(person, 6):
-            ago = timedelta(seconds=drawn.randrange(30))
-            Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - ago)
-    for _ in range(4):
+JOBS_EACH = 5
+MOMENTS = ("created_at", "started_at", "finished_at")
+SECONDS_AGO = st.integers(0, 40)
+JOB = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from(["queued"] * 4 + ["leased", "running", "cancelled"]),
+        "is_distributed": st.sampled_from([False] * 5 + [True]),
+        "priority": st.integers(0, 2),
+        "created_at": SECONDS_AGO,
+        "started_at": SECONDS_AGO,
+        "finished_at": st.sampled_from([1, 20, 7_200]),
+        "saved_at": SECONDS_AGO | st.none(),
+        "is_silent": st.booleans(),
+    }
+)
+
+
+# Above a second, for what it is there for: 15 jobs are submitted, and each queue asks after all.
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(drawn=st.lists(JOB, min_size=3 * JOBS_EACH, max_size=3 * JOBS_EACH))
+def test_the_place_told_is_the_place_in_line_whoever_waits(crowd, drawn):
+    with transaction.atomic():
+        for job, state in zip(crowd, drawn, strict=True):
+            bring_to(job, **state)
         compare_places()
-        begun = begin(Job.objects.get(pk=queue.line()[0]))
-        pause(begun)
-        begun.checkpoints.create(step=1, sha256="0" * 64, size_bytes=1)
-    training.cancel_job(actor=begun.owner, job=begun)
-    compare_places()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def crowd(submit, alice, bob, mallory):
+    """Jobs of people who pay with what they were given, what they bought and what they earned."""
+    buy_credits(bob)
+    billing.sell(
+        buyer=bob,
+        author=mallory,
+        amount_microcredits=billing.available_microcredits(bob) - 20_000_000,
+        key="1",
+        source="template/1",
+        memo="Digits",
+    )
+    return [job for person in (alice, bob, mallory) for job in submit(person, JOBS_EACH)]
+
+
+def bring_to(job, *, saved_at, is_silent, **state):
+    """As a worker, some seconds ago, left it."""
+    now = timezone.now()
+    at = {name: now - timedelta(seconds=state.pop(name)) for name in MOMENTS}
+    is_begun, is_over = state["status"] != "queued", state["status"] == "cancelled"
+    if is_begun and saved_at is not None:
+        job.checkpoints.create(step=1, sha256="0" * 64, size_bytes=1)
+        job.checkpoints.update(created_at=now - timedelta(seconds=saved_at))
+    lease = timedelta(seconds=-1 if is_silent else 30)
+    Job.objects.filter(pk=job.pk).update(
+        created_at=at["created_at"],
+        started_at=at["started_at"] if is_begun else None,
+        finished_at=at["finished_at"] if is_over else None,
+        lease_until=now + lease if is_begun and not is_over else None,
+        **state,
+    )
 
 
 def compare_places():
     """What is told of each job, with what the line itself says."""
-    queued = Job.objects.filter(status=Work.Status.QUEUED)
+    queued = queue.undivided().filter(status=Work.Status.QUEUED)
     in_line = [each for each in queue.line() if queued.filter(pk=each).exists()]
     for job in queued:
         is_held_back = job.pk not in in_line

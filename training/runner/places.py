@@ -4,6 +4,9 @@
 for twice a second by every page that shows it. Of each person only as many jobs stand in line as
 may begin, and those in the order of their turns: so before a job stand, of each person, those whose
 turn is earlier, and no more than may begin.
+
+So the rules of `queue.line` and `plans.plans_of` stand here once more, in SQL.
+`test_the_place_told_is_the_place_in_line_whoever_waits` asks both over queues that it draws.
 """
 
 from dataclasses import dataclass

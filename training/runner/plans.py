@@ -2,6 +2,9 @@
 
 Who has ever bought or earned credits is on the paying plan; who lives on promotional ones is on the
 free plan. The ledger says which, so a plan cannot be claimed, and needs no row of its own.
+
+`places` says in SQL who is on which: what is changed here is changed there, or
+`tests/training/test_queue.py` finds people of whom they differ.
 """
 
 import uuid

@@ -8,6 +8,9 @@ about as long, and starves nobody, since whoever waits long enough overtakes it.
 
 A person has only so many jobs running at once (`training.runner.plans`). The further ones are held
 back: they are not in line at all.
+
+`places` says of one job, in SQL, where it stands in this line: what is changed here is changed
+there, or `tests/training/test_queue.py` finds a queue in which they differ.
 """
 
 import uuid
