@@ -5,22 +5,22 @@ from decimal import Decimal
 from billing.models import LARGEST_MICROCREDITS, MICROCREDITS
 
 
-def credits(microcredits: int) -> str:
+def credits(amount_microcredits: int) -> str:
     """The exact number of credits: 12500000 is "12.5"."""
-    whole, rest = divmod(abs(microcredits), MICROCREDITS)
+    whole, rest = divmod(abs(amount_microcredits), MICROCREDITS)
     text = f"{whole}.{rest:06}".rstrip("0").rstrip(".")
-    return f"-{text}" if microcredits < 0 else text
+    return f"-{text}" if amount_microcredits < 0 else text
 
 
-def microcredits(credits: Decimal) -> int:
+def microcredits(amount_credits: Decimal) -> int:
     """What people typed, without what is smaller than can move."""
-    return int(credits * MICROCREDITS)
+    return int(amount_credits * MICROCREDITS)
 
 
-def require_amount(name: str, microcredits: int) -> None:
+def require_amount(name: str, amount_microcredits: int) -> None:
     """Raise ValueError for what a caller must never ask: the mistake is in code, not a person's."""
-    if not 0 < microcredits <= LARGEST_MICROCREDITS:
+    if not 0 < amount_microcredits <= LARGEST_MICROCREDITS:
         raise ValueError(
-            f"{name} is {microcredits}; give 1 to {LARGEST_MICROCREDITS} micro-credits, and move"
-            " nothing where nothing is due"
+            f"{name} is {amount_microcredits}; give 1 to {LARGEST_MICROCREDITS} micro-credits, and"
+            " move nothing where nothing is due"
         )

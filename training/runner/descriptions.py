@@ -39,12 +39,7 @@ class Description:
     graph: Mapping[str, Any]
     provenance: Mapping[str, Any]
     config: Mapping[str, Any]
-
-    @cached_property
-    def shapes(self) -> tuple[str, str]:
-        """The shapes of one row and of its answer."""
-        unit = forward.from_json(self.graph, 1)
-        return sides(next(iter(unit.inputs.values()))), sides(next(iter(unit.outputs.values())))
+    shapes: tuple[str, str]  # of one row and of its answer
 
     @property
     def inputs(self) -> list[Field]:
@@ -116,6 +111,12 @@ def told(setting: Setting) -> str:
     return "value"
 
 
+def shapes_of(graph: Mapping[str, Any]) -> tuple[str, str]:
+    """The shapes of one row and of its answer. Raises GraphRefused for what is no graph."""
+    unit = forward.from_json(graph, 1)
+    return sides(next(iter(unit.inputs.values()))), sides(next(iter(unit.outputs.values())))
+
+
 def sides(node: Node) -> str:
     """The shape of one row, as it is read."""
     return " × ".join(f"{side:,}" for side in (node.shape or ())[1:]) or "1"
@@ -131,11 +132,10 @@ def describe(sha256: str) -> Description:
     if missing:
         raise ModelRefused(f"{', '.join(sorted(missing))}: missing")
     read = {key: tensors.parse_json(text, key) for key, text in texts.items() if key != "format"}
-    found = Description(
+    return Description(
         signature=modelfile.read_signature(read["signature"]),
         graph=read["graph"],
         provenance=read["provenance"],
         config=read.get("config", {}),
+        shapes=shapes_of(read["graph"]),
     )
-    assert found.shapes
-    return found

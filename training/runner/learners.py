@@ -1,8 +1,10 @@
-"""What trains a job: the one who learns, made from the job's row and its dataset's rows.
+"""Learners: what trains the network of a job, made from its row and its dataset's rows, and how
+what one leaves behind is stored.
 
-A learner is run for some seconds at a time and yields the metrics of each epoch as it ends; its
-checkpoint restores it to the bit; at the end it exports a model file. Where rows are given it is
-`kernels.trainer.Trainer`, where they are played `training.runner.players.Player`.
+A learner runs for some seconds at a time and yields the metrics of each epoch as it ends; its
+checkpoint restores it to the bit; at the end it exports a model file. It is
+`kernels.trainer.Trainer` where rows are given, `training.runner.players.Player` where they are
+played.
 """
 
 from collections.abc import Callable, Iterator

@@ -3,10 +3,10 @@
 The file is safetensors (no pickle) with `features` [rows, *input], float32 or tokens as uint32,
 `targets` [rows, …] as `kernels.data` says for what is asked, `parts` int8 [rows], and where columns
 were declared sensitive `groups` int32 [rows, columns]. `split_by` int32 [rows] is there where rows
-hang together: the number of the group that each belongs to, or in a split by time its place. The
-part of each row is chosen once, when
-the dataset is prepared, and is covered by its SHA-256: all models of a dataset are tested on the
-same rows; none trains on them.
+hang together: the number of the group that each belongs to, or in a split by time its place.
+
+The part of each row is chosen once, when the dataset is prepared, and is covered by its SHA-256:
+all models of a dataset are tested on the same rows; none trains on them.
 """
 
 import json
