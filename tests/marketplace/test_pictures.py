@@ -71,7 +71,7 @@ def test_alice_asks_about_pictures_as_files_on_the_page_and_over_the_api(client,
     assert "<b>red</b>" in answer
     broken = SimpleUploadedFile("b.jpg", lying[:900])
     said = client.post(here, {"picture": broken}).content.decode()
-    assert "picture: is damaged" in said
+    assert "Picture: is damaged" in said
 
     def asked(rows):
         return client.post(api, {"input_data": rows}, content_type="application/json")
