@@ -130,9 +130,8 @@ def test_generated_digits_are_nearer_than_numbers_drawn_each_for_itself(client, 
     page = client.get(model.get_absolute_url()).content.decode()
     assert (
         "<dd>95 %, by percentiles without replacement, centred on the value, 200 draws of halves "
-        "of samples and rows; kernel distance by percentiles without replacement, centred on the "
-        "value, 50 draws of halves of samples and rows; confidence in samples by percentile "
-        "bootstrap, 1,000 draws of samples</dd>"
+        "of samples and rows; kernel distance by the same with 50 draws; confidence in samples by "
+        "percentile bootstrap, 1,000 draws of samples</dd>"
     ) in page
     assert "Confidence in samples by percentile bootstrap, 1,000 draws of samples." in page
 

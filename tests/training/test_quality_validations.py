@@ -290,6 +290,26 @@ def test_alice_reads_an_old_validation_as_its_receipt_says_it(client, alice, mod
     assert said in client.get(model.get_absolute_url()).content.decode()
 
 
+def test_alice_reads_an_old_report_that_knows_less(client, alice, model):
+    """What it does not say is not asked for, by page, card or bill."""
+    found = model.validations.get()
+    shown = {"models": ["Elder"], "rows": 270, "seen": 1, "share": 1 / 270, "not_compared": []}
+    rate = {"class": "yes", "highest": "f", "lowest": "x", "rows_of_both": 1}
+    groups = [{"name": n, "rows": 60, "value": 0.5, "low": 0.4, "high": 0.6} for n in "fmx"]
+    sexes = {"column": "sex", "groups": groups, "rates": [rate], "flags": []}
+    fair = {"state": "assessed", "threshold": 0.1, "rows_least": 50, "columns": [sexes]}
+    report = found.report | {"ancestors": shown, "fairness": fair}
+    del report["leaks"], report["copies"]
+    change(found, report=report)
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert "It began from Elder. Of the 270 test rows 1 (0.3704 %) was shown to an ancestor" in page
+    assert "say too much" not in page
+    assert "Nothing was tested: of the two groups that differ most" in page
+    assert "It began from Elder." in training.write_card(model=model)
+    assert "say too much" not in training.write_bill(model=model)
+
+
 def test_a_kind_that_does_not_exist_is_refused_on_the_page(client, alice, trained):
     client.force_login(alice)
     answer = client.post(reverse("training:validate_model", args=[trained.pk]), {"kind": "charm"})

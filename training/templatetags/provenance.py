@@ -41,12 +41,17 @@ def methods_of(validation: Validation, among: Collection[str]) -> str:
     others: dict[str, list[str]] = {}
     for name, method in by.get("figures", of_accuracy).items():
         if name in names:
-            others.setdefault(named(method), []).append(figure_label(name).split(",")[0].lower())
+            words = named(method, beside=by)
+            others.setdefault(words, []).append(figure_label(name).split(",")[0].lower())
             names.remove(name)
     said = [f"{' and '.join(labels)} by {words}" for words, labels in others.items()]
     return "; ".join([f"by {named(by)}", *said] if names else said)
 
 
-def named(by: Mapping[str, Any]) -> str:
-    draws = f", {by['draws']:,} draws of {by.get('drawn', 'rows')}" if "draws" in by else ""
-    return f"{by['method']}{draws}"
+def named(by: Mapping[str, Any], *, beside: Mapping[str, Any] | None = None) -> str:
+    """A method with its draws; what it shares with the one `beside` it is not said twice."""
+    if "draws" not in by:
+        return str(by["method"])
+    if beside and all(by[key] == beside.get(key) for key in ("method", "drawn")):
+        return f"the same with {by['draws']:,} draws"
+    return f"{by['method']}, {by['draws']:,} draws of {by.get('drawn', 'rows')}"
