@@ -319,6 +319,14 @@ document.addEventListener("htmx:afterRequest", (event) => {
   pressed = null;
 });
 
+// An answer that a button asked for is shown, also where the page is long; a drawing stays in sight.
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  const { elt, requestConfig } = event.detail;
+  if (!elt.matches("[data-into-view]") || !requestConfig?.triggeringEvent?.submitter) return;
+  elt.scrollIntoView({ block: "nearest" });
+});
+
 // What comes along with an answer never takes away what a person is typing in; errors that came are
 // tied to the inputs that stayed.
 

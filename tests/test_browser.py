@@ -136,8 +136,8 @@ def buy_and_predict(page: Page) -> None:
     expect(page.get_by_text("10.5 of them went to carol")).to_be_visible()
     page.get_by_role("button", name="Deploy").click()
     page.locator("ul.digits label").nth(2).click()
-    page.get_by_role("button", name="Predict").click()
-    expect(page.get_by_text(re.compile(r"\d % sure"))).to_be_visible()
+    page.get_by_role("button", name="Predict the row").click()
+    expect(page.locator("#answer").get_by_text(re.compile(r"\d % sure"))).to_be_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

@@ -49,6 +49,8 @@ def ask(page: Page) -> None:
     expect(page.locator("#answer .answer")).to_contain_text("% sure")
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(field).to_be_focused()
+    page.set_viewport_size({"width": 390, "height": 600})
     tab_to(page, "form:has(#ask-c1) .button")
     page.keyboard.press("Enter")
     expect(page.locator("form:has(#ask-c1) .button")).to_be_focused()
+    expect(page.locator("#answer")).to_be_in_viewport(ratio=0.99)  # however long the form is

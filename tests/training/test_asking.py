@@ -29,11 +29,12 @@ TABLE = Dataset(features=["age"])
             TABLE,
             ["Danish", "93 % sure", "How sure of each class"],
         ),
+        (Prediction(label="Danish", confidence=0.9996), TABLE, ["more than 99.9 % sure"]),
         (Prediction(kind=AnswerKind.VALUES, values={"price": 178.81}), TABLE, ["price", "178.8"]),
         (
-            Prediction(kind=AnswerKind.FORECAST, values={"t+1": 1.5, "t+2": 2.5}),
+            Prediction(kind=AnswerKind.FORECAST, values={"co2 t+1": 1.5, "co2 t+2": 2.5}),
             TABLE,
-            ["What comes next", "foretold"],
+            ["What comes next", "foretold", "co2"],
         ),
         (
             Prediction(kind=AnswerKind.ANOMALY, score=3.8, threshold=0.32, is_anomaly=True),

@@ -61,6 +61,12 @@ class Sheet:
     def mistakes(self) -> list[Asked]:
         return [one for one in self.fields if one.error]
 
+    @property
+    def foretold(self) -> str:
+        """What a forecast is of: a column, or, of several, their values."""
+        found = {column_of(name) for one in self.predictions for name in one.values}
+        return found.pop() if len(found) == 1 else "value"
+
     @cached_property
     def examples(self) -> list[tuple[PreviewRow, str]]:
         """Rows to pick, each with its colours if it has some. Read once a page draws them, since
@@ -187,7 +193,7 @@ def forecast_lines(question: object, prediction: Prediction) -> dict[str, list[t
     """What was foretold of each column, behind what was seen of it; step 0 is now."""
     ahead: dict[str, list[float]] = {}
     for name, value in prediction.values.items():
-        ahead.setdefault(name.rpartition(" t+")[0] or name.partition("t+")[0], []).append(value)
+        ahead.setdefault(column_of(name), []).append(value)
     lines: dict[str, list[tuple[int, float]]] = {}
     for name, values in ahead.items():
         said = f"{name}, " if len(ahead) > 1 else ""
@@ -196,6 +202,11 @@ def forecast_lines(question: object, prediction: Prediction) -> dict[str, list[t
             lines[f"{said}seen"] = [(first + step, value) for step, value in enumerate(seen)]
         lines[f"{said}foretold"] = list(enumerate(values, start=1))
     return lines
+
+
+def column_of(name: str) -> str:
+    """Of a value that is so many steps ahead: of "co2 t+1", co2."""
+    return name.rpartition(" t+")[0]
 
 
 def history_of(question: object, name: str) -> list[float]:

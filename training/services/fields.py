@@ -122,9 +122,9 @@ def column_field(name: str, column: Column, said: Any, recipe: Recipe) -> Asked:
     """Of a table a value, of a series the list of its past."""
     asked = Asked(name=name, key=column.name, label=column.name, column=column)
     if isinstance(said, list):
-        text = (" " if column.kind is ColumnKind.NUMBER else "\n").join(map(written, said))
-        hint = history_hint(column, recipe.window)
-        return replace(asked, is_list=True, rows=6, text=text, hint=hint)
+        apart, rows = (" ", 3) if column.kind is ColumnKind.NUMBER else ("\n", 6)
+        text, hint = apart.join(map(written, said)), history_hint(column, recipe.window)
+        return replace(asked, is_list=True, rows=rows, text=text, hint=hint)
     hint = "Such as 2024-01-31." if column.kind is ColumnKind.DATE else ""
     if column.missing is not None and column.kind is not ColumnKind.CATEGORY:
         hint = f"{hint} May be left empty.".strip()

@@ -89,6 +89,12 @@ def in_percent(share: float | Missing) -> str:
 
 
 @register.filter
+def sure(confidence: float) -> str:
+    """Write a confidence (0 to 1) as a percentage without its sign; no network is wholly sure."""
+    return "more than 99.9" if confidence > 0.999 else figure(round(confidence * 100, 1))
+
+
+@register.filter
 def percent(share: float) -> str:
     """Write a share (0 to 1) as the percentage that places it, `12.34%`."""
     return f"{share * 100:.2f}%"
