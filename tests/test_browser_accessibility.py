@@ -80,3 +80,30 @@ def test_everybody_can_use_the_pages_as_far_as_a_machine_can_tell(
             for address in PAGES:
                 found += faults(page, address.format(**places))
     assert found == []
+
+
+BEHIND_THE_STRIP = """() => {
+    const strip = document.getElementById("strip").getBoundingClientRect();
+    const field = document.activeElement, place = field.getBoundingClientRect();
+    const isBehind = place.top < strip.bottom && place.bottom > strip.top;
+    return field.matches("main :is(input, select)") && isBehind ? field.id : "";
+}"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_alice_sees_each_field_that_she_tabs_to_on_her_phone(
+    browser, live_server, client, alice, model
+):
+    client.force_login(alice)
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+    with open_site(browser, live_server.url, [], viewport={"width": 390, "height": 700}) as hers:
+        hers.add_cookies([cookie | {"url": live_server.url}])
+        page = hers.new_page()
+        for address in ("/jobs/new/", f"/jobs/{model.job_id}/search/"):
+            page.goto(address)
+            page.get_by_label("Name").first.focus()
+            behind = []
+            for _ in range(30):
+                behind.append(page.evaluate(BEHIND_THE_STRIP))
+                page.keyboard.press("Tab")
+            assert [field for field in behind if field] == [], address

@@ -80,7 +80,7 @@ def test_what_alice_composed_outlives_the_checkpoint_that_it_was_to_begin_from(
     ((place, _, said),) = studio.answer.context["summary"]
     steps = ", ".join(str(each.step) for each in others)
     assert said == (
-        "What this job was to begin from is not kept; "
+        "What this job was to begin from is not kept: "
         f"the steps of “{cancelled.name}” that are kept are: {steps}."
     )
     assert f'id="{place}"' in studio.page
@@ -188,7 +188,7 @@ def test_alices_program_reads_what_is_wrong_with_where_its_job_was_to_begin(
         ({"parent_model_id": model, "parent_job_id": job}, 400, "parent_job_id: a job begins from"),
         ({"parent_step": 5}, 400, "parent_step: say of which job: parent_job_id."),
         ({"parent_job_id": model}, 404, "parent_job_id: is no job of yours."),
-        ({"parent_job_id": bare}, 400, f"parent_job_id: is not kept; “{bare.name}” has no check"),
+        ({"parent_job_id": bare}, 400, f"parent_job_id: is not kept: “{bare.name}” has no check"),
         ({"parent_job_id": waiting}, 409, f"“{waiting.name}” still trains; cancel it, or wait"),
     ):
         sent = {key: getattr(value, "pk", value) for key, value in names.items()}

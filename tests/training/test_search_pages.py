@@ -172,7 +172,7 @@ def test_alice_reads_what_halving_tries_and_costs_before_it_starts(client, alice
     assert checked.context["form"]["trials_max"].value() == "13"
     plan = checked.context["plan"]
     assert [(rung.size, rung.epochs) for rung in plan.rungs] == [(9, 1), (3, 4), (1, 12)]
-    said = f"{billing.credits(plan.microcredits)} <small>credits at most for 13 trials"
+    said = f"{billing.credits(plan.microcredits)} <small>credits at most"
     assert said in text(checked)
     assert said in text(typing)
     assert "<html" not in text(typing)

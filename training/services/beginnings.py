@@ -62,12 +62,12 @@ def find_checkpoint(owner: User, job_id: uuid.UUID, step: int | None) -> Checkpo
     if found is not None:
         return found
     steps = ", ".join(str(each.step) for each in kept)
-    reason = f"is not kept; the steps of “{job.name}” that are kept are: {steps}"
+    reason = f"is not kept: the steps of “{job.name}” that are kept are: {steps}"
     if not kept:
+        days = f"{settings.RETENTION_DAYS:g} days"
         reason = (
-            f"is not kept; “{job.name}” has no checkpoint, which are there for "
-            f"{settings.RETENTION_DAYS:g} days after a job is over: begin from a model of yours, "
-            "or train from the beginning"
+            f"is not kept: “{job.name}” has no checkpoint; they go {days} after their job is over. "
+            "Begin from a model of yours, or train from the beginning"
         )
     raise refused(InvalidBeginning, "parent_job_id" if step is None else "parent_step", reason)
 

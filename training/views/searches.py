@@ -50,7 +50,7 @@ def new_search(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
             return redirect(led_once(request, lambda: begun(request.user, job, form.wanted)))
         except Refusal as refusal:
             blame(form, refusal)
-    part = "#cost" if request.htmx else ""
+    part = "#live" if request.htmx else ""
     return render(request, f"training/search_new.html{part}", page)
 
 
