@@ -280,7 +280,7 @@ def test_the_page_shows_figures_with_what_bounds_them(client, alice, model):
             },
             "By percentile bootstrap, 1,000 draws of rows; accuracy by Wilson score.",
         ),
-        ({}, "95 would give a value within the bar.</p>"),
+        ({}, "about 95 would hold the value of endlessly many.</p>"),
     ],
 )
 def test_alice_reads_an_old_validation_as_its_receipt_says_it(client, alice, model, stated, said):
