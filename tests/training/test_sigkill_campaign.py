@@ -41,6 +41,11 @@ def wait_until_it_gets_on(job):
     wait_for(job, lambda job: job.steps_done > before or job.is_over, "the next chunk")
 
 
+def wait_until_it_is_held(job):
+    """A worker may need long to follow a hint on a busy machine, and nothing computes meanwhile."""
+    wait_for(job, lambda job: job.lease_until or job.is_over, "the claim of the next chunk")
+
+
 @dataclass(frozen=True)
 class Kill:
     """`is_within_chunk` is true only of a chunk that was claimed before and never committed."""
@@ -113,6 +118,7 @@ def test_twenty_kills_change_no_bit_and_charge_no_chunk_twice(start_worker):
     kills = []
     while len(kills) < KILLS:
         wait_until_it_gets_on(job)
+        wait_until_it_is_held(job)
         assert not job.is_over, f"the job was over after {len(kills)} kills: {job.error_message}"
         kills.append(kill_during(job, worker, chance))
         if kills[-1].is_whole_worker:
