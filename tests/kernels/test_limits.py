@@ -3,6 +3,7 @@
 import ctypes
 import ctypes.util
 import platform
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -61,14 +62,21 @@ def test_an_array_outlives_its_sandbox(module):
     assert kept.tolist() == [1.5] * 4
 
 
-def test_calls_are_sized_to_a_tenth_of_a_second(module):
-    """A step is some 50 microseconds: a call soon takes hundreds, never a second's worth."""
-    _, plan = doubling(elements=200_000)
+@pytest.mark.parametrize(("step_seconds", "fitting"), [(50e-6, 1_000), (1e-3, 50), (0.2, 1)])
+def test_calls_are_sized_to_a_twentieth_of_a_second(module, monkeypatch, step_seconds, fitting):
+    """Whatever a step takes, by a clock that says it: growing at most twofold from call to call."""
+    _, plan = doubling()
     sandbox = Sandbox(module, plan, Limits())
-    sandbox.run("main", 0, 1_000)
-    steps = sandbox.call_steps("main", 10**9)
-    assert 50 < steps < 20_000
-    assert sandbox.call_steps("main", 3) == 3
+    asked = [sandbox.call_steps("main", 10**9)]
+    for _ in range(20):
+        clock = iter([0.0, asked[-1] * step_seconds])
+        monkeypatch.setattr(runtime.time, "perf_counter", clock.__next__)
+        sandbox.call("main", 0, asked[-1])
+        asked.append(sandbox.call_steps("main", 10**9))
+    assert asked[0] == 1
+    assert all(after <= 2 * before for before, after in pairwise(asked))
+    assert asked[-1] == pytest.approx(fitting, abs=1)
+    assert sandbox.call_steps("main", 3) == min(3, asked[-1])
 
 
 def test_how_calls_are_cut_changes_nothing(module):
