@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kernels.data import DataShape, Target
 from training.runner import tokenizers
 from training.runner.completion import Columns, completed, with_classes, with_usual
+from training.runner.groups import sensitive_of
 from training.runner.health import Evidence, report_of
 from training.runner.readers.content import (
     Arrays,
@@ -38,15 +39,13 @@ from training.runner.recipes import (
     input_of,
     shape_of,
 )
-from training.runner.recipes.columns import category_text, encode_codes, encode_numbers, is_missing
+from training.runner.recipes.columns import encode_numbers, is_missing
 from training.runner.rows import Part, Rows
 from training.runner.schemas import category_of, infer, is_numbers
 from training.runner.series import refuse_repeated_times, series_numbers, windows_of_parts
 from training.runner.splits import choose_parts, inferred_parts
 
 ROWS_MIN = 4
-GROUPS_MAX = 100
-BINS_OF_NUMBERS = 4  # a sensitive number becomes quarters of the training rows
 Raw = dict[str, list[Any]]
 
 
@@ -275,57 +274,6 @@ def order_of(recipe: Recipe, raw: Columns, name: str) -> NDArray[np.float64]:
     if column.kind not in (Kind.NUMBER, Kind.DATE):
         raise FileRefused(f"column {name!r} is {column.kind.named}; time is a date or a number.")
     return encode_numbers(column, raw[name])
-
-
-def sensitive_of(
-    recipe: Recipe, raw: Columns, parts: NDArray[np.int8]
-) -> tuple[NDArray[np.int32] | None, list[dict[str, Any]]]:
-    """The group of each row by each sensitive column, int32 [rows, columns], −1 where it is in
-    none, and what the groups are called.
-    """
-    codes, names = [], []
-    for column in recipe.columns:
-        if not column.sensitive or column.name not in raw:
-            continue
-        values = raw[column.name]
-        there = np.array([not is_missing(value) for value in values])
-        if not (there & (parts == Part.TRAIN)).any():
-            raise FileRefused(f"column {column.name!r} is sensitive and has no values to compare.")
-        seen = [value for value in values if not is_missing(value)]
-        found = np.full(len(values), -1, np.int32)
-        if column.kind in (Kind.NUMBER, Kind.DATE):
-            numbers = encode_numbers(column, seen)
-            found[there], called = quarters(numbers, parts[there] == Part.TRAIN)
-        else:
-            found[there], called = named_groups(column, seen)
-        codes.append(found)
-        names.append({"column": column.name, "names": called})
-    return (np.stack(codes, axis=1) if codes else None), names
-
-
-def named_groups(column: Column, values: Sequence[Any]) -> tuple[NDArray[np.int64], list[str]]:
-    called = list(column.values) or sorted({category_text(value) for value in values})
-    if len(called) > GROUPS_MAX:
-        raise FileRefused(
-            f"column {column.name!r} has {len(called):,} values, too many groups to compare; at "
-            f"most {GROUPS_MAX}."
-        )
-    known = replace(column, kind=Kind.CATEGORY, values=tuple(called), missing=None)
-    return encode_codes(known, values), called
-
-
-def quarters(
-    numbers: NDArray[np.float64], train: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], list[str]]:
-    """Groups between the quartiles of the training rows."""
-    shares = np.linspace(0, 1, BINS_OF_NUMBERS + 1)[1:-1]
-    edges = np.unique(np.quantile(numbers[train], shares))
-    bounds = ["", *(f"{edge:g}" for edge in edges), ""]
-    called = [
-        f"below {high}" if not low else f"from {low}" if not high else f"{low} to {high}"
-        for low, high in zip(bounds, bounds[1:], strict=False)
-    ]
-    return np.searchsorted(edges, numbers, side="right"), called
 
 
 # Series and running text
