@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from training.runner import tokenizers
 from training.runner.readers.content import FileRefused
-from training.runner.recipes import Column, Form, Kind, Recipe, Role, majority
+from training.runner.recipes import Column, Form, Kind, Recipe, Role, RowRefused, majority
 from training.runner.recipes.columns import (
     DECIMAL,
     NAME_LENGTH_MAX,
@@ -73,7 +73,8 @@ def completed(recipe: Recipe, columns: Columns, parts: NDArray[np.int8]) -> Reci
 
 
 def complete(column: Column, values: Sequence[Any], train: Sequence[int]) -> Column:
-    seen = [values[row] for row in train if not is_missing(values[row])]
+    rows = [row for row in train if not is_missing(values[row])]
+    seen = [values[row] for row in rows]
     if not seen:
         raise FileRefused(
             f"column {column.name!r} has no value in the rows that train; make it ignored."
@@ -82,7 +83,10 @@ def complete(column: Column, values: Sequence[Any], train: Sequence[int]) -> Col
         stated = [] if column.missing is None else [column.missing]  # "unknown" is a value, too
         column = replace(column, values=values_of(column, [*seen, *stated]))
     lacks = column.missing is None and any(is_missing(value) for value in values)
-    return replace(column, missing=fill_of(column, seen)) if lacks else column
+    try:
+        return replace(column, missing=fill_of(column, seen)) if lacks else column
+    except RowRefused as error:  # by its number among all rows
+        raise RowRefused(rows[error.row], error.column, error.reason) from error
 
 
 def fill_of(column: Column, seen: Sequence[Any]) -> float | str:

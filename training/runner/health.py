@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from training.runner.findings import Finding, named
 from training.runner.recipes import Column, Form, Kind, Recipe, Role
 from training.runner.recipes import columns as columns_of
 from training.runner.recipes.columns import category_text, encode_numbers, is_missing
@@ -25,7 +26,6 @@ TOP = 20
 FIRST_ROWS = 20
 SHOWN_LENGTH_MAX = 200
 COLUMNS_SHOWN_MAX = 200
-NAMES_SHOWN = 5
 IMBALANCE_WARN, IMBALANCE_BAD = 10, 100
 MISSING_WARN, MISSING_BAD = 0.2, 0.6
 LEAKED_BAD = 0.1  # of the rows that do not train
@@ -42,7 +42,7 @@ GAP = 1.75  # usual steps: months are of 28 to 31 days, and a day may have 25 ho
 class Evidence:
     """`raw` are the columns as they came; features [rows, …], targets and parts as they are stored.
     `files` are the names of pictures, `stated` the columns of which a person said what stands in
-    for a missing value.
+    for a missing value, `findings` what was found before there were numbers.
     """
 
     recipe: Recipe
@@ -52,14 +52,7 @@ class Evidence:
     parts: NDArray[np.int8]
     files: Sequence[str]
     stated: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Finding:
-    level: str  # ok, warn or bad
-    code: str
-    message: str
-    count: int = 0
+    findings: Sequence[Finding] = ()
 
 
 def report_of(evidence: Evidence) -> dict[str, Any]:
@@ -145,6 +138,7 @@ def cell(value: Any) -> Any:
 
 
 def findings(evidence: Evidence) -> Iterator[Finding]:
+    yield from evidence.findings
     yield rows_enough(evidence)
     yield from repeated_rows(evidence)
     yield missing_values(evidence)
@@ -392,9 +386,3 @@ def scaled(values: NDArray[Any]) -> NDArray[np.float64]:
     """From −1 to 1: sums and squares of larger ones would overflow."""
     found: NDArray[np.float64] = values.astype(np.float64) / max(float(np.abs(values).max()), 1.0)
     return found
-
-
-def named(names: Sequence[str] | Mapping[str, Any]) -> str:
-    first = [f"“{name}”" for name in list(names)[:NAMES_SHOWN]]
-    more = len(names) - len(first)
-    return ", ".join(first) + (f" and {more} more" if more else "")

@@ -5,6 +5,7 @@ Runs in the process that reads (`reading`), never in a worker's own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from kernels.data import DataShape, Target
 from training.runner import tokenizers
 from training.runner.completion import Columns, completed, with_classes, with_usual
+from training.runner.findings import Finding, named
 from training.runner.groups import sensitive_of
 from training.runner.health import Evidence, report_of
 from training.runner.readers.content import (
@@ -39,7 +41,7 @@ from training.runner.recipes import (
     input_of,
     shape_of,
 )
-from training.runner.recipes.columns import encode_numbers, is_missing
+from training.runner.recipes.columns import RowRefused, encode_numbers, is_missing
 from training.runner.rows import Part, Rows
 from training.runner.schemas import category_of, infer, is_numbers
 from training.runner.series import refuse_repeated_times, series_numbers, windows_of_parts
@@ -111,12 +113,60 @@ def prepare(
         return prepare_text(content, asked, chosen, bounds)
     raw = raw_of(content, asked)
     rows = len(next(iter(raw.values())))
-    if rows < ROWS_MIN:
-        raise FileRefused(
-            f"has {rows} row{'s' * (rows != 1)}; bring at least {ROWS_MIN}, better hundreds."
-        )
+    raw, kept = with_targets(asked, raw)
+    if len(kept) < ROWS_MIN:
+        with_them = f" with a value of {named(names_of(asked.targets))}" * (len(kept) < rows)
+        many = f"{len(kept)} row{'s' * (len(kept) != 1)}{with_them}"
+        raise FileRefused(f"has {many}; bring at least {ROWS_MIN}, better hundreds.")
+    said = said_of(content, asked, kept)
     if asked.kind is Form.SERIES:
-        return prepare_series(raw, asked, chosen, bounds)
+        return prepare_series(raw, asked, chosen, bounds, said)
+    try:
+        return prepare_rows(content, raw, asked, chosen, bounds, said)
+    except RowRefused as error:  # by its number in the file
+        raise RowRefused(kept[error.row], error.column, error.reason) from error
+
+
+def names_of(columns: Sequence[Column]) -> list[str]:
+    return [column.name for column in columns]
+
+
+def with_targets(recipe: Recipe, raw: Raw) -> tuple[Raw, Sequence[int]]:
+    """The rows that tell what is asked for, and their numbers: nothing is learned of the others. A
+    series needs each of its steps.
+    """
+    rows = range(len(next(iter(raw.values()))))
+    asked = [raw[each.name] for each in recipe.targets if each.missing is None]
+    if recipe.kind not in (Form.TABLE, Form.TEXT) or not any(map(is_missing, chain(*asked))):
+        return raw, rows
+    kept = [row for row in rows if not any(is_missing(values[row]) for values in asked)]
+    return {name: [values[row] for row in kept] for name, values in raw.items()}, kept
+
+
+def said_of(content: Content, recipe: Recipe, kept: Sequence[int]) -> Sequence[Finding]:
+    """What is to be said of how the file was read, and of rows that were left out."""
+    if not isinstance(content, Table):
+        return ()
+    left_out = content.frame.height - len(kept)
+    if not left_out:
+        return content.findings
+    message = (
+        f"{left_out:,} of {content.frame.height:,} rows are left out, since they have no value of "
+        f"{named(names_of(recipe.targets))}, which is asked for."
+    )
+    return *content.findings, Finding("warn", "no_target", message, left_out)
+
+
+def prepare_rows(
+    content: Content,
+    raw: Raw,
+    asked: Recipe,
+    chosen: Split | None,
+    bounds: Bounds,
+    said: Sequence[Finding],
+) -> Prepared:
+    """Rows, each of which is an example by itself."""
+    rows = len(next(iter(raw.values())))
     found = with_classes(asked, raw)
     targets = encode_targets(found, raw, rows)
     chosen, parts = parts_of(found, raw, chosen, targets)
@@ -127,7 +177,7 @@ def prepare(
     if found.kind is Form.TEXT and not found.targets:
         features, targets = features[:, :-1], features[:, 1:]
     evidence = Evidence(
-        found, raw, features, targets, parts, files_of(content), stated_fills(asked)
+        found, raw, features, targets, parts, files_of(content), stated_fills(asked), said
     )
     report = report_of(evidence) | {"groups": group_names}
     split_by = split_numbers(found, raw, chosen, rows)
@@ -158,7 +208,7 @@ def raw_of(content: Content, recipe: Recipe) -> Raw:
                 if column.name not in frame.columns:
                     known = ", ".join(frame.columns[:20])
                     raise FileRefused(f"has no column {column.name!r}; it has: {known}.")
-            return {column.name: values_of(column, frame[column.name]) for column in recipe.columns}
+            return {column.name: values_of(column, content) for column in recipe.columns}
         case Pictures(), Form.IMAGES:
             named = {column.name: content.labels for column in recipe.targets}
             return named or {"class": content.labels}
@@ -167,10 +217,11 @@ def raw_of(content: Content, recipe: Recipe) -> Raw:
     raise FileRefused(f"holds nothing of the kind {recipe.kind.value!r}; correct recipe.kind.")
 
 
-def values_of(column: Column, values: pl.Series) -> list[Any]:
+def values_of(column: Column, table: Table) -> list[Any]:
     """As they came; numbers as such where all of them are, which is read faster in one go and is
     the same to the bit.
     """
+    values = table.frame[column.name]
     if column.kind is Kind.NUMBER and values.dtype == pl.String:
         numbers = values.cast(pl.Float64, strict=False)
         if numbers.null_count() == values.null_count() and is_numbers(values.drop_nulls()):
@@ -279,7 +330,9 @@ def order_of(recipe: Recipe, raw: Columns, name: str) -> NDArray[np.float64]:
 # Series and running text
 
 
-def prepare_series(raw: Raw, asked: Recipe, split: Split | None, bounds: Bounds) -> Prepared:
+def prepare_series(
+    raw: Raw, asked: Recipe, split: Split | None, bounds: Bounds, said: Sequence[Finding]
+) -> Prepared:
     """Windows of rows in the order of their time, each in one part."""
     split = split or Split(SplitKind.TIME)
     if split.kind is not SplitKind.TIME:
@@ -311,7 +364,8 @@ def prepare_series(raw: Raw, asked: Recipe, split: Split | None, bounds: Bounds)
                 f"has {there} steps for {part.name.lower()}, and a window with its horizon has "
                 f"{needed}; make recipe.window or recipe.horizon smaller, or bring more."
             )
-    report = report_of(Evidence(found, raw, features, following, of_part, (), stated_fills(asked)))
+    fills = stated_fills(asked)
+    report = report_of(Evidence(found, raw, features, following, of_part, (), fills, said))
     return Prepared(Rows(features, following, of_part), asked, found, split, report)
 
 

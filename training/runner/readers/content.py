@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from training.runner.findings import Finding
+
 
 class FileRefused(ValueError):
     """A file that is not read; the text says where in it, why, and what to do."""
@@ -36,9 +38,12 @@ class Bounds:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns of texts, numbers or dates; null where a value is missing."""
+    """Columns of texts, numbers or dates; null where a value is missing. `findings` say what a
+    reader made of what can be read in several ways.
+    """
 
     frame: pl.DataFrame
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
