@@ -219,9 +219,11 @@ def raw_of(content: Content, recipe: Recipe) -> Raw:
 
 def values_of(column: Column, table: Table) -> list[Any]:
     """As they came; numbers as such where all of them are, which is read faster in one go and is
-    the same to the bit.
+    the same to the bit. Where a few are none, these are what is refused, not a comma in others.
     """
     values = table.frame[column.name]
+    if column.kind is Kind.NUMBER:
+        values = table.almost.get(column.name, values)
     if column.kind is Kind.NUMBER and values.dtype == pl.String:
         numbers = values.cast(pl.Float64, strict=False)
         if numbers.null_count() == values.null_count() and is_numbers(values.drop_nulls()):

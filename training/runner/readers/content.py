@@ -1,6 +1,7 @@
 """What a file held, once read: a table, arrays, pictures or a text; and what a file may hold."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,13 @@ class Bounds:
 @dataclass(frozen=True, eq=False)
 class Table:
     """Columns of texts, numbers or dates; null where a value is missing. `findings` say what a
-    reader made of what can be read in several ways.
+    reader made of what can be read in several ways; `almost` are the columns of texts that are
+    numbers but for a few, those numbers written with a point.
     """
 
     frame: pl.DataFrame
     findings: tuple[Finding, ...] = ()
+    almost: Mapping[str, pl.Series] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """Tables: CSV, TSV, JSON lines and Parquet.
 
 A text is looked through line by line first (the standard library's csv and json), so that what is
-wrong is refused with its line before a value is kept. Cells of a text stay texts: what they mean is
-for `schemas`, or a person, to say.
+wrong is refused with its line before a value is kept. Cells of a text stay texts, numbers and dates
+written in one way (`notations`): what they mean is for `schemas`, or a person, to say.
 """
 
 import csv
@@ -19,11 +19,10 @@ from kernels.fields import shown
 from training.runner.readers.cells import CELL_LENGTH_MAX, check_cell, check_heading, fault_of
 from training.runner.readers.content import Bounds, FileRefused, Table
 from training.runner.readers.encodings import decode
+from training.runner.readers.notations import with_notations
 from training.runner.recipes.columns import LARGEST, MISSING_WORDS
 
 DELIMITERS = ",;\t|"
-# As spreadsheets write numbers where a comma divides them: then a semicolon divides the cells.
-DECIMAL_COMMA = r"^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$"
 NUMBERS = (pl.Float32, pl.Float64, pl.Decimal)
 DATES = (pl.Date, pl.Datetime)
 
@@ -48,14 +47,7 @@ def read_separated(path: Path, bounds: Bounds, *, delimiter: str = "") -> Table:
         )
     frame.columns = names
     frame = frame.with_columns(without_missing(pl.all().str.strip_chars()))
-    return Table(with_points(frame) if delimiter == ";" else frame)
-
-
-def with_points(frame: pl.DataFrame) -> pl.DataFrame:
-    """With points for the commas of the columns that are numbers with commas throughout."""
-    are_numbers = frame.select(pl.all().str.contains(DECIMAL_COMMA).all()).row(0)
-    names = [name for name, are in zip(frame.columns, are_numbers, strict=True) if are]
-    return frame.with_columns(pl.col(names).str.replace(",", ".", literal=True))
+    return with_notations(frame, delimiter)
 
 
 def without_missing(texts: pl.Expr) -> pl.Expr:
@@ -124,7 +116,8 @@ def read_json_lines(path: Path, bounds: Bounds) -> Table:
     if not columns:
         raise FileRefused("has rows without a value; give each its columns.")
     bounds.check_size(rows, len(columns))
-    return Table(pl.DataFrame({name: series_of(values) for name, values in columns.items()}))
+    frame = pl.DataFrame({name: series_of(values) for name, values in columns.items()})
+    return with_notations(frame)
 
 
 def add_row(
@@ -211,7 +204,7 @@ def read_parquet(path: Path, bounds: Bounds) -> Table:
         raise FileRefused(f"is not read as Parquet: {str(error)[:200]}") from error
     if not frame.height:
         raise FileRefused("has no rows; bring one with rows.")
-    return Table(pl.DataFrame([plain(frame[name]) for name in frame.columns]))
+    return with_notations(pl.DataFrame([plain(frame[name]) for name in frame.columns]))
 
 
 def check_type(name: str, kind: pl.DataType) -> None:

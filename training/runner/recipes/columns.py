@@ -5,7 +5,9 @@
                all are 0 for a value that was not seen, in rows to measure; to predict, such a
                value is refused (`require_seen`)
     date       one feature: days since 1970-01-01 in UTC, with fractions; a date without a zone is
-               taken as UTC. In float32 a day of our time is exact to about three minutes
+               taken as UTC. In float32 a day of our time is exact to about three minutes. The year
+               first, or the day first where points divide (31.01.2024); where slashes do, only
+               what can be one date alone is read
     text       tokens (`tokenizers`); image: pixels (`recipes`). Neither is one column of a table
 
 Plain NumPy, so that the web process may turn a row into numbers as the worker did.
@@ -27,6 +29,7 @@ NAME_LENGTH_MAX = 80  # as a database row and a model file keep it
 VALUES_MAX = 1_000
 LARGEST = float(np.finfo(np.float32).max)
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+YEAR_LAST = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})((?:[ T]\d{2}:\d{2}(?::\d{2})?)?)")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_A_DAY = 86_400
 # How people write that a value is not there, in whatever table.
@@ -285,11 +288,27 @@ def read_days(value: object) -> float:
 
 
 def read_date(text: str) -> datetime:
-    """ISO 8601, with / for - if need be, and a month or quarter of an hour left out."""
-    written = text.strip().replace("/", "-")
+    """ISO 8601, with / for - if need be, and a month or quarter of an hour left out; or the year
+    last, if it is clear which part is the day. Raises ValueError.
+    """
+    written = text.strip()
+    if last := YEAR_LAST.fullmatch(written):
+        written = year_first(*last.groups(), text=text)
+    written = written.replace("/", "-")
     if re.fullmatch(r"\d{4}-\d{2}", written):
         written += "-01"
     try:
         return datetime.fromisoformat(written)
     except ValueError as error:
         raise ValueError(f"must be a date such as 2024-01-31, not {shown(text)}") from error
+
+
+def year_first(one: str, mark: str, two: str, year: str, time: str, *, text: str) -> str:
+    """The day comes first where points divide; else where it must, or the other way round."""
+    day, month = (two, one) if mark != "." and int(two) > 12 else (one, two)
+    if mark != "." and max(int(one), int(two)) <= 12 and int(one) != int(two):
+        raise ValueError(
+            f"may have the day or the month first; write the year first, as in 2024-01-31, not "
+            f"{shown(text)}"
+        )
+    return f"{year}-{int(month):02}-{int(day):02}{time}"
