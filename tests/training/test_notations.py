@@ -1,4 +1,4 @@
-"""What people's spreadsheets write, and what is made of it.
+"""What people's spreadsheets write, and what is made of it: numbers, dates, headings, letters.
 
 What can be read in one way is read so; what cannot is left as it is, and said.
 """
@@ -51,7 +51,7 @@ def flats(rows: int = 240) -> bytes:
         given.append(
             f"{row + 1};{area};{rooms};{moved};{town};{300 + row * 7 % 400},{row % 90 + 10} €"
         )
-    return "\r\n".join(given).encode()
+    return "\r\n".join(given).encode("windows-1252")
 
 
 def test_alice_brings_a_list_of_flats_as_her_spreadsheet_saved_it(alice, in_this_process):
@@ -67,6 +67,7 @@ def test_alice_brings_a_list_of_flats_as_her_spreadsheet_saved_it(alice, in_this
         "Miete €": "number",
     }
     found = {each["code"]: each["message"] for each in dataset.report["health"]}
+    assert "read as Windows-1252. Look whether “Fläche” is written" in found["encoding"]
     assert found["dash"] == "“Fläche m²”: a dash is taken for a missing value: 7 of 240 rows."
     assert found["unit"].startswith("“Miete €”: the sign beside each number is left out")
     assert "1.052,84 is read as 1052.84" in found["thousands"]
@@ -183,7 +184,7 @@ def test_alice_corrects_a_column_of_days_to_dates_and_reads_why_it_cannot_be(
     assert "may have the day or the month first; write the year first" in dataset.error_message
 
 
-# Rows
+# Rows, headings, letters
 
 
 def test_rows_that_lack_what_is_asked_for_are_left_out_and_counted(alice, in_this_process):
@@ -217,3 +218,35 @@ def test_a_table_that_answers_almost_nowhere_is_refused(path):
     content = reading(path, "a,b,y\n" + "1,2,\n2,3,\n" * 9 + "3,4,5\n4,5,6\n")
     with pytest.raises(FileRefused, match="has 2 rows with a value of “y”; bring at least 4"):
         prepare(content, Bounds())
+
+
+def test_a_name_that_a_heading_has_again_is_numbered(path):
+    table = reading(path, "a,a,b,a,a 2\n1,2,3,4,5\n")
+    assert table.frame.row(0, named=True) == {
+        "a": "1",
+        "a 3": "2",
+        "b": "3",
+        "a 4": "4",
+        "a 2": "5",
+    }
+    assert said(table)["headings"].startswith("“a 3”, “a 4”: numbered, since the heading")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\n1,caf\x81\n",  # no letter
+        "a,b\n1,Köln\n2,".encode() + b"K\xf6ln\n",  # UTF-8 in part: broken, and not another writing
+        b"\xef\xbb\xbfa,b\n1,K\xf6ln\n",  # which says that it is UTF-8
+    ],
+)
+def test_letters_that_cannot_be_told_are_refused(path, content):
+    with pytest.raises(FileRefused, match="is not UTF-8: .* Save it as UTF-8"):
+        reading(path, content)
+
+
+def test_plain_text_and_json_are_utf_8(path):
+    for kind, content in (("text", b"K\xf6ln"), ("jsonl", b'{"a": "K\xf6ln"}')):
+        path.write_bytes(content)
+        with pytest.raises(FileRefused, match="is not UTF-8"):
+            read(path, kind, Bounds())

@@ -1,7 +1,13 @@
-"""Bytes as text: UTF-8, or UTF-16 where a mark says so; what is broken is refused by its place."""
+"""Bytes as text: UTF-8, or UTF-16 where a mark says so; what is broken is refused by its place.
+
+A table may be Windows-1252, as spreadsheets of western Europe and America save it, unless it is
+UTF-8 in part. Nothing in such bytes says so: who brought it is shown a word, to look at.
+"""
 
 import codecs
+import re
 
+from training.runner.findings import Finding
 from training.runner.readers.content import FileRefused
 
 MARKS = {
@@ -9,6 +15,37 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
+
+
+WORD = re.compile(r"\w{0,20}[^\x00-\x7f]\w{0,20}")
+
+
+def decode_table(content: bytes) -> tuple[str, list[Finding]]:
+    """The text, and what is to be said of how it was read. Raises FileRefused."""
+    try:
+        return decode(content), []
+    except FileRefused:
+        text = as_windows(content)
+        if text is None:
+            raise
+    word = WORD.search(text)
+    message = (
+        "The file is not UTF-8 and was read as Windows-1252. Look whether "
+        f"“{word.group() if word else ''}” is written as it should be; if not, "
+        "save the file as UTF-8 and bring it anew."
+    )
+    return decode(text.encode()), [Finding("warn", "encoding", message)]
+
+
+def as_windows(content: bytes) -> str | None:
+    """None where a byte is no letter, or others make letters of UTF-8: then it is broken UTF-8."""
+    is_utf_8_in_part = not content.decode("utf-8", errors="ignore").isascii()
+    if is_utf_8_in_part or b"\0" in content or content.startswith(tuple(MARKS)):
+        return None
+    try:
+        return content.decode("windows-1252")
+    except UnicodeDecodeError:
+        return None
 
 
 def decode(content: bytes) -> str:

@@ -8,7 +8,9 @@ written in one way (`notations`): what they mean is for `schemas`, or a person, 
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ import numpy as np
 import polars as pl
 
 from kernels.fields import shown
+from training.runner.findings import Finding, named
 from training.runner.readers.cells import CELL_LENGTH_MAX, check_cell, check_heading, fault_of
 from training.runner.readers.content import Bounds, FileRefused, Table
-from training.runner.readers.encodings import decode
+from training.runner.readers.encodings import decode, decode_table
 from training.runner.readers.notations import with_notations
 from training.runner.recipes.columns import LARGEST, MISSING_WORDS
 
@@ -29,7 +32,8 @@ DATES = (pl.Date, pl.Datetime)
 
 def read_separated(path: Path, bounds: Bounds, *, delimiter: str = "") -> Table:
     """A table of separated values with a heading. Raises FileRefused."""
-    text = decode(path.read_bytes()).rstrip("\n")
+    text, said = decode_table(path.read_bytes())
+    text = text.rstrip("\n")
     delimiter = delimiter or delimiter_of(text)
     names, rows = check_lines(text, delimiter, bounds)
     try:
@@ -45,9 +49,32 @@ def read_separated(path: Path, bounds: Bounds, *, delimiter: str = "") -> Table:
             f"has {rows:,} rows to one reader and {frame.height:,} to another, so a quotation "
             "mark is not where it should be. Write the file anew."
         )
-    frame.columns = names
+    frame.columns = numbered(names)
     frame = frame.with_columns(without_missing(pl.all().str.strip_chars()))
-    return with_notations(frame, delimiter)
+    table = with_notations(frame, delimiter)
+    return replace(table, findings=(*said, *said_of_names(names), *table.findings))
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The same, those that stand there again with a number behind: a, a 2, a 3."""
+    taken, counts = set(names), Counter[str]()
+    found = []
+    for name in names:
+        counts[name] += 1
+        new = name
+        while counts[name] > 1 and new in taken:
+            new = f"{name} {counts[name]}"
+            counts[name] += new in taken
+        taken.add(new)
+        found.append(new)
+    return found
+
+
+def said_of_names(names: Sequence[str]) -> Iterator[Finding]:
+    new = [name for name in numbered(names) if name not in names]
+    if new:
+        message = f"{named(new)}: numbered, since the heading has the name more than once."
+        yield Finding("warn", "headings", message, len(new))
 
 
 def without_missing(texts: pl.Expr) -> pl.Expr:
@@ -68,7 +95,7 @@ def check_lines(text: str, delimiter: str, bounds: Bounds) -> tuple[list[str], i
     rows, names, line = 0, [], 0
     try:
         names = [name.strip() for name in next(reader)]
-        check_heading(names, bounds, "line 1")
+        check_heading(numbered(names), bounds, "line 1")
         line = reader.line_num
         for row in reader:
             line, begun = reader.line_num, line + 1
