@@ -59,34 +59,22 @@ def ended(network: Network) -> list[dict[str, Any]]:
 
 
 def read_architecture(reader: Reader, raw: Any, data: DataShape) -> Architecture | None:
-    kind = raw.get("type") if isinstance(raw, Mapping) else None
-    options = OPTIONS.get(kind, {}) if isinstance(kind, str) else {}
-    second = SECOND.get(kind) if isinstance(kind, str) else None
-    optional = (*options, *([second] if second else ()))
-    section = reader.section(raw, "architecture", ("type", "layers"), optional)
-    fields = {"type": Choice(ARCHITECTURES)} | options
-    values = reader.fields(section, "architecture", fields)
+    draft = read_draft(reader, raw)
+    if draft is None:
+        return None
     before = len(reader.problems)
-    if "type" not in values or "layers" not in section:
+    check_tokens(reader, draft.words, data)
+    if not draft.is_right or len(reader.problems) > before:
         return None
-    chosen = {key: values.get(key, DEFAULTS[key]) for key in options}
-    listed = read_list(reader, section["layers"], "architecture.layers")
-    further = (
-        read_list(reader, section[second], f"architecture.{second}") if second in section else None
-    )
-    check_tokens(reader, [*listed, *(further or ())], data)
-    if kind in OPTIONS:
-        refuse_classes(reader, [*listed, *(further or ())])
-    if len(reader.problems) > before:
-        return None
-    match kind:
+    listed, further, chosen = draft.listed, draft.further, draft.options
+    match draft.kind:
         case "autoencoder":
             networks = autoencoder(reader, listed, further, data, chosen)
         case "gan":
             networks = adversaries(reader, listed, further, data, chosen)
         case _:
             networks = {"network": supervised(reader, listed, data)}
-    return Architecture(str(kind), networks, chosen)
+    return Architecture(draft.kind, networks, chosen)
 
 
 # -------------------------------------------------------------------------------- reading the words
@@ -104,6 +92,45 @@ class Written:
     @property
     def type_path(self) -> str:
         return f"{self.path.removesuffix('.params')}.type"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An architecture as it was written, before it is placed on data. `further` is its second list
+    of layers, where it has one.
+    """
+
+    kind: str
+    options: Mapping[str, Any]
+    listed: Sequence[Written]
+    further: Sequence[Written] | None
+    is_right: bool
+
+    @property
+    def words(self) -> Sequence[Written]:
+        return [*self.listed, *(self.further or ())]
+
+
+def read_draft(reader: Reader, raw: Any) -> Draft | None:
+    """What was written, as far as it can be judged without data."""
+    kind = raw.get("type") if isinstance(raw, Mapping) else None
+    options = OPTIONS.get(kind, {}) if isinstance(kind, str) else {}
+    second = SECOND.get(kind) if isinstance(kind, str) else None
+    optional = (*options, *([second] if second else ()))
+    section = reader.section(raw, "architecture", ("type", "layers"), optional)
+    fields = {"type": Choice(ARCHITECTURES)} | options
+    values = reader.fields(section, "architecture", fields)
+    before = len(reader.problems)
+    if "type" not in values or "layers" not in section:
+        return None
+    chosen = {key: values.get(key, DEFAULTS[key]) for key in options}
+    listed = read_list(reader, section["layers"], "architecture.layers")
+    further = (
+        read_list(reader, section[second], f"architecture.{second}") if second in section else None
+    )
+    if kind in OPTIONS:
+        refuse_classes(reader, [*listed, *(further or ())])
+    return Draft(str(kind), chosen, listed, further, is_right=len(reader.problems) == before)
 
 
 def read_list(reader: Reader, listed: Any, path: str) -> list[Written]:

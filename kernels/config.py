@@ -17,13 +17,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.architecture import Architecture, read_architecture
+from kernels.architecture import Architecture, read_architecture, read_draft
 from kernels.data import DataShape, Target
 from kernels.fields import Problem, Reader
 from kernels.layers import Parameter
 from kernels.network import parameter_count
 from kernels.patterns import EPOCH_ENDS
-from kernels.settings import Divergent, Settings, read_divergent, read_settings
+from kernels.settings import (
+    Divergent,
+    Settings,
+    losses_anywhere,
+    read_divergent,
+    read_settings,
+    read_values,
+)
 
 PARAMETERS_LIMIT = 100_000_000
 
@@ -89,6 +96,21 @@ def parse(raw: object, data: DataShape) -> NetworkConfig:
     if reader.problems or architecture is None or settings is None:
         raise ConfigError(reader.problems)
     return NetworkConfig(data, architecture, settings, divergent)
+
+
+def judge(raw: object) -> None:
+    """ConfigError with what is wrong with a configuration whatever its data are: words that are not
+    known, values that are missing or out of range.
+    """
+    reader = Reader()
+    root = reader.section(raw, "", ("architecture", "training"), ("divergent",))
+    draft = read_draft(reader, root["architecture"]) if "architecture" in root else None
+    if "training" in root:
+        losses = losses_anywhere(draft.kind if draft is not None else "")
+        read_values(reader, root["training"], losses, usual={})
+    read_divergent(reader, root.get("divergent", {"enabled": False}))
+    if reader.problems:
+        raise ConfigError(reader.problems)
 
 
 def refuse_misfits(

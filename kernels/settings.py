@@ -1,8 +1,9 @@
 """How a network is trained: what may be said, and what is meant where nothing is said."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from kernels.data import DataShape, Target, shape_of
@@ -155,44 +156,63 @@ class Settings:
 def read_settings(reader: Reader, raw: Any, kind: str, data: DataShape) -> Settings | None:
     """The settings of a training, or None where something is wrong."""
     losses = LOSSES.get(kind) or LOSSES[data.target]
-    fields = FIELDS | {"loss": Choice(losses)}
-    optional = ("loss", *(key for key in FIELDS if key not in REQUIRED), *SECTIONS)
     before = len(reader.problems)
-    section = reader.section(raw, "training", REQUIRED, optional)
-    values = reader.fields(section, "training", fields)
-    schedule = read_schedule(reader, section.get("schedule"))
-    augmentation = read_augmentation(reader, section.get("augmentation"), kind, data)
-    values.setdefault("loss", losses[0])
-    for key, (what, known) in BELONGS.items():
-        chosen = values.get(what)
-        if key in section and chosen is not None and chosen not in known:
-            reader.refuse(f"training.{key}", f"belongs to '{known[0]}', not to '{chosen}'")
+    values = read_values(reader, raw, losses, usual={"loss": losses[0]})
+    refuse_unpictured(reader, values["augmentation"], kind, data)
     weights = values.get("class_weights")
     if weights is not None and len(weights) != data.size:
         reason = f"must be {data.size} numbers, one for each class, not {len(weights)}"
         reader.refuse("training.class_weights", reason)
-    if values.get("batch_size", 0) % values.get("shards", 1):
-        reader.refuse("training.batch_size", f"must be a multiple of shards, {values['shards']}")
     if len(reader.problems) > before:
         return None
     values["class_weights"] = tuple(map(float, weights or ()))
-    return Settings(**values, schedule=schedule or Schedule(), augmentation=augmentation)
+    return Settings(**values)
 
 
-def read_schedule(reader: Reader, raw: Any) -> Schedule | None:
+def read_values(
+    reader: Reader, raw: Any, losses: Sequence[str], usual: Mapping[str, str]
+) -> dict[str, Any]:
+    """The settings that are right, as far as they can be judged without data; `usual` is meant
+    where nothing is said.
+    """
+    fields = FIELDS | {"loss": Choice(losses)}
+    optional = ("loss", *(key for key in FIELDS if key not in REQUIRED), *SECTIONS)
+    section = reader.section(raw, "training", REQUIRED, optional)
+    values = {**usual, **reader.fields(section, "training", fields)}
+    values["schedule"] = read_schedule(reader, section.get("schedule"))
+    values["augmentation"] = read_augmentation(reader, section.get("augmentation"))
+    for key, (what, known) in BELONGS.items():
+        chosen = values.get(what)
+        if key in section and chosen is not None and chosen not in known:
+            reader.refuse(f"training.{key}", f"belongs to '{known[0]}', not to '{chosen}'")
+    if values.get("batch_size", 0) % values.get("shards", 1):
+        reader.refuse("training.batch_size", f"must be a multiple of shards, {values['shards']}")
+    return values
+
+
+def losses_anywhere(kind: str) -> tuple[str, ...]:
+    """The losses that this kind of network has for some data."""
+    return LOSSES.get(kind) or tuple(dict.fromkeys(chain.from_iterable(LOSSES.values())))
+
+
+def read_schedule(reader: Reader, raw: Any) -> Schedule:
     if raw is None:
-        return None
+        return Schedule()
     section = reader.section(raw, "training.schedule", ("kind",), tuple(SCHEDULE)[1:])
     values = reader.fields(section, "training.schedule", SCHEDULE)
     return Schedule(**values)
 
 
-def read_augmentation(reader: Reader, raw: Any, kind: str, data: DataShape) -> Augmentation:
+def read_augmentation(reader: Reader, raw: Any) -> Augmentation:
     path = "training.augmentation"
     section = {} if raw is None else reader.section(raw, path, (), tuple(AUGMENTATION))
-    found = Augmentation(**reader.fields(section, path, AUGMENTATION))
+    return Augmentation(**reader.fields(section, path, AUGMENTATION))
+
+
+def refuse_unpictured(reader: Reader, found: Augmentation, kind: str, data: DataShape) -> None:
     if found == Augmentation():
-        return found
+        return
+    path = "training.augmentation"
     reasons = {
         f"is of pictures, and these rows are {shape_of(data.input)}": len(data.input) != 3,
         "is of pictures that are shown, and these are played": data.target is Target.ACTIONS,
@@ -200,12 +220,11 @@ def read_augmentation(reader: Reader, raw: Any, kind: str, data: DataShape) -> A
     }
     for reason in [reason for reason, holds in reasons.items() if holds][:1]:
         reader.refuse(path, f"{reason}; leave it out")
-        return found
+        return
     most = min(data.input[:2]) - 1
     if found.shift > most:
         reason = f"would move pictures of {shape_of(data.input[:2])} out of sight; at most {most}"
         reader.refuse(f"{path}.shift", f"{found.shift} {reason}")
-    return found
 
 
 def read_divergent(reader: Reader, raw: Any) -> Divergent | None:

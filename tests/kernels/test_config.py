@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.config import ConfigError, parse
+from kernels.config import ConfigError, judge, parse
 from kernels.data import DataShape
 from kernels.layers import VOCABULARY
 from kernels.layers.dense import Dense, Dropout
@@ -259,13 +259,25 @@ JSON = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(raw=JSON, path=st.sampled_from([path for path, _, _ in TABLE]))
 def test_whatever_mallory_sends_is_read_or_refused_by_path(raw, path):
+    written = changed(GOOD, path, raw) if path else raw
     try:
-        config = parse(changed(GOOD, path, raw) if path else raw, DIGITS)
+        config = parse(written, DIGITS)
     except ConfigError as error:
         assert all(problem.path and problem.reason for problem in error.problems)
         assert len(str(error)) < 20_000
     else:
         assert layers_of(config)[-1] == Dense(10, "softmax")
+        judge(written)  # what is right for some data is never refused before they are known
+
+
+def test_alice_is_told_without_data_what_is_wrong_for_any():
+    raw = changed(GOOD, ("training", "optimizer"), REMOVED)
+    raw = changed(raw, ("architecture", "layers", 3, "size"), 11)  # of other data, perhaps right
+    with pytest.raises(ConfigError) as caught:
+        judge(raw)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "training.optimizer: is required"
+    ]
 
 
 def test_what_is_wrong_without_end_is_told_to_an_end():

@@ -14,7 +14,7 @@ from tests.conftest import SMALL
 from tests.training.test_uploads import CSV, RECIPE, SPLIT, tight, upload
 from training import services as training
 from training.models import Dataset, Job
-from training.runner import datasets
+from training.runner import chunks, datasets
 
 ADDRESS = "/api/v1/datasets"
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -203,6 +203,59 @@ def test_a_job_is_asked_for_with_its_rows_and_again_once_they_are_read(alice):
         "dataset: 'nowhere' is no dataset that you can see; they are listed at /api/v1/datasets."
     )
     assert call("POST", "/api/v1/training-jobs", ask | {"dataset": "\0"}).status_code == 404
+
+
+def test_alice_sends_every_example_that_the_api_gives_of_itself(alice, digits):
+    call = Caller(alice)
+    paths = call("GET", "/api/schema/?format=json").json()["paths"]
+    examples = [
+        (method.upper(), address, example["value"])
+        for address, operations in paths.items()
+        for method, operation in operations.items()
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+        for example in content.get("examples", {}).values()
+    ]
+    assert ("POST", "/api/v1/training-jobs") in [example[:2] for example in examples]
+    for example in examples:
+        answer = call(*example)
+        if answer.status_code == 409:
+            prepare(answer.json()["dataset"])
+            answer = call(*example)
+        assert answer.status_code in (200, 201, 202), (example, answer.json())
+    chunks.run_turn()
+    assert set(Job.objects.values_list("status", flat=True)) == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"training": {"epochs": 1, "batch_size": 2, "learning_rate": 0.1}}, "training.optimizer"),
+        ({"architecture": {"type": "feedforward", "layers": []}}, "architecture.layers"),
+        ({"divergent": {"enabled": "yes"}}, "divergent.enabled"),
+    ],
+)
+def test_alice_hears_what_is_wrong_with_her_network_before_her_rows_are_kept(alice, change, field):
+    rows = {"features": [[1, 2]] * 8, "labels": ["a", "b"] * 4}
+    ask = {"config": SMALL | change, "dataset": rows}
+    answer = Caller(alice)("POST", "/api/v1/training-jobs", ask)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_config")
+    assert [each["field"] for each in answer.json()["invalid_parameters"]] == [field]
+    assert not Dataset.objects.exists()
+
+
+def test_alice_is_not_told_to_wait_for_rows_that_were_not_to_be_read(alice):
+    """Sent again they are the dataset that failed, and not one more that will."""
+    call = Caller(alice)
+    ask = {"config": SMALL, "dataset": {"features": [[1], [2]], "labels": ["a", "b"]}}
+    early = call("POST", "/api/v1/training-jobs", ask)
+    assert early.status_code == 409
+    dataset = Dataset.objects.get()
+    assert dataset.name == "Inline rows (2)"
+    datasets.prepare_dataset(str(dataset.pk))
+    again = call("POST", "/api/v1/training-jobs", ask)
+    assert (again.status_code, again.json()["code"]) == (422, "invalid_config")
+    assert "has 2 rows; bring at least 4" in again.json()["detail"]
+    assert Dataset.objects.get() == dataset
 
 
 def test_rows_that_cannot_be_read_are_not_waited_for(alice):

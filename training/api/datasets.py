@@ -191,12 +191,14 @@ def dataset_body(dataset: Dataset) -> dict[str, Any]:
     )
 
 
-def chosen_dataset(owner: User, given: object) -> Dataset:
+def chosen_dataset(owner: User, given: object, config: object) -> Dataset:
     """The dataset that a request names by its slug, or whose rows it holds. A worker has to read
     rows before a job on them has a shape and a price, so who sends new ones is told where they are
-    read and when to send the same again; the same rows are then the same dataset.
+    read and when to send the same again; the same rows are then the same dataset. Nothing is kept
+    for a configuration that makes no sense with any rows.
     """
     if not isinstance(given, str):
+        training.judge_config(config)
         return inline_dataset(owner, given)
     return training.find_dataset(viewer=owner, slug=given)
 

@@ -27,12 +27,20 @@ INLINE = OpenApiExample(
     request_only=True,
     value={
         "dataset": {
-            "features": [[5.1, 3.5], [4.9, 3.0], [6.2, 2.9], [5.9, 3.2]],
-            "labels": ["a", "a", "b", "b"],
+            "features": [
+                *([5.1, 3.5], [4.9, 3.0], [5.0, 3.4], [4.6, 3.1], [5.4, 3.9], [4.7, 3.2]),
+                *([6.2, 2.9], [5.9, 3.2], [6.7, 3.1], [6.1, 2.8], [6.4, 3.2], [6.9, 3.0]),
+            ],
+            "labels": [*("setosa",) * 6, *("versicolor",) * 6],
         },
         "config": {
             "architecture": {"type": "feedforward", "layers": [{"type": "dense", "units": 8}]},
-            "training": {"epochs": 20, "batch_size": 2, "learning_rate": 0.01},
+            "training": {
+                "epochs": 20,
+                "batch_size": 4,
+                "learning_rate": 0.01,
+                "optimizer": "adam",
+            },
         },
     },
 )
@@ -90,13 +98,13 @@ class TrainingJobs(APIView):
         owner = caller(request)
         if data.get("user_id", owner.pk) != owner.pk:
             raise governance.NotAllowed("user_id: a key acts for its owner; leave it out.")
-        dataset = chosen_dataset(owner, data.get("dataset", "digits"))
         parent = training.find_beginning(
             owner=owner,
             model_id=data.get("parent_model_id"),
             job_id=data.get("parent_job_id"),
             step=data.get("parent_step"),
         )
+        dataset = chosen_dataset(owner, data.get("dataset", "digits"), data["config"])
 
         def act() -> tuple[int, dict[str, Any]]:
             asked = {key: data[key] for key in ("config", "seed", "name")}

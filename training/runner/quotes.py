@@ -94,7 +94,10 @@ def require_ready(dataset: Dataset) -> None:
         return
     if dataset.is_over:
         why = dataset.error_message or "no reason was left behind"
-        reason = f"“{dataset.name}” could not be read: {why} Correct its schema, or bring it anew"
+        reason = (
+            f"“{dataset.name}” could not be read: {why} Correct its schema, or mend the rows and "
+            "bring them anew"
+        )
         raise InvalidConfig(
             f"dataset: {reason}.", invalid_parameters=[{"field": "dataset", "reason": reason}]
         )
@@ -109,6 +112,14 @@ def require_ready(dataset: Dataset) -> None:
             "dataset_url": f"/api/v1/datasets/{dataset.slug}",
         },
     )
+
+
+def judge_config(raw: object) -> None:
+    """InvalidConfig where it makes no sense whatever the data are, as can be said before any are
+    kept or read.
+    """
+    with faults_named():
+        kernel_config.judge(raw)
 
 
 def parse_config(raw: object, dataset: Dataset) -> kernel_config.NetworkConfig:

@@ -12,7 +12,14 @@ from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
 from training.runner.leases import LeaseLost, claim, fault_code, heartbeat, noted, write
 from training.runner.placing import SEED_MAX
-from training.runner.quotes import InvalidConfig, NotReady, Quote, TierTooSmall, quote_job
+from training.runner.quotes import (
+    InvalidConfig,
+    NotReady,
+    Quote,
+    TierTooSmall,
+    judge_config,
+    quote_job,
+)
 from training.runner.recipes import Form, SplitKind
 from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes import Role as ColumnRole
@@ -261,6 +268,7 @@ __all__ = [
     "job_place",
     "job_progress",
     "job_version",
+    "judge_config",
     "kept_checkpoints",
     "learning_of",
     "leaks_of",

@@ -31,14 +31,17 @@ def add_inline_dataset(
 ) -> Dataset:
     """Store rows that came in a request and have a worker read them.
 
-    The same rows of the same person are the same dataset, so a call may be repeated.
+    The same rows of the same person are the same dataset, so a call may be repeated; also where
+    they could not be read, since they never will.
     """
     kind, content = written(features, labels)
     governance.take_turn(f"datasets/{owner.pk}")
     same = Dataset.objects.of(owner).filter(
         upload_sha256=hashlib.sha256(content).hexdigest(), upload_name=inline_name(kind)
     )
-    found = same.filter(status__in=[*Work.OPEN, Work.Status.DONE]).newest().first()
+    found = (
+        same.filter(status__in=[*Work.OPEN, Work.Status.DONE, Work.Status.FAILED]).newest().first()
+    )
     if found is not None and name in ("", found.name):
         return found
     return keep(
@@ -46,7 +49,7 @@ def add_inline_dataset(
         pieces=iter([content]),
         format=kind,
         upload_name=inline_name(kind),
-        name=name.strip() or "Inline rows",
+        name=name.strip() or f"Inline rows ({len(listed('features', features)):,})",
         description=description,
         licence=licence,
     )
