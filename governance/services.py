@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from django.core.files.base import File
 from django.db import connection, models, transaction
 from django.db.models.functions import Now
 
@@ -236,6 +237,15 @@ def fingerprint(payload: Any) -> str:
     """SHA-256 of the canonical JSON of a request's content."""
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_of(file: File[bytes]) -> str:
+    """SHA-256 of what a file holds, which is left at its beginning and never in memory whole."""
+    digest = hashlib.sha256()
+    for piece in file.chunks():
+        digest.update(piece)
+    file.seek(0)
+    return digest.hexdigest()
 
 
 @transaction.atomic

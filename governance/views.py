@@ -37,7 +37,7 @@ def led_once(request: MemberRequest, act: Callable[[], str]) -> str:
     """The address that a form leads to: the same when it is sent twice, as a double click does.
 
     A form that is shown anew bears another token (Django masks it each time), so what comes with
-    the same one, and says the same, was pressed twice.
+    the same one, and says the same and brings the same files, was pressed twice.
     """
     if not request.POST.get("csrfmiddlewaretoken"):
         return act()
@@ -46,6 +46,8 @@ def led_once(request: MemberRequest, act: Callable[[], str]) -> str:
         user=request.user,
         route=request.path,
         key=governance.fingerprint(said),
+    for name, files in request.FILES.lists():
+        said[name] = [f"{governance.digest_of(file)} {file.name}" for file in files]
         payload=said,
         act=lambda: (HTTPStatus.FOUND, act()),
     )

@@ -81,6 +81,21 @@ def test_with_scripts_the_browser_is_sent_to_the_page(client, alice):
     assert answer["HX-Redirect"] == Dataset.objects.get().get_absolute_url()
 
 
+def test_alice_who_clicks_twice_brings_her_file_once(client, alice):
+    client.force_login(alice)
+
+    def send(content: bytes, token: str = "a" * 64) -> str:
+        return client.post("/datasets/new/", form(content, csrfmiddlewaretoken=token)).url
+
+    first = send(CSV)
+    assert Dataset.objects.get().upload_bytes == len(CSV)
+    assert send(CSV) == first
+    assert Dataset.objects.count() == 1
+    other = send(CSV + b"1,2,a\n")  # from the same page, but not the same click
+    anew = send(CSV, token="b" * 64)
+    assert len({first, other, anew}) == Dataset.objects.count() == 3
+
+
 def test_what_was_typed_is_kept_when_a_file_is_refused(client, alice):
     client.force_login(alice)
     fields = form(b"\x1f\x8b", "a.csv.gz", name="My plants", licence="CC BY 4.0")

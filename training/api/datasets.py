@@ -1,10 +1,8 @@
 """The JSON door of datasets: bring them, correct their schema, look, delete."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, parsers, serializers
@@ -12,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from governance import services as governance
 from governance.api.keys import ShallowJSONParser
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope, User
@@ -115,7 +114,7 @@ def upload(request: Request, owner: User) -> Response:
     asked.is_valid(raise_exception=True)
     file = asked.validated_data["file"]
     texts = {str(name): asked.validated_data[name] for name in Texts().fields}
-    payload = texts | {"file": file.name, "sha256": sha256_of(file)}
+    payload = texts | {"file": file.name, "sha256": governance.digest_of(file)}
 
     def act() -> tuple[int, dict[str, Any]]:
         return created(
@@ -123,15 +122,6 @@ def upload(request: Request, owner: User) -> Response:
         )
 
     return once(request, act, payload)
-
-
-def sha256_of(file: UploadedFile) -> str:
-    """Of a file, which is left at its beginning; it never stands in memory whole."""
-    digest = hashlib.sha256()
-    for piece in file.chunks():
-        digest.update(piece)
-    file.seek(0)
-    return digest.hexdigest()
 
 
 def inline_dataset(owner: User, body: object) -> Dataset:

@@ -17,7 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from governance.models import User
 from governance.services import Refusal
-from governance.views import MemberRequest, PageRequest, visitor
+from governance.views import MemberRequest, PageRequest, led_once, visitor
 from training import services as training
 from training.forms.datasets import (
     SHOWN_MAX,
@@ -77,16 +77,13 @@ def new_dataset(request: MemberRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         texts = {name: form.cleaned_data[name] for name in ("name", "description", "licence")}
+        asked = {"owner": request.user, "file": file, "file_name": file.name, **texts}
         try:
-            dataset = training.upload_dataset(
-                owner=request.user, file=file, file_name=file.name, **texts
-            )
+            address = led_once(request, lambda: training.upload_dataset(**asked).get_absolute_url())
         except Refusal as refusal:
             blame(form, refusal)
         else:
-            if request.htmx:
-                return HttpResponseClientRedirect(dataset.get_absolute_url())
-            return redirect(dataset)
+            return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
     context = {"form": form, "caps": caps}
     template = "training/new_dataset.html" + ("#upload" if request.htmx else "")
     return render(request, template, context)
