@@ -250,6 +250,7 @@ def watch(page: Page) -> list[tuple[str, int, int]]:
         if tuple(told) not in seen:
             seen.append(tuple(told))
         if page.get_by_role("link", name="Look at the model").is_visible():
+            expect(page.get_by_role("link", name="Fine-tune")).to_be_visible()
             assert page.evaluate("window.isTheSamePage")
             return seen
         page.wait_for_timeout(100)

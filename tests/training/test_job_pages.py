@@ -1,5 +1,6 @@
 """The live page of a job, several jobs side by side, and the same through the API."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from billing.models import Hold
 from tests.conftest import SMALL
 from tests.training.test_pages import text
 from training import services as training
-from training.models import Event, Job, Point, Tier, Work
+from training.models import Event, Job, Model, Point, Tier, Work
 from training.runner import chunks, curves
 
 LATERAL = SMALL | {"divergent": {"enabled": True, "pattern": "lateral", "factor": 0.3}}
@@ -110,6 +111,21 @@ def test_the_page_of_a_job_that_is_over_asks_no_more(client, alice, job):
     assert "hx-trigger" not in page
     assert "sse-connect" not in page
     assert 'http-equiv="refresh"' not in page
+
+
+def test_alice_may_fine_tune_as_soon_as_the_job_that_she_watches_is_done(client, alice, job):
+    client.force_login(alice)
+    link = re.compile(r'<a class="button" id="finetune"[^>]*>')
+    assert link.findall(text(client.get(job.get_absolute_url()))) == [
+        '<a class="button" id="finetune" hidden>'
+    ]
+    assert not link.findall(text(client.get(job.get_absolute_url(), headers=HTMX)))
+    chunks.run_turn()
+    where = f'href="{reverse("training:new_job")}?parent={Model.objects.get(job=job).pk}"'
+    swapped = link.findall(text(client.get(job.get_absolute_url(), headers=HTMX)))
+    assert swapped == [f'<a class="button" id="finetune" {where} hx-swap-oob="true">']
+    whole = link.findall(text(client.get(job.get_absolute_url())))
+    assert whole == [f'<a class="button" id="finetune" {where}>']
 
 
 def test_the_metric_bears_its_own_name(client, alice, job):
