@@ -116,6 +116,23 @@ def test_the_form_says_what_it_takes(client, alice):
     assert 'enctype="multipart/form-data"' in page
 
 
+def test_alice_reads_before_she_brings_a_table_what_becomes_of_its_texts(client, alice):
+    client.force_login(alice)
+    page = text(client.get("/datasets/new/"))
+    rows = [(f"remark {at} of all that I had", "ab"[at % 2], str(at)) for at in range(60)]
+
+    def roles(*columns: int) -> dict[str, str]:
+        lines = [("remark", "kind", "age"), *rows]
+        content = "\n".join(",".join(line[at] for at in columns) for line in lines)
+        recipe = prepared(upload(alice, content.encode())).recipe
+        return {column["name"]: column["role"] for column in recipe["columns"]}
+
+    assert "a table whose features are texts: the longest is read" in page
+    assert roles(0, 1) == {"remark": "feature", "kind": "target"}
+    assert "a column of texts beside other features is left out" in page
+    assert roles(2, 0, 1) == {"age": "feature", "remark": "ignored", "kind": "target"}
+
+
 def test_a_file_is_missing_too_large_or_one_too_many(client, alice, monkeypatch):
     client.force_login(alice)
     assert errors(text(client.post("/datasets/new/", {"name": "x"}))) == ["This field is required."]
