@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
@@ -17,7 +17,7 @@ from clusters import services
 from clusters.forms import ClusterForm, NodeForm, TrainForm
 from clusters.models import Cluster, Contribution, Node, Session
 from governance.models import User
-from governance.views import MemberRequest, led_once
+from governance.views import MemberRequest, led_once, pressed_on
 from training import services as training
 from training.models import Tier, Work
 
@@ -95,8 +95,7 @@ def progress(session: Session) -> dict[str, Any]:
     }
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def deploy_node(request: MemberRequest, cluster_id: uuid.UUID) -> HttpResponse:
     found = own_cluster(request, cluster_id)
     form = NodeForm(request.POST)
@@ -108,8 +107,7 @@ def deploy_node(request: MemberRequest, cluster_id: uuid.UUID) -> HttpResponse:
     return redirect(found)
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def connect_nodes(request: MemberRequest, cluster_id: uuid.UUID) -> HttpResponse:
     found = own_cluster(request, cluster_id)
     return redirect(services.connect_nodes(actor=request.user, cluster=found))
@@ -145,8 +143,7 @@ def begun(actor: User, cluster: Cluster, form: TrainForm) -> str:
     return cluster.get_absolute_url()
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def terminate(request: MemberRequest, cluster_id: uuid.UUID) -> HttpResponse:
     found = own_cluster(request, cluster_id)
     services.terminate_cluster(actor=request.user, cluster=found)

@@ -14,7 +14,13 @@ from urllib.parse import unquote
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from psycopg_pool import PoolTimeout
@@ -117,7 +123,9 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 class RefusalMiddleware:
-    """Answers a refusal that a page did not turn into a form error, and names each request."""
+    """Answers a refusal that a page did not turn into a form error, and a method that a page does
+    not know; names each request.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -127,6 +135,9 @@ class RefusalMiddleware:
             # No text in the database has one, so none is looked for; forms say so by themselves.
             raise SuspiciousOperation("A NUL character stands in the address.")
         response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed):
+            context = {"allowed": response["Allow"].split(", "), "request_id": request_id()}
+            response.content = render_to_string("405.html", context, request)
         response["X-Request-ID"] = request_id()
         return response
 

@@ -1,19 +1,23 @@
 """The page of a person's API keys, and the requests that pages of every app receive."""
 
 from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
 from governance import services as governance
 from governance.forms import ApiKeyForm
 from governance.models import ApiKey, Scope, User
+
+View = Callable[..., HttpResponse]
 
 
 class PageRequest(HttpRequest):
@@ -42,16 +46,38 @@ def led_once(request: MemberRequest, act: Callable[[], str]) -> str:
     if not request.POST.get("csrfmiddlewaretoken"):
         return act()
     said = dict(request.POST.lists())
+    for name, files in request.FILES.lists():
+        said[name] = [f"{governance.digest_of(file)} {file.name}" for file in files]
     _, address, _ = governance.answer_once(
         user=request.user,
         route=request.path,
         key=governance.fingerprint(said),
-    for name, files in request.FILES.lists():
-        said[name] = [f"{governance.digest_of(file)} {file.name}" for file in files]
         payload=said,
         act=lambda: (HTTPStatus.FOUND, act()),
     )
     return str(address)
+
+
+def pressed_on(page: str) -> Callable[[View], View]:
+    """What a button does, for who is signed in; `page` is where it stands, from its own address.
+
+    Who comes here without having pressed it, as after signing in, is led to that page: what they
+    pressed before is done only when they press it again.
+    """
+
+    def decorated(act: View) -> View:
+        @login_required
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @wraps(act)
+        def answer(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method == "POST":
+                return act(request, *args, **kwargs)
+            messages.info(request, "Nothing was done yet. Press the button on this page again.")
+            return redirect(page)
+
+        return answer
+
+    return decorated
 
 
 @login_required
@@ -72,8 +98,7 @@ def keys(request: MemberRequest) -> HttpResponse:
     return render(request, "governance/keys.html", context)
 
 
-@login_required
-@require_POST
+@pressed_on("../../")
 def revoke_key(request: MemberRequest, key_id: int) -> HttpResponse:
     key = get_object_or_404(ApiKey.objects.of(request.user), pk=key_id)
     governance.revoke_api_key(owner=request.user, key=key)

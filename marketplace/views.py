@@ -12,13 +12,13 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
 from governance.models import User
 from governance.services import Refusal
-from governance.views import MemberRequest, PageRequest, visitor
+from governance.views import MemberRequest, PageRequest, pressed_on, visitor
 from marketplace import services as marketplace
 from marketplace.forms import CatalogueForm, PublishForm
 from marketplace.models import Deployment, Plan, Purchase, Template, TemplateQuerySet
@@ -183,8 +183,7 @@ def snippet(request: PageRequest, model: Model) -> str:
     )
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def buy_template(request: MemberRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Template.objects.visible_to(request.user), slug=slug)
     try:
@@ -201,8 +200,7 @@ def buy_template(request: MemberRequest, slug: str) -> HttpResponse:
     return redirect(found)
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def deploy_template(request: MemberRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Template.objects.visible_to(request.user), slug=slug)
     deployment = marketplace.deploy_template(owner=request.user, template=found)
@@ -312,8 +310,7 @@ def answered(request: MemberRequest, deployment: Deployment) -> dict[str, Any]:
     return {"sheet": sheet, "cost": costs[0] if costs else None}
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def stop_deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse:
     found = found_deployment(request, deployment_id)
     marketplace.stop_deployment(actor=request.user, deployment=found)

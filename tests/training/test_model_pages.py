@@ -226,7 +226,7 @@ def test_mallory_and_visitors_find_nothing(client, model, mallory):
         assert client.get(f"/models/{model.pk}/{path}").status_code == 404, path
     for path in ACTS:
         assert client.post(f"/models/{model.pk}/{path}", {"kind": "onnx"}).status_code == 404, path
-        assert client.get(f"/models/{model.pk}/{path}").status_code == 405, path
+        assert client.get(f"/models/{model.pk}/{path}").url == "../", path
     assert not Reproduction.objects.exists()
     assert not Export.objects.exists()
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from tests.conftest import SMALL
 from training import services as training
-from training.models import Job, Work
+from training.models import Event, Job, Work
 from training.runner import chunks
 
 
@@ -82,6 +82,56 @@ def test_a_model_page_shows_what_was_measured(client, alice, model):
 @pytest.mark.parametrize("name", ["jobs", "new_job", "models"])
 def test_a_visitor_is_asked_to_sign_in(client, db, name):
     assert client.get(reverse(f"training:{name}")).url.startswith("/account/login/")
+
+
+def test_alice_who_was_signed_out_comes_back_to_the_page_and_to_nothing_done(client, alice, model):
+    job = model.job
+    acts = {
+        "retrain_job": job,
+        "cancel_job": job,
+        "run_baseline": job,
+        "validate_model": model,
+        "reproduce_model": model,
+        "export_model": model,
+    }
+    done = Event.objects.count()
+    for name, page in acts.items():
+        client.logout()
+        asked = client.post(reverse(f"training:{name}", args=[page.pk]))
+        who = {"login": "alice", "password": "a good password"}
+        back = client.post(asked.url, who, follow=True)
+        assert back.redirect_chain[-1][0] == "../", name
+        assert (back.status_code, back.request["PATH_INFO"]) == (200, page.get_absolute_url())
+        assert "Nothing was done yet. Press the button on this page again." in text(back)
+    assert Event.objects.count() == done
+    assert Job.objects.count() == model.validations.count() == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_alice_who_was_signed_out_finds_what_she_composed_and_begins_it(
+    client, alice, form, headers
+):
+    asked = client.post("/jobs/new/", form, headers=headers)
+    where = asked.get("HX-Redirect") or asked["Location"]
+    assert where == "/account/login/?next=/jobs/new/"
+    client.post(where, {"login": "alice", "password": "a good password"})
+    page = client.get("/jobs/new/")
+    assert "What you composed is here again; nothing was begun yet." in text(page)
+    assert not Job.objects.exists()
+    kept = page.context["form"]
+    assert [kept[name].value() for name in ("name", "seed")] == ["Mine", "5"]
+    assert page.context["reading"].config["training"]["epochs"] == SMALL["training"]["epochs"]
+    assert "is here again" not in text(client.get("/jobs/new/"))
+    client.post("/jobs/new/", form)
+    assert Job.objects.get().name == "Mine"
+
+
+def test_bob_is_told_in_a_page_that_an_address_does_not_take_what_he_sent(client, bob):
+    client.force_login(bob)
+    page = client.post("/jobs/")
+    assert (page.status_code, page["Allow"]) == (405, "GET")
+    for said in ("This address does not take that", 'href="/jobs/">Open the page', "Sign out"):
+        assert said in text(page), said
 
 
 def test_lists_are_empty_with_a_way_on(client, alice, digits):

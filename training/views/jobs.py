@@ -10,11 +10,11 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
-from governance.views import MemberRequest
+from governance.views import MemberRequest, pressed_on
 from training import services as training
 from training.models import Job
 
@@ -96,8 +96,7 @@ def compare(request: MemberRequest) -> HttpResponse:
     return render(request, "training/compare.html", {"comparison": comparison, "is_open": is_open})
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def cancel_job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(Job.objects.of(request.user), pk=job_id)
     training.cancel_job(actor=request.user, job=found)
@@ -105,8 +104,7 @@ def cancel_job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
     return redirect(found)
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def retrain_job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(Job.objects.of(request.user), pk=job_id)
     again = training.retrain_job(owner=request.user, job=found)
@@ -114,8 +112,7 @@ def retrain_job(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
     return redirect(again)
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def run_baseline(request: MemberRequest, job_id: uuid.UUID) -> HttpResponse:
     """The plain run beside the divergent one, both on one page."""
     found = get_object_or_404(Job.objects.of(request.user), pk=job_id)

@@ -12,11 +12,11 @@ from django.db.models import Prefetch
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
 from governance.services import Refusal
-from governance.views import MemberRequest
+from governance.views import MemberRequest, pressed_on
 from training import services as training
 from training.forms.datasets import blame
 from training.forms.models import CardForm
@@ -169,8 +169,7 @@ def document_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     return render(request, "training/model_card.html", {"model": found, "form": form})
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def validate_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     """Queue what was asked for; without a form, everything."""
     found = get_object_or_404(Model.objects.of(request.user), pk=model_id)
@@ -181,16 +180,14 @@ def validate_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     return redirect(found)
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def reproduce_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     found = own_model(request, model_id)
     training.reproduce_model(actor=request.user, model=found)
     return redirect(f"{found.get_absolute_url()}#reproductions")
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def export_model(request: MemberRequest, model_id: uuid.UUID) -> HttpResponse:
     found = own_model(request, model_id)
     training.export_model(actor=request.user, model=found, kind=request.POST.get("kind", ""))

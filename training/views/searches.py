@@ -10,13 +10,13 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
 from governance.models import User
 from governance.services import Refusal
-from governance.views import MemberRequest, led_once
+from governance.views import MemberRequest, led_once, pressed_on
 from training import services as training
 from training.forms.searches import SearchForm, typed
 from training.models import Job, Search, Tier
@@ -124,8 +124,7 @@ def search(request: MemberRequest, search_id: uuid.UUID) -> HttpResponse:
     return render(request, template, context)
 
 
-@login_required
-@require_POST
+@pressed_on("../")
 def cancel_search(request: MemberRequest, search_id: uuid.UUID) -> HttpResponse:
     found = get_object_or_404(Search.objects.of(request.user), pk=search_id)
     training.cancel_search(actor=request.user, search=found)

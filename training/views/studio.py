@@ -6,18 +6,20 @@ the whole of the studio. Without scripts the same buttons bring the same page.
 
 import uuid
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import HttpResponseClientRedirect
 
 from governance.models import User
 from governance.services import Refusal
-from governance.views import MemberRequest, led_once
+from governance.views import MemberRequest, PageRequest, View, led_once, visitor
 from training import services as training
 from training.forms.compositions import Config, NotComposable, composed, edited
 from training.forms.jobs import JobForm
@@ -27,6 +29,8 @@ from training.models import Checkpoint, Dataset, Job, Model, Tier, Work
 
 JOBS_SHOWN = 8
 STEP_DIGITS_MAX = 18
+KEPT = "composition"  # in a session: the studio as somebody sent it who was not signed in
+KEPT_LENGTH_MAX = 100_000
 FIRST = "digits"  # the dataset to begin with where none is named
 ANEW = "anew"  # the button that gives up what the job was to begin from
 JUDGED = ("start", "check", "apply")  # after these buttons a person is led to what is wrong
@@ -111,7 +115,25 @@ class Desk:
         return found
 
 
-@login_required
+def composing(view: View) -> View:
+    """For who is signed in. What somebody had composed who is not any more, as after too long a
+    pause, waits for them in their session until they are: it is shown anew, and nothing is begun.
+    """
+
+    @wraps(view)
+    def answer(request: PageRequest) -> HttpResponse:
+        if visitor(request) is not None:
+            return view(request)
+        typed = request.POST.urlencode()
+        if typed and len(typed) <= KEPT_LENGTH_MAX:
+            request.session[KEPT] = typed
+        asking = redirect_to_login(request.get_full_path())
+        return HttpResponseClientRedirect(asking.url) if request.htmx else asking
+
+    return answer
+
+
+@composing
 @vary_on_headers("HX-Request")
 @require_http_methods(["GET", "POST"])
 def new_job(request: MemberRequest) -> HttpResponse:
@@ -126,7 +148,12 @@ def new_job(request: MemberRequest) -> HttpResponse:
     if default is None:
         return render(request, "training/studio.html", {"dataset": None})
     if request.method == "GET":
-        desk = begun(request.user, request.GET, default).look()
+        kept = request.session.pop(KEPT, "")
+        if kept and not request.GET:
+            messages.info(request, "What you composed is here again; nothing was begun yet.")
+            desk = posted(request.user, changed(QueryDict(kept), action=""), default).look()
+        else:
+            desk = begun(request.user, request.GET, default).look()
         return render(request, "training/studio.html", desk.context())
     desk = posted(request.user, request.POST, default).look()
     if desk.action == "start" and desk.is_right:
