@@ -16,7 +16,15 @@ function toggleTheme() {
     root.dataset.theme = wanted;
     document.cookie = `theme=${wanted}; path=/; max-age=31536000; samesite=lax`;
   }
+  sayWhetherDark();
 }
+
+// The API's page is drawn by Swagger UI, which knows the dark by this class alone.
+
+const sayWhetherDark = () =>
+  root.classList.toggle("dark-mode", (root.dataset.theme || systemTheme()) === "dark");
+sayWhetherDark();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", sayWhetherDark);
 
 // Copy buttons
 

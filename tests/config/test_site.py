@@ -35,6 +35,17 @@ def test_pages_allow_nothing_inline_and_nothing_from_elsewhere(client, db, addre
     assert not re.search(r"""(src|href)=["']https?://""", content)
 
 
+def test_the_operations_are_listed_on_a_page_like_the_others(client, alice):
+    client.force_login(alice)
+    page = client.get("/api/docs/").content.decode()
+    assert 'aria-label="Main"' in page
+    assert 'id="swagger-ui"' in page
+    assert f'href="{reverse("governance:keys")}"' in page
+    script = re.search(r'src="(/api/docs/\?script=)"', page)
+    assert script is not None
+    assert "SwaggerUIBundle(" in client.get(script[1]).content.decode()
+
+
 def test_the_admin_has_a_policy_of_its_own(client, db):
     policy = client.get("/admin/login/")["Content-Security-Policy"]
     assert "'unsafe-eval'" in policy
