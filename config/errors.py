@@ -23,6 +23,8 @@ from django.http import (
 )
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import is_valid_path
+from django.utils.http import url_has_allowed_host_and_scheme
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -148,11 +150,25 @@ class RefusalMiddleware:
 
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    context = {"refusal": refusal, "request_id": request_id()}
+    context = {"refusal": refusal, "back": way_back(request), "request_id": request_id()}
     response = render(request, "refused.html", context, status=refusal.status)
     for name, value in refusal_headers(refusal).items():
         response[name] = value
     return response
+
+
+def way_back(request: HttpRequest) -> str:
+    """The page on which it was asked; where that is not known, the nearest above this address."""
+    came = request.headers.get("Referer", "")
+    is_here = request.method == "GET" and came == request.build_absolute_uri()
+    if not is_here and url_has_allowed_host_and_scheme(came, {request.get_host()}):
+        return came
+    above = request.path_info.rstrip("/")
+    while above:
+        above = above.rpartition("/")[0]
+        if is_valid_path(f"{above}/"):
+            return f"{above}/"
+    return ""
 
 
 def refusals(kind: type[Refusal] = Refusal) -> dict[str, type[Refusal]]:

@@ -124,6 +124,30 @@ def test_the_page_says_how_much_is_left_and_then_that_there_is_no_more(alice, mo
     )
 
 
+@pytest.mark.parametrize("came", ["", "https://elsewhere.example/jobs/", "javascript:alert(1)"])
+def test_who_is_refused_is_led_back_to_what_it_was_asked_of(client, alice, model, came):
+    filled(model)
+    client.force_login(alice)
+    asked = {"kind": Validation.Kind.ACCURACY.value, "folds": "0"}
+    address = f"/models/{model.pk}/validate/"
+    page = client.post(address, asked, headers={"Referer": came})
+    assert page.status_code == 409
+    assert f'href="{model.get_absolute_url()}">Back' in page.content.decode()
+    assert "elsewhere" not in page.content.decode()
+
+
+def test_who_is_refused_is_led_back_to_the_page_it_was_asked_on(client, alice, model):
+    filled(model)
+    client.force_login(alice)
+    came = {"Referer": "http://testserver/models/?page=2"}
+    asked = {"kind": Validation.Kind.ACCURACY.value, "folds": "0"}
+    page = client.post(f"/models/{model.pk}/validate/", asked, headers=came)
+    assert 'href="http://testserver/models/?page=2">Back' in page.content.decode()
+    address = f"/jobs/compare/?{'&'.join(f'job={one.job_id}' for one in copies(model, 7))}"
+    again = {"Referer": f"http://testserver{address}"}
+    assert 'href="/jobs/">Back' in client.get(address, headers=again).content.decode()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_once_do_not_share_the_last_place(mallory, digits):
     submit(mallory, digits, AT_ONCE[Load.JOBS] - 1)
