@@ -326,6 +326,14 @@ def test_the_list_shows_what_is_there_by_category(client, alice, bob, digits):
 
 
 def test_a_category_that_is_none_is_said_with_those_that_are(client, digits):
+def test_what_alice_brought_last_stands_first_and_what_is_bundled_after_it(client, alice, digits):
+    for name in ("Apes", "Zebras", "Bees"):
+        upload(alice, name=name)
+    client.force_login(alice)
+    listed = [dataset.name for dataset in client.get("/datasets/").context["page_obj"]]
+    assert listed == ["Bees", "Zebras", "Apes", "Handwritten digits"]
+
+
     answer = client.get("/datasets/?category=nonsense")
     page = answer.content.decode()
     assert answer.status_code == 404

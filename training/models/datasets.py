@@ -44,6 +44,11 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         )
         return self.exclude(models.Exists(later))
 
+    def own_first(self) -> "DatasetQuerySet":
+        """What people brought, the last first, before what is bundled, by name."""
+        brought_at = models.Case(models.When(owner__isnull=False, then="created_at"))
+        return self.order_by(brought_at.desc(nulls_last=True), "name", "pk")
+
     def with_namesakes(self) -> "DatasetQuerySet":
         """Each with how many among these bear its name, for `Dataset.told_apart`."""
         alike = models.Window(models.Count("pk"), partition_by=models.F("name"))

@@ -60,7 +60,7 @@ def datasets(request: PageRequest) -> HttpResponse:
     is_known = not chosen or chosen in Category.values
     if chosen:
         rows = rows.filter(category=chosen)
-    page = Paginator(rows.order_by("owner", "name"), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(rows.own_first(), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"page_obj": page, "facets": facets, "chosen": chosen}
     if not is_known:
         context["categories"] = Category.choices
