@@ -221,6 +221,18 @@ def test_a_histogram_stands_on_its_edges_and_names_its_percentiles():
     assert "latency (ms)" in texts(html)
 
 
+def test_no_mark_runs_through_the_name_of_another():
+    said = {"title": "Latency", "x_label": "latency", "marks": {"p95": 1.7, "p50": 1.5}}
+    drawn = svg_of(draw("histogram", counts=[10, 30], edges=[0.0, 1.0, 2.0], **said))
+    lines = [line for line in drawn.iter("line") if line.get("class") == "mark"]
+    names = [name for name in drawn.iter("text") if name.get("class") == "mark-name"]
+    assert [(line.get("x1"), line.get("y1")) for line in lines] == [
+        ("75.00%", "0"),
+        ("85.00%", "15"),
+    ]
+    assert [(name.text, name.get("y")) for name in names] == [("p50", "12"), ("p95", "27")]
+
+
 def test_latencies_far_apart_are_drawn_on_a_logarithmic_axis():
     edges = [0.01, 0.1, 1.0, 10.0]
     said = {"title": "Latency", "x_label": "latency", "marks": {"p50": 0.1}}

@@ -385,9 +385,10 @@ def _lines(
 
 
 def _marks(named: Mapping[str, float], across: scales.Scale) -> list[dict[str, Any]]:
+    ordered = sorted(named.items(), key=lambda mark: mark[1])
     return [
-        {"name": name, "value": value, "share": across.share(value), "y": 12 + row * LINE_PIXELS}
-        for row, (name, value) in enumerate(named.items())
+        {"name": name, "value": value, "share": across.share(value), "top": row * LINE_PIXELS}
+        for row, (name, value) in enumerate(ordered)
     ]
 
 
