@@ -166,7 +166,7 @@ def join(path: str, key: object) -> str:
 def shown(value: object) -> str:
     """A value as an error may show it: short, whatever was sent."""
     if isinstance(value, int) and value.bit_length() > 64:
-        return f"a number of {value.bit_length()} bits"
+        return f"a number of {int(math.log10(abs(value))) + 1:,} digits"
     if isinstance(value, list):
         return "a list"
     if isinstance(value, Mapping):

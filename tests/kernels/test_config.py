@@ -153,7 +153,7 @@ TABLE = [
     (("architecture", "layers", 1, "params", "units"), "128",
      "architecture.layers[1].params.units: must be a whole number, not '128'"),
     (("architecture", "layers", 1, "params", "units"), 10**5000,
-     "architecture.layers[1].params.units: must be from 1 to 65,536, not a number of 16610 bits"),
+     "architecture.layers[1].params.units: must be from 1 to 65,536, not a number of 5,001 digits"),
     (("architecture", "layers", 1, "params", "activation"), "relo",
      "architecture.layers[1].params.activation: 'relo' is not known; did you mean 'relu'? (known: "
      "relu, leaky_relu, elu, gelu, silu, sigmoid, tanh, linear, softmax)"),

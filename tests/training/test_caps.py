@@ -113,13 +113,13 @@ def test_mallory_has_only_so_many_reproductions_at_once(alice, model):
 def test_the_page_says_how_much_is_left_and_then_that_there_is_no_more(alice, model):
     client = Client()
     client.force_login(alice)
-    assert b"0 of your 5 validations at once" in client.get(model.get_absolute_url()).content
-    for left in (b"0 of your 3 reproductions at once", b"0 of your 5 exports at once"):
+    assert b"0 of at most 5 validations" in client.get(model.get_absolute_url()).content
+    for left in (b"0 of at most 3 reproductions", b"0 of at most 5 exports"):
         assert left in client.get(model.get_absolute_url()).content
-    assert b"0 of your 20 queued jobs at once" in client.get("/jobs/new/").content
+    assert b"0 of at most 20 queued jobs" in client.get("/jobs/new/").content
     filled(model)
     assert (
-        b"All 5 validations that your plan has at once"
+        b"all 5 validations that your plan allows at once"
         in client.get(model.get_absolute_url()).content
     )
 

@@ -272,7 +272,8 @@ def test_a_corrected_schema_that_a_job_stands_on_is_another_version(client, alic
     assert second.get_absolute_url() in listed
     assert dataset.get_absolute_url() not in listed  # of a family the newest is listed
     delete = reverse("training:delete_dataset", args=[dataset.slug])
-    assert "cannot be deleted" in text(client.post(delete, {"confirmation": dataset.name}))
+    refused = text(client.post(delete, {"confirmation": dataset.name}))
+    assert "cannot be deleted: it is needed by job “" in refused
     assert Dataset.objects.filter(pk=dataset.pk).exists()
     datasets.prepare_dataset(str(second.pk))
     address = reverse("training:schema", args=[second.slug])
@@ -325,7 +326,6 @@ def test_the_list_shows_what_is_there_by_category(client, alice, bob, digits):
     assert "My plants" not in text(client.get("/datasets/"))
 
 
-def test_a_category_that_is_none_is_said_with_those_that_are(client, digits):
 def test_what_alice_brought_last_stands_first_and_what_is_bundled_after_it(client, alice, digits):
     for name in ("Apes", "Zebras", "Bees"):
         upload(alice, name=name)
@@ -334,6 +334,7 @@ def test_what_alice_brought_last_stands_first_and_what_is_bundled_after_it(clien
     assert listed == ["Bees", "Zebras", "Apes", "Handwritten digits"]
 
 
+def test_a_category_that_is_none_is_said_with_those_that_are(client, digits):
     answer = client.get("/datasets/?category=nonsense")
     page = answer.content.decode()
     assert answer.status_code == 404

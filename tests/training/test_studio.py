@@ -306,7 +306,7 @@ def test_a_seed_that_is_too_large_is_shown_at_the_seed(studio):
     assert [place for place, _, _ in studio.answer.context["summary"]] == ["id_seed"]
     assert studio.form.values["seed"] == str(2**63)
     [said] = studio.answer.context["form"].errors["seed"]
-    assert said.startswith(f"{2**63} is too much: it must be ")
+    assert said.startswith(f"{2**63} is too large: it must be ")
 
 
 def test_data_of_one_name_are_told_apart(client, alice, digits):

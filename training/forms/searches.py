@@ -43,7 +43,10 @@ class SearchForm(forms.Form):
         max_value=Decimal(10**9),
         max_digits=16,
         decimal_places=6,
-        error_messages=BOUNDS,
+        error_messages={  # without the value, which a Decimal would write as 1E-7
+            "min_value": "A budget is at least %(limit_value)s credits.",
+            "max_value": "A budget is at most %(limit_value)s credits.",
+        },
         help_text="Each trial is held when it starts. The search stops before the one that could "
         "pass this.",
     )

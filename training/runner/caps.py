@@ -97,7 +97,7 @@ class Room:
         return max(0, self.limit - self.used)
 
     def __str__(self) -> str:
-        return f"{self.used} of your {self.limit} {self.load} at once"
+        return f"{self.used} of at most {self.limit} {self.load}"
 
 
 def caps_of(owner_id: uuid.UUID) -> Caps:

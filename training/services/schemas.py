@@ -264,8 +264,8 @@ def delete_dataset(*, actor: User, dataset: Dataset) -> Dataset | None:
     found = own(actor, dataset)
     if is_used(found):
         raise DatasetInUse(
-            f"“{found.name}” cannot be deleted: {users_of(found)} were made of it, and their "
-            "numbers can only be run again while it is there."
+            f"“{found.name}” cannot be deleted: it is needed by {users_of(found)}, whose numbers "
+            "can only be run again while it is there."
         )
     details = {"name": found.name, "version": found.version, "sha256": found.sha256}
     governance.record(actor=actor, verb="delete_dataset", subject=found, details=details)
