@@ -13,6 +13,7 @@ from tests.training.conftest import asked, in_this_process
 from tests.training.test_asking import TABLE_ROWS
 from tests.training.uploads import bring
 from training import services as training
+from training.models import NAME_LENGTH_MAX, Dataset, Job
 
 __all__ = ["asked", "browser", "in_this_process"]
 pytestmark = [
@@ -47,10 +48,17 @@ PAGES = (
 )
 
 
+# Of the page, or of a table whose rows stand in the width of a telephone.
+RUNS_OVER = """() => [document.documentElement, ...document.querySelectorAll(
+    innerWidth < 640 ? ".table-wrap:has(> .stacked)" : "html",
+)].filter((place) => place.scrollWidth > place.clientWidth).map((place) => place.className)"""
+
+
 def faults(page: Page, address: str) -> list[str]:
     """The grave ones, each with the first element that has it."""
     page.goto(address)
-    return [
+    over = [f"{address}: runs over: {place}" for place in page.evaluate(RUNS_OVER)]
+    return over + [
         f"{address}: {fault['id']}, {fault['help']}: {fault['nodes'][0]['html'][:200]}"
         for fault in Axe().run(page).response["violations"]
         if fault["impact"] in GRAVE
@@ -69,6 +77,9 @@ def test_everybody_can_use_the_pages_as_far_as_a_machine_can_tell(
         "brought": bring(alice, TABLE_ROWS, "csv").slug,
         "deployment": marketplace.deploy_template(owner=alice, template=template).pk,
     }
+    long = "W" * NAME_LENGTH_MAX
+    Dataset.objects.filter(slug=places["brought"]).update(name=long)
+    Job.objects.filter(pk=model.job_id).update(name=long)
     client.force_login(alice)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     found: list[str] = []
