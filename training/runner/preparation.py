@@ -5,7 +5,6 @@ Runs in the process that reads (`reading`), never in a worker's own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from kernels.data import DataShape, Target
 from training.runner import tokenizers
 from training.runner.completion import Columns, completed, with_classes, with_usual
-from training.runner.findings import Finding, named
+from training.runner.findings import Finding
 from training.runner.groups import sensitive_of
 from training.runner.health import Evidence, report_of
+from training.runner.omissions import names_of, said_of, with_targets
 from training.runner.readers.content import (
     Arrays,
     Bounds,
@@ -115,7 +115,7 @@ def prepare(
     rows = len(next(iter(raw.values())))
     raw, kept = with_targets(asked, raw)
     if len(kept) < ROWS_MIN:
-        with_them = f" with a value of {named(names_of(asked.targets))}" * (len(kept) < rows)
+        with_them = f" with a value of {names_of(asked.targets)}" * (len(kept) < rows)
         many = f"{len(kept)} row{'s' * (len(kept) != 1)}{with_them}"
         raise FileRefused(f"has {many}; bring at least {ROWS_MIN}, better hundreds.")
     said = said_of(content, asked, kept)
@@ -125,36 +125,6 @@ def prepare(
         return prepare_rows(content, raw, asked, chosen, bounds, said)
     except RowRefused as error:  # by its number in the file
         raise RowRefused(kept[error.row], error.column, error.reason) from error
-
-
-def names_of(columns: Sequence[Column]) -> list[str]:
-    return [column.name for column in columns]
-
-
-def with_targets(recipe: Recipe, raw: Raw) -> tuple[Raw, Sequence[int]]:
-    """The rows that tell what is asked for, and their numbers: nothing is learned of the others. A
-    series needs each of its steps.
-    """
-    rows = range(len(next(iter(raw.values()))))
-    asked = [raw[each.name] for each in recipe.targets if each.missing is None]
-    if recipe.kind not in (Form.TABLE, Form.TEXT) or not any(map(is_missing, chain(*asked))):
-        return raw, rows
-    kept = [row for row in rows if not any(is_missing(values[row]) for values in asked)]
-    return {name: [values[row] for row in kept] for name, values in raw.items()}, kept
-
-
-def said_of(content: Content, recipe: Recipe, kept: Sequence[int]) -> Sequence[Finding]:
-    """What is to be said of how the file was read, and of rows that were left out."""
-    if not isinstance(content, Table):
-        return ()
-    left_out = content.frame.height - len(kept)
-    if not left_out:
-        return content.findings
-    message = (
-        f"{left_out:,} of {content.frame.height:,} rows are left out, since they have no value of "
-        f"{named(names_of(recipe.targets))}, which is asked for."
-    )
-    return *content.findings, Finding("warn", "no_target", message, left_out)
 
 
 def prepare_rows(
