@@ -183,6 +183,25 @@ def test_alice_corrects_a_schema(client, alice):
     assert (dataset.split["seed"], dataset.columns) == (9, 8)
 
 
+def test_alice_goes_back_to_the_schema_that_was_read(client, alice):
+    """After two corrections that the rows do not fit."""
+    client.force_login(alice)
+    dataset = prepared(upload(alice))
+    address = reverse("training:schema", args=[dataset.slug])
+    assert "?from=last" not in text(client.get(dataset.get_absolute_url()))
+    before = schema_form(client.get(address))
+    for role in ("target", "feature"):
+        wrong = before | {"kind_2": "number", "role_2": role, "role_0": "target"}
+        client.post(address, wrong)
+        assert prepared(dataset).status == "failed"
+    assert f"{address}?from=last" in text(client.get(dataset.get_absolute_url()))
+    assert schema_form(client.get(address)) != before
+    page = client.get(f"{address}?from=last")
+    assert schema_form(page) == before
+    assert client.post(f"{address}?from=last", schema_form(page)).url == dataset.get_absolute_url()
+    assert prepared(dataset).status == "done", dataset.error_message
+
+
 def test_a_schema_that_does_not_fit_is_shown_beside_its_fields(client, alice):
     client.force_login(alice)
     dataset = prepared(upload(alice))

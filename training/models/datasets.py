@@ -97,6 +97,8 @@ class Dataset(Work):
     recipe = models.JSONField(default=dict)
     shape = models.JSONField(default=dict)
     split = models.JSONField(default=dict)
+    # recipe, asked and split by which rows were there before these were tried in their place
+    last_schema = models.JSONField(default=dict)
     report = models.JSONField(default=dict)
     sha256 = models.CharField(max_length=64, blank=True)
     size_bytes = models.BigIntegerField(default=0)

@@ -102,13 +102,25 @@ def correct_schema(*, actor: User, dataset: Dataset, recipe: object, split: obje
         corrected = next_version(found, schema)
     else:
         old = found.sha256
-        Dataset.objects.filter(pk=found.pk).update(**UNREAD, **schema)
+        last = {"last_schema": schema_of(found)} if old else {}
+        Dataset.objects.filter(pk=found.pk).update(**UNREAD, **schema, **last)
         corrected = Dataset.objects.get(pk=found.pk)
         forget(old)
     details = {"version": corrected.version}
     governance.record(actor=actor, verb="correct_schema", subject=corrected, details=details)
     hint("training.tasks.prepare_dataset", dataset_id=str(corrected.pk))
     return corrected
+
+
+def schema_of(dataset: Dataset) -> dict[str, Any]:
+    return {field: getattr(dataset, field) for field in ("recipe", "asked", "split")}
+
+
+def as_last_read(*, dataset: Dataset) -> Dataset:
+    """The same with the schema by which its rows were there before; not saved."""
+    for field, value in dataset.last_schema.items():
+        setattr(dataset, field, value)
+    return dataset
 
 
 def own(actor: User, dataset: Dataset) -> Dataset:

@@ -136,6 +136,8 @@ def schema(request: MemberRequest, slug: str) -> HttpResponse:
     if not found.recipe and request.method == "GET":  # nobody knows yet what its columns are
         messages.warning(request, f"“{found.name}” has no schema to correct: it was not read.")
         return redirect(found)
+    if request.GET.get("from") == "last":  # what was tried since could not be read
+        found = training.as_last_read(dataset=found)
     query = request.GET.get("q", "").strip().lower()
     form = SchemaForm(request.POST or None, dataset=found, query=query)
     if request.method == "POST" and form.is_valid():
