@@ -322,3 +322,26 @@ def test_a_table_written_by_polars_and_read_back_is_the_same():
     frame.write_csv(file)
     texts = Table(pl.read_csv(file.getvalue(), infer_schema=False))
     assert (prepared(texts).rows.features == values.astype(np.float32)[:, None]).all()
+
+
+@pytest.mark.parametrize("kind", [SplitKind.RANDOM, SplitKind.STRATIFIED])
+def test_rows_that_are_drawn_each_by_itself_are_split_by_no_column(kind):
+    """Whatever is ignored, in time or in a group beside them has no part in it."""
+    rows = {"note": [f"row {row}" for row in range(60)], "a": noise(60), "species": kinds(60)}
+    rows |= {"shop": [f"shop {row % 9}" for row in range(60)], "day": list(range(60))}
+    roles = {"note": "ignored", "species": "target", "shop": "group", "day": "time"}
+    columns = [
+        {
+            "name": name,
+            "kind": "number" if name in ("a", "day") else "category",
+            "role": roles.get(name, "feature"),
+        }
+        for name in rows
+    ]
+    recipe = Recipe.from_json({"kind": "table", "columns": columns})
+    found = prepared(table(**rows), recipe=recipe, split=Split(kind))
+    assert found.split == Split(kind)
+    assert prepared(table(**rows), recipe=recipe, split=Split(SplitKind.GROUP)).split.column == (
+        "shop"
+    )
+    assert prepared(table(**rows), recipe=recipe, split=Split(SplitKind.TIME)).split.column == "day"

@@ -1,6 +1,9 @@
 """What is done to data that are there: a schema corrected, a name changed, a dataset deleted."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.db import connection, transaction
 from django.db.utils import IntegrityError, InternalError
 
@@ -170,3 +173,19 @@ def test_what_a_job_or_model_was_made_of_is_not_deleted(alice, digits, job):
     with pytest.raises(training.DatasetInUse, match=f"job “{job.name}”"):
         training.delete_dataset(actor=alice, dataset=digits)
     assert Dataset.objects.filter(pk=digits.pk).exists()
+
+
+def test_data_that_were_said_to_be_split_by_what_was_ignored_say_so_no_more(alice, digits):
+    """Of groups and of time it is so, and of bundled rows by whose classes they are stratified."""
+    told = {}
+    for number, kind in enumerate(("random", "stratified", "group", "time")):
+        dataset = upload(alice, b"a,b\n%d,2\n" % number)
+        Dataset.objects.filter(pk=dataset.pk).update(split={"kind": kind, "column": "comment"})
+        told[kind] = dataset
+    Dataset.objects.filter(pk=digits.pk).update(split={"kind": "stratified", "column": "digit"})
+    import_module("training.migrations.0018_splits_by_no_column").forget(apps, connection)
+    for kind, dataset in told.items():
+        dataset.refresh_from_db()
+        assert dataset.split["column"] == ("comment" if kind in ("group", "time") else "")
+    digits.refresh_from_db()
+    assert digits.split["column"] == "digit"

@@ -48,6 +48,7 @@ from training.runner.series import refuse_repeated_times, series_numbers, window
 from training.runner.splits import choose_parts, inferred_parts
 
 ROWS_MIN = 4
+ROLES_OF_SPLITS = {SplitKind.TIME: Role.TIME, SplitKind.GROUP: Role.GROUP}
 Raw = dict[str, list[Any]]
 
 
@@ -254,7 +255,7 @@ def parts_of(
     if split is None:
         kind = SplitKind.RANDOM if classes is None else SplitKind.STRATIFIED
         return inferred_parts(Split(kind), len(targets), classes)
-    column = split.column or next((each.name for each in recipe.of_role(role_of(split.kind))), "")
+    column = column_of(recipe, split)
     split = replace(split, column=column)
     if column and column not in raw:
         raise FileRefused(f"has no column {column!r} to split by; correct split.column.")
@@ -287,8 +288,14 @@ def split_numbers(
     return places
 
 
-def role_of(kind: SplitKind) -> Role:
-    return {SplitKind.TIME: Role.TIME, SplitKind.GROUP: Role.GROUP}.get(kind, Role.IGNORED)
+def column_of(recipe: Recipe, split: Split) -> str:
+    """What rows are split by: the column that was said, else the first that has the role. Rows that
+    are drawn each by itself go by none, whatever else the file holds.
+    """
+    if split.kind not in ROLES_OF_SPLITS:
+        return ""
+    named = (each.name for each in recipe.of_role(ROLES_OF_SPLITS[split.kind]))
+    return split.column or next(named, "")
 
 
 def order_of(recipe: Recipe, raw: Columns, name: str) -> NDArray[np.float64]:
