@@ -297,6 +297,32 @@ def test_nothing_better_than_a_guess_is_above_basic_however_fast_it_is():
     assert level("mase", value=0.8, low=0.7, high=0.9, **above) == "platinum"
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "asked"),
+    [
+        ("accuracy", 0.849, "0.849, and at least 0.85 is asked, 85 % of the rows right"),
+        ("r2", 0.39, "0.39, and at least 0.4 is asked, four tenths of the variance explained"),
+        (
+            "mase",
+            0.987,
+            "0.987, and less than 0.9 is asked, a tenth better than repeating the last season",
+        ),
+        ("pr_auc", 0.89, "0.89, and at least 0.9 is asked"),
+        ("mean_return", 190, "190, and at least 195 is asked"),
+        ("frechet_distance", 0.6, "0.6, and less than 0.5 is asked"),
+    ],
+)
+def test_what_misses_its_own_floor_is_not_above_basic_however_sure_that_is(metric, value, asked):
+    """Speed and memory would make it platinum, and the certificate says “not met” beside it."""
+    is_error = metric in ("mase", "frechet_distance")
+    ends = {"low": value - 0.001, "high": value + 0.001, "lower_is_better": is_error}
+    figure = {"value": value, "baseline": 1.0 if is_error else 0.1} | ends
+    found = certificates.certify(primary=metric, figure=figure, latency_ms=1, memory_mb=1)
+    assert found.score > 0.9
+    assert (found.level, found.thresholds[0]["is_met"]) == ("basic", False)
+    assert f"its quality is {asked}" in found.held_back
+
+
 def test_groups_are_drawn_whole():
     groups = np.repeat(np.arange(10), 5)
     counts = draws_of(50, seed=3, draws=20, block=1, groups=groups)

@@ -8,8 +8,9 @@ that a model that answers in 10 µs would score 3,000 whatever it says. That num
 
     platinum from 0.95, gold 0.90, silver 0.85, bronze 0.80, else basic; for 30 days
 
-Speed and memory alone make 0.6 of a score, so a level above basic asks for one thing more: that the
-answers are better than what is had without a network, by the whole of their interval.
+Speed and memory alone make 0.6 of a score, so a level above basic asks for two things more: that
+the first figure is what is asked of it, and that the answers are better than what is had without a
+network, by the whole of their interval.
 """
 
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def certify(*, primary: str, figure: dict[str, Any], latency_ms: float, memory_m
         "latency": ("mean latency", latency_ms, LATENCY_MAX_MS, "ms at most"),
         "memory": ("peak memory", memory_mb, MEMORY_MAX_MB, "MB at most"),
     }
-    held_back = doubt_of(figure)
+    held_back = lack_of(floor, figure) or doubt_of(figure)
     return Scored(
         score=score,
         level=Validation.Certificate.BASIC if held_back else level_of(score),
@@ -111,11 +112,22 @@ def certify(*, primary: str, figure: dict[str, Any], latency_ms: float, memory_m
                 "reason": reason,
                 "share": min(1.0, ratios[part]),
                 "weight": SHARES[part],
-                "is_met": ratios[part] >= 1,
+                "is_met": floor.is_reached(figure) if part == "quality" else ratios[part] >= 1,
             }
             for part, (name, value, asked, reason) in found.items()
         ],
         unlimited=sum(weight * min(ratios[name], 1e9) for name, weight in SHARES.items()),
+    )
+
+
+def lack_of(floor: Floor, figure: dict[str, Any]) -> str:
+    """Why the figure is not what is asked of it, or nothing where it is."""
+    if floor.is_reached(figure):
+        return ""
+    bound = "less than" if floor.lower_is_better else "at least"
+    return (
+        f"its quality is {figure['value']:.3g}, and {bound} {floor.asked(figure):.3g} is asked, "
+        f"{floor.reason}"
     )
 
 
