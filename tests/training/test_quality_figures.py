@@ -6,7 +6,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kernels.data import Target
 from training.runner import certificates
-from training.runner.figures import Figure, bootstrap, draws_of, finite, mean_interval
+from training.runner.fairness import of_class
+from training.runner.figures import NO_OTHER, Figure, bootstrap, draws_of, finite, mean_interval
 from training.runner.quality import (
     anomalies,
     classification,
@@ -16,6 +17,7 @@ from training.runner.quality import (
     ranks,
     regression,
 )
+from training.runner.quality.shares import alike_interval, share_interval
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_a_draw_without_a_figure_is_not_counted():
     assert ends[:, 0] == pytest.approx([1.05, 2.95])
     assert np.isnan(ends[:, 1]).all()
     stored = Figure(0.5, *ends[:, 1], baseline=np.inf).to_json()
-    assert stored == {"value": 0.5}
+    assert stored == {"value": 0.5, "no_interval": NO_OTHER}
 
 
 def test_what_is_stored_has_no_number_that_json_does_not_know():
@@ -189,7 +191,7 @@ def test_r2_of_rows_that_are_all_the_same_has_no_interval(constant):
     truth = np.full((12, 1), np.float32(constant), np.float64)
     found = truth + np.linspace(-1, 1, 12)[:, None]
     figures = regression.distances(truth, found, truth, seed=0)
-    assert set(figures["r2"].to_json()) == {"value", "baseline", "baseline_name"}
+    assert set(figures["r2"].to_json()) == {"value", "no_interval", "baseline", "baseline_name"}
     assert {"low", "high"} <= set(figures["mean_absolute_error"].to_json())
 
 
@@ -338,21 +340,86 @@ def test_rows_that_are_alike_within_groups_make_wider_intervals():
     assert high - low == pytest.approx(2 * 1.96 * patients.std() / np.sqrt(40), rel=0.15)
     blind = mean_interval(values, seed=0)
     assert (high - low) / (blind[1] - blind[0]) == pytest.approx(5, rel=0.15)
-    asked = classification.share_interval(values > 0, seed=0, groups=groups)
-    alone = classification.share_interval(values > 0, seed=0)
+    asked = share_interval(values > 0, seed=0, groups=groups)
+    alone = share_interval(values > 0, seed=0)
     assert asked[1] - asked[0] > 3 * (alone[1] - alone[0])
 
 
 def test_groups_of_other_sizes_keep_a_mean_a_mean():
-    values, groups = np.ones(7), np.array([0, 0, 0, 0, 0, 1, 2])
-    assert mean_interval(values, seed=0, groups=groups) == (1.0, 1.0)
-    truth = np.arange(7.0)[:, None]
-    ends = bootstrap(7, regression.drawn(truth, truth + 1), seed=0, groups=groups)
-    assert ends[:, 1].tolist() == pytest.approx([1, 1])
+    groups, truth = np.array([0, 0, 0, 0, 0, 1, 2]), np.arange(7.0)[:, None]
+    counts = draws_of(7, seed=0, draws=50, block=1, groups=groups)
+    assert len(set(counts.sum(axis=1))) > 1
+    assert regression.drawn(truth, truth + 1)(counts)[:, 1] == pytest.approx(np.ones(50))
+    low, high = mean_interval(np.arange(1.0, 8.0), seed=0, groups=groups)
+    assert 1 <= low < high <= 7
 
 
 def test_one_group_alone_bounds_nothing():
     assert np.isnan(mean_interval(np.arange(5.0), seed=0, groups=np.zeros(5))).all()
+
+
+# At the edge of its range
+
+
+def test_rows_that_are_all_right_bound_what_is_not_a_share_of_them_by_nothing():
+    """A bootstrap gives the same each time, and would be sure of it for good."""
+    truth = np.arange(30) % 3
+    for guesses, value in ((truth, 1.0), ((truth + 1) % 3, 0.0)):
+        found = classification.shares(truth, guesses, 0, classes=3, seed=0)
+        for name in ("precision", "recall", "f1", "f1_weighted"):
+            stored = found[name].to_json()
+            assert (stored["value"], stored["no_interval"]) == (value, NO_OTHER)
+            assert not {"low", "high"} & set(stored)
+        accuracy = found["accuracy"]
+        assert accuracy.high - accuracy.low == pytest.approx(3.8415 / 33.8415, abs=1e-4)
+    chances = np.eye(3)[truth]
+    assert "no_interval" in classification.areas(truth, chances, seed=0)["roc_auc"].to_json()
+    assert "no_interval" in classification.calibration(truth, chances, seed=0)[0].to_json()
+    assert "no_interval" not in Figure(0.5).to_json()  # none was looked for
+
+
+def test_of_groups_that_are_all_right_there_are_as_many_as_groups():
+    groups = np.repeat(np.arange(5), 20)
+    alike = share_interval(np.ones(100, bool), seed=0, groups=groups)
+    assert alike == share_interval(np.ones(5, bool), seed=0)
+    assert share_interval(np.zeros(100, bool), seed=0, groups=groups)[1] == pytest.approx(
+        1 - alike[0]
+    )
+    assert np.isnan(share_interval(np.ones(100, bool), seed=0, groups=np.zeros(100))).all()
+    assert np.isnan(share_interval(np.ones(0, bool), seed=0)).all()
+
+
+def test_so_many_alike_leave_room_for_others():
+    """No pole of 100 fell: of endlessly many up to 1 in 27 may, and return nothing at worst."""
+    low, high = alike_interval(500.0, 100, least=0, most=500)
+    assert (low, high) == (pytest.approx(500 * (1 - 3.8415 / 103.8415), abs=0.01), 500)
+    low, high = alike_interval(9.0, 100, least=0, most=500)
+    assert 8 < low < 9 < high < 30
+
+
+@pytest.mark.parametrize("odd", [4, 40])
+def test_anomalies_that_all_stand_above_the_rest_are_bounded_by_their_number(odd):
+    is_odd = np.arange(200) < odd
+    found = anomalies.measured(is_odd + np.linspace(0, 0.5, 200), is_odd, 0.8, seed=0)
+    for name in ("pr_auc", "roc_auc", "precision", "recall"):
+        assert found[name].high == pytest.approx(1)
+        assert found[name].low == pytest.approx(odd / (odd + 3.8415), abs=1e-4)
+    assert found["f1"].to_json()["no_interval"] == NO_OTHER
+    by = np.arange(200) // 2
+    grouped = anomalies.measured(is_odd + np.linspace(0, 0.5, 200), is_odd, 0.8, seed=0, groups=by)
+    assert grouped["pr_auc"].low < found["pr_auc"].low
+
+
+def test_what_all_of_one_group_are_told_and_none_of_the_other_is_told_to_differ():
+    """The plainest difference of all, of which every draw gives the same."""
+    labels = np.repeat(["f", "m"], 60)
+    found = of_class(labels == "f", labels == "f", labels, 0)
+    assert (found["highest"], found["difference"]) == ("f", 1)
+    # Newcombe by hand: 60 of 60 and 0 of 60, each of whose ends is 3.84 / 63.84 away
+    assert found["difference_low"] == pytest.approx(1 - np.sqrt(2) * 3.8415 / 63.8415, abs=1e-4)
+    assert found["difference_high"] == pytest.approx(1)
+    same = of_class(labels == "f", np.ones(120, bool), labels, 0)
+    assert same["difference_low"] < 0 < same["difference_high"]
 
 
 def test_errors_are_asked_to_be_small():

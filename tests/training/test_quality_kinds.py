@@ -169,6 +169,9 @@ def test_rows_of_a_group_are_drawn_together_and_the_receipt_says_so(alice, in_th
     found = measured(alice, model, kind=Validation.Kind.ACCURACY)
     patients = dataset.test_rows // 10
     assert found.receipt["intervals"]["drawn"] == f"{patients} whole groups of rows"
-    assert found.receipt["intervals"]["figures"] == {}
+    assert found.metrics["accuracy"]["value"] in (0, 1)  # so no draw of patients gives another
+    assert found.metrics["accuracy"]["high"] - found.metrics["accuracy"]["low"] > 0.3
+    as_of = {"method": f"Wilson score as of {patients} rows"}
+    assert found.receipt["intervals"]["figures"] == {"accuracy": as_of}
     subject = subject_of(model.job, model.sha256, module=build.module(), beat=int)
     assert len(np.unique(subject.units(dataset.test_rows))) == patients

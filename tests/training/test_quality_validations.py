@@ -14,6 +14,7 @@ from tests.training.measuring import faults, measured, trained
 from training import services as training
 from training.models import Category, Export, Validation, Work
 from training.runner import chunks, fairness, validations
+from training.runner.figures import NO_OTHER, Figure
 
 
 def test_after_training_everything_is_measured_and_certified(model, digits):
@@ -308,6 +309,18 @@ def test_alice_reads_an_old_report_that_knows_less(client, alice, model):
     assert "Nothing was tested: of the two groups that differ most" in page
     assert "It began from Elder." in training.write_card(model=model)
     assert "say too much" not in training.write_bill(model=model)
+
+
+def test_alice_reads_why_a_figure_has_no_interval(client, alice, model):
+    """Rows that are all right are not right for good."""
+    found = model.validations.get()
+    stored = Figure(1.0, np.nan, np.nan, 0.1, "always the commonest class").to_json()
+    change(found, metrics=found.metrics | {"f1_weighted": stored, "roc_auc": stored})
+    client.force_login(alice)
+    page = client.get(model.get_absolute_url()).content.decode()
+    assert f"no interval: {NO_OTHER} · 10 for always the commonest class" in page
+    card = training.write_card(model=model)
+    assert f"There is no interval of roc auc, f1 weighted: {NO_OTHER}." in card
 
 
 def test_a_kind_that_does_not_exist_is_refused_on_the_page(client, alice, trained):

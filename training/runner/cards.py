@@ -229,12 +229,9 @@ def evaluation(dossier: Dossier) -> Iterator[str]:
         between = "" if low is None else f"{low:.4g} to {figure['high']:.4g}"
         simple = "" if baseline is None else f"{baseline:.4g}"
         yield f"| {name.replace('_', ' ')} | {figure['value']:.4g} | {between} | {simple} |"
-    for name, why in dossier.undefined.items():
+    for missing, why in unmeasured(dossier):
         yield ""
-        yield f"There is no {name.replace('_', ' ')}: {plain(why)}."
-    if dossier.uncertified:
-        yield ""
-        yield f"There is no certificate: {plain(dossier.uncertified)}."
+        yield f"There is no {missing}: {plain(why)}."
     if dossier.latencies:
         yield ""
         told = ", ".join(f"{name} {value:.3g} ms" for name, value in dossier.latencies.items())
@@ -245,6 +242,18 @@ def evaluation(dossier: Dossier) -> Iterator[str]:
                 f"The machine was busy meanwhile (a load of {where['load']:.3g} on "
                 f"{where['processors']} processors), so these are too high."
             )
+
+
+def unmeasured(dossier: Dossier) -> Iterator[tuple[str, str]]:
+    """What has no figure, no interval or no certificate, and why."""
+    alike = {n: each["no_interval"] for n, each in dossier.figures.items() if "no_interval" in each}
+    if alike:
+        names = ", ".join(name.replace("_", " ") for name in alike)
+        yield f"interval of {names}", next(iter(alike.values()))
+    for name, why in dossier.undefined.items():
+        yield name.replace("_", " "), why
+    if dossier.uncertified:
+        yield "certificate", dossier.uncertified
 
 
 def reproduction(dossier: Dossier) -> Iterator[str]:

@@ -27,7 +27,7 @@ from sklearn.metrics import accuracy_score, mean_absolute_error
 
 from kernels.data import Target
 from training.runner.figures import Beat, Counts, Numbers, bootstrap, mean_interval, unheard
-from training.runner.quality.classification import share_interval
+from training.runner.quality.shares import share_interval
 from training.runner.subjects import Judged, Subject
 
 THRESHOLD = 0.1
@@ -194,6 +194,14 @@ def of_class(
         return np.asarray(drawn[:, 0] - drawn[:, 1])[:, None]
 
     low, high = bootstrap(len(labels), statistic, seed=seed, groups=units, beat=beat)[:, 0]
+    if not np.isfinite(low):  # all of one group and none of the other, and so in every draw
+        low, high = apart(
+            *(
+                {"value": rates[one]}
+                | interval_of(is_said, groups == one, seed, share_interval, units=units, beat=beat)
+                for one in (most, least)
+            )
+        )
     return {
         "highest": str(names[most]),
         "lowest": str(names[least]),
@@ -205,6 +213,14 @@ def of_class(
         "ratio": float(demographic_parity_ratio(**told)),
         "equalised_odds": float(equalized_odds_difference(**told)),
     }
+
+
+def apart(most: Mapping[str, float], least: Mapping[str, float]) -> tuple[float, float]:
+    """The interval of a difference of two shares, each with its own (Newcombe, 1998, method 10)."""
+    difference = most["value"] - least["value"]
+    down = np.hypot(most["value"] - most["low"], least["high"] - least["value"])
+    up = np.hypot(most["high"] - most["value"], least["value"] - least["low"])
+    return float(difference - down), float(difference + up)
 
 
 def of_values(

@@ -5,8 +5,13 @@ replacement, 1,000 times with a seed of their own, and the middle 95 % of what t
 interval. A draw is kept as how often each row was drawn, so that most figures of all draws are one
 matrix product. Neighbours in time are alike: there whole blocks are drawn (Künsch, 1989). A draw
 that gives no figure, as of rows that are all the same, is not counted. Rows of a group are alike,
-too: where groups were split whole, whole groups are drawn (Davison and Hinkley, 1997, §3.8), and of
-one group alone nothing is known of how others differ.
+too: where groups were split whole, whole groups are drawn (Davison and Hinkley, 1997, §3.8).
+
+Where every draw gives the same, a bootstrap knows nothing of rows that are not there: nine rows
+that are all right would be right for good. The same is so of one group alone. There is no interval
+then, but for what is a share of rows, which has Wilson's (1927), at its ends, too, and for means
+between two bounds: so many rows that are all alike leave room for as many others as Wilson's
+interval does.
 """
 
 import math
@@ -22,6 +27,8 @@ DRAWS_LEAST = 200
 NUMBERS_MAX = 20_000_000  # rows times draws
 NUMBERS_AT_ONCE = 4_000_000
 PERCENTILES = (2.5, 97.5)
+WIDTH_LEAST = 1e-12  # of an interval, as a share of what it bounds; below that it is rounding
+NO_OTHER = "drawn anew, these rows give no other value, which says nothing of rows beside them"
 
 Counts = NDArray[np.float64]  # [draws, rows]: how often each row was drawn
 Numbers = NDArray[np.float64]
@@ -80,12 +87,16 @@ class Figure:
         return self.value < self.baseline if self.lower_is_better else self.value > self.baseline
 
     def to_json(self) -> dict[str, Any]:
-        """What is stored; what is not finite has no meaning and is left out."""
-        return {
+        """What is stored; what is not finite has no meaning and is left out. Where an interval was
+        looked for and is none, it says why.
+        """
+        found = {
             name: value
             for name, value in finite(vars(self)).items()
             if value is not None and value is not False and value != ""  # but 0 is a figure
         }
+        is_unbounded = self.low is not None and not math.isfinite(self.low)
+        return found | ({"no_interval": NO_OTHER} if is_unbounded else {})
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,7 @@ def bootstrap(
     beat: Beat = unheard,
 ) -> NDArray[np.float64]:
     """The 95 % interval of each figure: (2, figures), low and high; not a number for a figure that
-    no draw gave, and where all rows are of one group.
+    no draw gave, and where all draws give the same.
 
     `statistic` makes (draws, figures) of how often each row was drawn. Of very many rows there are
     fewer draws, but not below DRAWS_LEAST: their ends hardly move any more.
@@ -162,12 +173,11 @@ def bootstrap(
         beat(first)
     drawn = np.concatenate(found)
     ends = np.full((len(PERCENTILES), drawn.shape[1]), np.nan)
-    if groups is not None and len(np.unique(groups)) == 1:
-        return ends
     for place, column in enumerate(drawn.T):
         given = column[np.isfinite(column)]
-        if len(given):
-            ends[:, place] = np.percentile(given, PERCENTILES)
+        low, high = np.percentile(given, PERCENTILES) if len(given) else (0.0, 0.0)
+        if high - low > WIDTH_LEAST * max(abs(low), abs(high)):
+            ends[:, place] = low, high
     return ends
 
 

@@ -119,6 +119,8 @@ def _key_figure(name: str, found: Mapping[str, Any], labels: Mapping[str, str]) 
     parts = []
     if "low" in found and "high" in found:
         parts.append(f"95 % sure: {text(found['low'])} to {text(found['high'])}")
+    if "no_interval" in found:
+        parts.append(f"no interval: {found['no_interval']}")
     if "baseline" in found:
         named = found.get("baseline_name", "baseline")
         parts.append(f"{text(found['baseline'])} for {named}")

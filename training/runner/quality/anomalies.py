@@ -7,6 +7,11 @@ chosen on the test rows.
 
 The baseline of the area under precision and recall is the share of anomalies, which is what drawing
 by lot would have.
+
+Precision and recall are shares of rows and have their interval. Both areas are means over anomalies
+of numbers from 0 to 1, and where all anomalies stand above all usual rows every draw gives 1: there
+the interval is Wilson's, of as many rows as there are of the rarer kind (Boyd, Eng and Page, 2013;
+that an area scatters no more than so many rows do is Birnbaum and Klose, 1957).
 """
 
 from typing import Any
@@ -32,6 +37,7 @@ from training.runner.figures import (
     unheard,
 )
 from training.runner.quality import ranks
+from training.runner.quality.shares import WILSON, share_interval, share_method, wilson
 from training.runner.rows import Part, Rows
 from training.runner.subjects import Subject
 from training.runner.usual import is_usual
@@ -39,6 +45,7 @@ from training.runner.usual import is_usual
 PERCENTILE = 95.0
 BINS = 24
 POINTS_DRAWN = 200
+AREAS = ("pr_auc", "roc_auc")
 
 
 class OneKind(ValueError):
@@ -69,16 +76,17 @@ def measure(subject: Subject) -> Quality:
         )
     scores = scores_of(subject, test.features)
     threshold = threshold_of(subject)
+    groups = subject.units(len(scores))
     figures = measured(
-        scores,
-        is_odd,
-        threshold,
-        seed=subject.seed,
-        groups=subject.units(len(scores)),
-        beat=subject.beat,
+        scores, is_odd, threshold, seed=subject.seed, groups=groups, beat=subject.beat
     )
     report = {"usual": usual_name(subject), **pictures(scores, is_odd, threshold)}
-    return Quality("pr_auc", figures, report, len(test), bootstrapped(len(test)))
+    others = dict.fromkeys(AREAS if are_apart(scores, is_odd) else [], WILSON)
+    is_told = scores > threshold
+    for name, which, among in (("precision", is_odd, is_told), ("recall", is_told, is_odd)):
+        if by := share_method(which[among], groups_among(groups, among)):
+            others[name] = by
+    return Quality("pr_auc", figures, report, len(test), bootstrapped(len(test)), others)
 
 
 def odd(subject: Subject, rows: Rows) -> NDArray[np.bool_]:
@@ -116,17 +124,7 @@ def measured(
     precision, recall, f1, _ = precision_recall_fscore_support(
         is_odd, is_told, average="binary", zero_division=0
     )
-
-    def statistic(counts: Counts) -> Numbers:
-        both, said, there = (
-            counts @ part.astype(np.float64) for part in (is_told & is_odd, is_told, is_odd)
-        )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            parts = [np.nan_to_num(both / said), both / there, 2 * both / (said + there)]
-        areas = [area(counts, scores, is_odd) for area in (ranks.average_precision, ranks.roc_auc)]
-        return np.stack([*areas, *parts], axis=1)
-
-    low, high = bootstrap(len(scores), statistic, seed=seed, groups=groups, beat=beat).tolist()
+    ends = bounds(scores, is_odd, is_told, seed=seed, groups=groups, beat=beat)
     chance = "by lot"
     values = {
         "pr_auc": (float(average_precision_score(is_odd, scores)), share),
@@ -136,9 +134,51 @@ def measured(
         "f1": (float(f1), None),
     }
     return {
-        name: Figure(value, low[place], high[place], base, chance if base is not None else "")
-        for place, (name, (value, base)) in enumerate(values.items())
+        name: Figure(value, *ends[name], base, chance if base is not None else "")
+        for name, (value, base) in values.items()
     }
+
+
+def bounds(
+    scores: NDArray[np.float64],
+    is_odd: NDArray[np.bool_],
+    is_told: NDArray[np.bool_],
+    *,
+    seed: int,
+    groups: NDArray[Any] | None,
+    beat: Beat,
+) -> dict[str, tuple[float, float]]:
+    """The interval of each figure."""
+
+    def statistic(counts: Counts) -> Numbers:
+        both, said, there = (
+            counts @ part.astype(np.float64) for part in (is_told & is_odd, is_told, is_odd)
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            f1 = 2 * both / (said + there)
+        areas = [area(counts, scores, is_odd) for area in (ranks.average_precision, ranks.roc_auc)]
+        return np.stack([*areas, f1], axis=1)
+
+    def of_share(is_right: NDArray[np.bool_], among: NDArray[np.bool_]) -> tuple[float, float]:
+        together = groups_among(groups, among)
+        return share_interval(is_right[among], seed=seed, groups=together, beat=beat)
+
+    low, high = bootstrap(len(scores), statistic, seed=seed, groups=groups, beat=beat).tolist()
+    found = dict(zip([*AREAS, "f1"], zip(low, high, strict=True), strict=True))
+    if are_apart(scores, is_odd):
+        units = np.arange(len(scores)) if groups is None else groups
+        rarer = min(len(np.unique(units[kind])) for kind in (is_odd, ~is_odd))
+        found |= dict.fromkeys(AREAS, wilson(rarer, rarer))
+    return found | {"precision": of_share(is_odd, is_told), "recall": of_share(is_told, is_odd)}
+
+
+def groups_among(groups: NDArray[Any] | None, among: NDArray[np.bool_]) -> NDArray[Any] | None:
+    return None if groups is None else groups[among]
+
+
+def are_apart(scores: NDArray[np.float64], is_odd: NDArray[np.bool_]) -> bool:
+    """Whether every anomaly stands above every usual row, so that both areas are 1."""
+    return bool(scores[is_odd].min() > scores[~is_odd].max())
 
 
 def pictures(

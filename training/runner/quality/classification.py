@@ -1,10 +1,10 @@
 """Classes: how often an answer is right, of which kind the mistakes are, and whether a probability
 means what it says.
 
-Accuracy has Wilson's interval (1927) where each answer is for itself, all else a bootstrap. The
-baseline always answers with the commonest class of the training rows; texts also have a logistic
-regression over counts of their tokens. The calibration error is the mean distance of confidence and
-accuracy over ten bins of equal width (Guo et al., 2017).
+Accuracy has Wilson's interval where each answer is for itself or all are alike, all else a
+bootstrap. The baseline always answers with the commonest class of the training rows; texts also
+have a logistic regression over counts of their tokens. The calibration error is the mean distance
+of confidence and accuracy over ten bins of equal width (Guo et al., 2017).
 """
 
 import warnings
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.stats import binomtest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
@@ -29,15 +28,14 @@ from training.runner.figures import (
     Beat,
     Counts,
     Figure,
-    Method,
     Numbers,
     Quality,
     bootstrap,
     bootstrapped,
-    mean_interval,
     unheard,
 )
 from training.runner.quality import ranks
+from training.runner.quality.shares import share_interval, share_method
 from training.runner.rows import Rows
 from training.runner.subjects import Subject
 from training.runner.tokenizers import PADDING_TOKEN, UNKNOWN_TOKEN
@@ -49,7 +47,6 @@ WORDS_WEIGHTS_MAX = 1_000_000  # tokens times classes
 WORDS_STEPS, WORDS_ROUNDS_MAX = 10, 40  # ten steps take seconds
 MAJORITY = "always the commonest class"
 AVERAGES = ("precision", "recall", "f1")
-WILSON = Method("Wilson score")
 OF_WILSON = ("accuracy", "accuracy_over_majority")  # the one is the other but for a constant
 
 
@@ -94,11 +91,11 @@ def measure(subject: Subject) -> Quality:
     accuracy = figures["accuracy"]
     report["accuracy_interval"] = [accuracy.low, accuracy.high]
     report["baseline_accuracy"] = accuracy.baseline
-    if drawn["groups"] is not None:
-        method = bootstrapped(len(truth), "rows with all their answers")
-        return Quality("accuracy", figures, report, len(truth), method)
-    others = {name: WILSON for name in OF_WILSON if name in figures}
-    return Quality("accuracy", figures, report, len(truth), bootstrapped(len(truth)), others)
+    is_grouped = drawn["groups"] is not None
+    method = bootstrapped(len(truth), "rows with all their answers" if is_grouped else "rows")
+    by = share_method(guesses == truth, drawn["groups"])
+    others = {name: by for name in OF_WILSON if by and name in figures}
+    return Quality("accuracy", figures, report, len(truth), method, others)
 
 
 def above(accuracy: Figure) -> Figure:
@@ -143,20 +140,6 @@ def shares(
             key = name if average == "macro" else f"{name}_weighted"
             found[key] = Figure(ours[number], low, high, theirs[number], MAJORITY)
     return found
-
-
-def share_interval(
-    is_right: NDArray[np.bool_],
-    *,
-    seed: int,
-    groups: NDArray[Any] | None = None,
-    beat: Beat = unheard,
-) -> tuple[float, float]:
-    """Wilson's takes each answer to be for itself; of groups it would be far too narrow."""
-    if groups is not None:
-        return mean_interval(is_right, seed=seed, groups=groups, beat=beat)
-    found = binomtest(int(is_right.sum()), len(is_right)).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)
 
 
 def averages(
