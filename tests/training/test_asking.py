@@ -229,6 +229,72 @@ def test_a_series_with_a_category_is_asked_by_its_columns(client, alice, weather
         assert [one.name for one in wrong.fields if one.error.startswith(error)] == [name]
 
 
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("303,10", 303.1),
+        ("-1.234,5", -1234.5),
+        ("1,234.5", 1234.5),
+        ("1,234,567", 1234567),
+        ("1.234.567", 1234567),
+        ("0,123", 0.123),
+        ("1.234", 1.234),  # as the page writes it
+        ("1,5e3", 1500),
+    ],
+)
+def test_bob_types_a_number_as_his_file_has_it(alice, own_model, typed, read):
+    posted = {"c0": typed, "c1": "red", "c2": "2024-01-03"}
+    sheet = training.ask_model(model=own_model, viewer=alice, posted=posted)
+    assert [one.error for one in sheet.fields] == ["", "", ""]
+    question = {"length": read, "colour": "red", "seen": "2024-01-03"}
+    assert sheet.predictions == training.predict(model=own_model, rows=question)
+    unclear = training.ask_model(model=own_model, viewer=alice, posted=posted | {"c0": "1,234"})
+    assert not unclear.predictions
+    assert unclear.fields[0].error == "'1,234' may be 1.234 or 1234; write one of these"
+    wrong = training.ask_model(model=own_model, viewer=alice, posted=posted | {"c0": "1,23,4"})
+    assert wrong.fields[0].error == "must be a number, not '1,23,4'"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "1.5; 2; 3.25; 4",
+        "1,5; 2; 3,25;\n4",
+        "1,5\r\n2\n\n3,25\n4\n",
+        "1.5,2,3.25,4",
+        "1.5, 2 3.25,4,",
+    ],
+)
+def test_the_past_of_a_series_is_typed_or_pasted_in_any_way_that_is_one(
+    alice, weather_model, typed
+):
+    past = {"c1": "\n".join(["clear"] * 4), "c2": "1 2 3 4"}
+    sheet = training.ask_model(model=weather_model, viewer=alice, posted=past | {"c0": typed})
+    assert [one.error for one in sheet.fields] == ["", "", ""]
+    question = {"wind": [1.5, 2, 3.25, 4], "sky": ["clear"] * 4, "gas": [1, 2, 3, 4]}
+    assert sheet.predictions == training.predict(model=weather_model, rows=question)
+
+
+@pytest.mark.parametrize(
+    ("typed", "error"),
+    [
+        ("100,75 108,05", "'100,75' may be one number or several; write decimals with a point, "),
+        ("1 2,5 3", "'2,5' may be one number or several"),
+        ("100,75, 108,05", "'100,75' may be one number or several"),
+        ("100,200,150,300", "'100,200,150,300' may be one number or several"),
+        ("1,5; 1,250; 3; 4", "value 2: '1,250' may be 1.250 or 1250; write one of these"),
+    ],
+)
+def test_a_past_that_may_be_other_numbers_is_refused_and_not_guessed(
+    alice, weather_model, typed, error
+):
+    past = {"c1": "\n".join(["clear"] * 4), "c2": "1 2 3 4"}
+    sheet = training.ask_model(model=weather_model, viewer=alice, posted=past | {"c0": typed})
+    assert not sheet.predictions
+    assert sheet.fields[0].error.startswith(error)
+    assert sheet.fields[0].text == typed
+
+
 def test_a_page_answers_one_row_and_says_where_more_are_answered(alice, trained):
     (field,) = training.blank_sheet(model=trained, viewer=alice).fields
     row = [float(word) for word in field.text.split()]

@@ -141,7 +141,7 @@ def read_picture(file: IO[bytes]) -> str:
 def read_pixels(drawn: str) -> list[float | str | None]:
     """Raises Refusal."""
     try:
-        return values_in(NUMBERS, drawn)
+        return values_in(NUMBERS, drawn.replace(",", " "))
     except Refusal as refusal:
         raise Refusal(f"pixels: {refusal}") from refusal
 

@@ -14,6 +14,7 @@ from kernels.fields import Field, Real, Whole, shown
 from training.runner.answers import LENGTH_MAX, SAMPLE_FIELDS, TEXT_FIELDS, AnswerKind
 from training.runner.recipes import Column, Form, Recipe, RowRefused, read_asked
 from training.runner.recipes import Kind as ColumnKind
+from training.services.numerals import read_numeral, read_numerals
 
 SAMPLES_MAX = 100  # that a page shows at once
 VALUES_NAMED = 8  # of a category whose values are typed
@@ -92,7 +93,7 @@ def stated_fields(
             column_field(f"c{at}", known.get(name) or replace(NUMBERS, name=name), said, recipe)
             for at, (name, said) in enumerate(question.items())
         ]
-    hint = "Line by line, numbers apart by blanks or commas." if lines else "Numbers, or JSON."
+    hint = "Line by line, numbers apart by blanks." if lines else "Numbers, or JSON."
     width = len(question) // lines if lines else 0
     return [
         Asked(name="values", key="", label="Row", text=laid(question, width), rows=10, hint=hint)
@@ -134,7 +135,7 @@ def column_field(name: str, column: Column, said: Any, recipe: Recipe) -> Asked:
 def history_hint(column: Column, window: int) -> str:
     is_number = column.kind is ColumnKind.NUMBER
     hint = f"At least {window} values, the newest last, "
-    hint += "apart by blanks or commas." if is_number else "each on a line of its own."
+    hint += "apart by blanks or semicolons." if is_number else "each on a line of its own."
     if column.values:
         more = ", …" if len(column.values) > VALUES_NAMED else ""
         hint += f" Known are {', '.join(column.values[:VALUES_NAMED])}{more}."
@@ -186,19 +187,22 @@ def setting_of(setting: Field, text: str) -> float:
 
 def value_in(column: Column, text: str) -> float | str | None:
     """Raises Refusal."""
+    typed = read_numeral(text) if column.kind is ColumnKind.NUMBER else text
     try:
-        return read_asked(column, [text])[0]
+        return read_asked(column, [typed])[0]
     except RowRefused as error:
         raise Refusal(error.reason) from error
 
 
 def values_in(column: Column, text: str) -> list[float | str | None]:
-    """Numbers stand apart by blanks, lines or commas; words and dates, which may hold those, have a
-    line each. Raises Refusal.
+    """Words and dates, which may hold what numbers stand apart by, have a line each. Raises
+    Refusal.
     """
     is_number = column.kind is ColumnKind.NUMBER
-    found = text.replace(",", " ").split() if is_number else filter(str.strip, text.splitlines())
-    words = list(found)
+    if is_number:
+        words = read_numerals(text, has_lines=column is not NUMBERS)
+    else:
+        words = list(filter(str.strip, text.splitlines()))
     if not words:
         raise Refusal(f"must be {'numbers' if is_number else 'values'}, not empty")
     try:
