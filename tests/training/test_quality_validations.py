@@ -315,9 +315,13 @@ def test_alice_reads_why_a_figure_has_no_interval(client, alice, model):
     """Rows that are all right are not right for good."""
     found = model.validations.get()
     stored = Figure(1.0, np.nan, np.nan, 0.1, "always the commonest class").to_json()
-    change(found, metrics=found.metrics | {"f1_weighted": stored, "roc_auc": stored})
+    older = {"value": 0.999, "low": 0.999, "high": 0.999}
+    metrics = {"f1_weighted": stored, "roc_auc": stored, "precision": older}
+    change(found, metrics=found.metrics | metrics)
     client.force_login(alice)
     page = client.get(model.get_absolute_url()).content.decode()
+    assert "99.9 to 99.9" not in page
+    assert page.count(f"no interval: {NO_OTHER}") == 3
     assert f"no interval: {NO_OTHER} · 10 for always the commonest class" in page
     card = training.write_card(model=model)
     assert f"There is no interval of roc auc, f1 weighted: {NO_OTHER}." in card

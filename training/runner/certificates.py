@@ -105,7 +105,8 @@ def certify(*, primary: str, figure: dict[str, Any], latency_ms: float, memory_m
         level=Validation.Certificate.BASIC if held_back else level_of(score),
         held_back=held_back,
         thresholds=[
-            {
+            (doubt_of_floor(floor, figure) if part == "quality" else {})
+            | {
                 "name": name,
                 "value": value,
                 "asked": asked,
@@ -129,6 +130,14 @@ def lack_of(floor: Floor, figure: dict[str, Any]) -> str:
         f"its quality is {figure['value']:.3g}, and {bound} {floor.asked(figure):.3g} is asked, "
         f"{floor.reason}"
     )
+
+
+def doubt_of_floor(floor: Floor, figure: dict[str, Any]) -> dict[str, float]:
+    """Where chance may bring a figure that is what is asked, if it is so far that it is not."""
+    end = figure.get("high" if floor.lower_is_better else "low")
+    if end is None or not floor.is_reached(figure):
+        return {}
+    return {} if floor.is_reached(figure | {"value": end}) else {"at_worst": float(end)}
 
 
 def doubt_of(figure: dict[str, Any]) -> str:

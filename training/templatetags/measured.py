@@ -8,6 +8,7 @@ from django import template
 from django.utils.text import slugify
 
 from training.models import Validation
+from training.runner.figures import NO_OTHER
 from training.templatetags.charts import figure
 from training.templatetags.scales import number
 
@@ -117,10 +118,10 @@ def _key_figure(name: str, found: Mapping[str, Any], labels: Mapping[str, str]) 
         return figure(value * factor, 3)
 
     parts = []
-    if "low" in found and "high" in found:
+    if _is_bounded(found):
         parts.append(f"95 % sure: {text(found['low'])} to {text(found['high'])}")
-    if "no_interval" in found:
-        parts.append(f"no interval: {found['no_interval']}")
+    elif "low" in found or "no_interval" in found:
+        parts.append(f"no interval: {found.get('no_interval', NO_OTHER)}")
     if "baseline" in found:
         named = found.get("baseline_name", "baseline")
         parts.append(f"{text(found['baseline'])} for {named}")
@@ -132,6 +133,11 @@ def _key_figure(name: str, found: Mapping[str, Any], labels: Mapping[str, str]) 
     )
 
 
+def _is_bounded(found: Mapping[str, Any]) -> bool:
+    """Older reports have intervals of width zero, which were none."""
+    return bool("low" in found and found["low"] < found["high"])
+
+
 @register.filter
 def share_intervals(validation: Validation) -> list[dict[str, Any]]:
     """The figures between 0 and 1 that have an interval, for `interval_chart`."""
@@ -139,7 +145,7 @@ def share_intervals(validation: Validation) -> list[dict[str, Any]]:
     return [
         {"name": labels.get(name) or figure_label(name), **validation.metrics[name]}
         for name in _in_order(validation)
-        if name in SHARES and "low" in validation.metrics[name]
+        if name in SHARES and _is_bounded(validation.metrics[name])
     ]
 
 
@@ -309,6 +315,8 @@ def next_level(validation: Validation) -> str:
 def threshold_hint(part: Mapping[str, Any]) -> str:
     """What was asked, whether it is met, and what it gives to the score."""
     met = "met" if part["is_met"] else "not met"
+    if "at_worst" in part:
+        met += f", though chance alone may bring it to {number(part['at_worst'], 3)}"
     comma = "" if threshold_unit(part) else ","
     return (
         f"asked: {number(part['asked'], 3)}{comma} {part['reason']}; {met}, "
