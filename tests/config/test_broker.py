@@ -115,7 +115,7 @@ def test_a_worker_that_is_asked_to_end_finishes_its_work(tmp_path: Path) -> None
         note.apply_async([str(path), 1.0], queue=name)
         wait_until(lambda: b"received" in log.read_bytes())
         worker.terminate()
-        assert worker.wait(60) == 0
+        assert worker.wait(180) == 0
     assert len(pids(path)) == 1
     delete_queue(name)
 
