@@ -16,7 +16,7 @@ from playwright.sync_api import Page, Route, expect
 from billing import services as billing
 from governance import services as governance
 from tests.conftest import person
-from tests.test_browser import CHROMIUM, SECONDS, browser, open_site, sign_in
+from tests.test_browser import CHROMIUM, WORK, browser, open_site, sign_in
 from tests.training.test_studio_text import SEED_EXAMPLE
 from training import services as training
 from training.models import Dataset, Job, Model, Validation
@@ -53,7 +53,7 @@ def bring(page: Page, content: str, name: str) -> None:
         {"name": name, "mimeType": "text/csv", "buffer": content.encode()}
     )
     page.get_by_role("button", name="Upload").click()
-    expect(page.get_by_role("link", name="Train on this")).to_be_visible(timeout=60 * SECONDS)
+    expect(page.get_by_role("link", name="Train on this")).to_be_visible(timeout=WORK)
 
 
 def drop(page: Page, content: str, name: str) -> None:
@@ -119,7 +119,7 @@ def correct_schema(page: Page) -> None:
     page.keyboard.press("Space")
     page.get_by_label("Seed").fill("7")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Train on this")).to_be_visible(timeout=60 * SECONDS)
+    expect(page.get_by_role("link", name="Train on this")).to_be_visible(timeout=WORK)
 
 
 def check_schema(page: Page) -> Dataset:
@@ -238,7 +238,7 @@ def watch(page: Page) -> list[tuple[str, int, int]]:
     """State, epochs in the curve of losses and steps done, as the page tells them to its end."""
     page.evaluate("window.isTheSamePage = true")
     seen: list[tuple[str, int, int]] = []
-    for _ in range(600):
+    for _ in range(WORK // 100):
         told = page.evaluate(
             """() => [
                 document.querySelector("#progress .badge").dataset.status,
@@ -272,14 +272,12 @@ def check_watched(seen: list[tuple[str, int, int]], job: Job) -> None:
 def measure(page: Page, model: Model) -> None:
     """Read what the worker measured by itself, then ask for the accuracy alone and read that."""
     rows = model.job.dataset.test_rows
-    expect(page.get_by_role("heading", name=f"Measured on {rows} rows")).to_be_visible(
-        timeout=120 * SECONDS
-    )
+    expect(page.get_by_role("heading", name=f"Measured on {rows} rows")).to_be_visible(timeout=WORK)
     expect(page.get_by_role("heading", name="In other runtimes")).to_be_visible()
     page.locator("#id_kind").select_option("accuracy")
     page.get_by_role("button", name="Measure", exact=True).click()
     expect(page.get_by_role("heading", name=re.compile("^Accuracy, measured"))).to_be_visible(
-        timeout=60 * SECONDS
+        timeout=WORK
     )
     first, second = Validation.objects.order_by("created_at")
     assert (first.kind, second.kind, second.status) == ("comprehensive", "accuracy", "done")
@@ -291,7 +289,7 @@ def measure(page: Page, model: Model) -> None:
 
 def make_again(page: Page, model: Model) -> None:
     page.get_by_role("button", name=re.compile("Reproduce for at most")).click()
-    expect(page.get_by_text("last today: identical")).to_be_visible(timeout=120 * SECONDS)
+    expect(page.get_by_text("last today: identical")).to_be_visible(timeout=WORK)
     again = page.locator("#reproductions tbody tr").first
     expect(again.locator("[data-label=Answer]")).to_have_text("identical")
     expect(again.locator("[data-label=Weights]")).to_have_text(model.weights_sha256[:12])
@@ -307,7 +305,7 @@ def make_again(page: Page, model: Model) -> None:
 def take_home(page: Page, model: Model) -> None:
     page.get_by_role("button", name="Make WebAssembly").click()
     download = page.get_by_role("link", name="Download WebAssembly")
-    expect(download).to_be_visible(timeout=60 * SECONDS)
+    expect(download).to_be_visible(timeout=WORK)
     with page.expect_download() as taken:
         download.click()
     content = Path(taken.value.path()).read_bytes()
@@ -327,7 +325,7 @@ def test_alice_goes_from_her_own_table_to_a_model_that_comes_out_the_same_again(
         said = bring_by_dropping(page)
         assert any(re.search(r"MB of .* MB sent", text) for text in said), said
         assert any("All of it is sent" in text for text in said), said
-        expect(page.get_by_role("link", name="Train on this")).to_be_visible(timeout=60 * SECONDS)
+        expect(page.get_by_role("link", name="Train on this")).to_be_visible(timeout=WORK)
         assert Dataset.objects.get(name="customers").category == "regression"  # as was guessed
         correct_schema(page)
         dataset = check_schema(page)
