@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from governance import runner
+from governance.runner import answers
 
 
 @shared_task
 def forget_answers() -> None:
-    runner.forget_answers()
+    answers.forget_answers()

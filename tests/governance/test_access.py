@@ -6,9 +6,9 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from governance import runner
 from governance import services as governance
 from governance.models import Answer, ApiKey, AuditEntry, Role, RoleGrant, Scope
+from governance.runner import answers
 
 
 def test_only_an_administrator_gives_roles(alice, bob, judy):
@@ -110,10 +110,10 @@ def test_only_moderators_hide_and_they_say_why(judy, bob, template):
 def test_an_answer_is_forgotten_when_nobody_repeats_its_call_any_more(bob, settings):
     asked = {"user": bob, "route": "/x", "key": "k", "payload": {}, "act": lambda: (200, {})}
     governance.answer_once(**asked)
-    runner.forget_answers()
+    answers.forget_answers()
     assert governance.answer_once(**asked)[2]
     Answer.objects.update(
         created_at=timezone.now() - timedelta(days=settings.RETENTION_DAYS, seconds=1)
     )
-    runner.forget_answers()
+    answers.forget_answers()
     assert not governance.answer_once(**asked)[2]

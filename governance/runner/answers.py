@@ -1,4 +1,4 @@
-"""What workers do for governance: forget answers that nobody asks for again."""
+"""Forgetting answers that nobody asks for again."""
 
 from datetime import timedelta
 

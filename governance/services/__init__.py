@@ -1,0 +1,33 @@
+"""What may be asked of governance. One noun per file; this list is the app's specification."""
+
+from governance.services.answers import KeyReused, answer_once, digest_of, fingerprint
+from governance.services.audit import record, request_id, verify_audit
+from governance.services.keys import create_api_key, find_api_key, revoke_api_key
+from governance.services.moderation import HIDING_ROLES, hide, restore
+from governance.services.people import close_account, reopen_account
+from governance.services.refusals import NotAllowed, Refusal
+from governance.services.roles import grant_role, require_role
+from governance.services.turns import take_turn
+
+__all__ = [
+    "HIDING_ROLES",
+    "KeyReused",
+    "NotAllowed",
+    "Refusal",
+    "answer_once",
+    "close_account",
+    "create_api_key",
+    "digest_of",
+    "find_api_key",
+    "fingerprint",
+    "grant_role",
+    "hide",
+    "record",
+    "reopen_account",
+    "request_id",
+    "require_role",
+    "restore",
+    "revoke_api_key",
+    "take_turn",
+    "verify_audit",
+]
