@@ -220,6 +220,11 @@ TRAINING_STALL_SECONDS = env.float("TRAINING_STALL_SECONDS", TRAINING_READER_SEC
 # What reads a file that people bring; where it is empty, the worker itself does, which is at once
 # there and would die with a file that kills its parser.
 TRAINING_READER = [sys.executable, "-m", "training.runner.reading"]
+# Predictions that a process answers at a time, of all models and of one; who comes then is asked to
+# come again. And how long one may take.
+PREDICTIONS_MAX = env.int("PREDICTIONS_MAX", 32)
+PREDICTIONS_OF_ONE_MODEL_MAX = env.int("PREDICTIONS_OF_ONE_MODEL_MAX", 24)
+PREDICTION_SECONDS = env.float("PREDICTION_SECONDS", 20.0)
 # How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
 # rounds, answers to idempotency keys. Models, measurements and money are kept for ever.
 RETENTION_DAYS = env.float("RETENTION_DAYS", 7.0)

@@ -4,6 +4,7 @@ A row's answer is the same bits whatever rows it comes with: one program serves 
 and no sum crosses a row.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,13 @@ class Predictor:
 
     def outputs(self, rows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """All outputs by name, each (n, …)."""
-        given = self._checked(rows)
+        given = self.checked(rows)
+        found = self.computed(given)
+        require_finite(found, len(given))
+        return found
+
+    def computed(self, given: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """All outputs for rows that `checked` has seen, finite or not."""
         found = {
             name: np.empty((len(given) * len(array) // self._plan.capacity, *array.shape[1:]), "f4")
             for name, array in self._found.items()
@@ -97,10 +104,6 @@ class Predictor:
             for name, array in self._found.items():
                 each = len(array) // self._plan.capacity
                 found[name][start * each : (start + len(part)) * each] = array[: len(part) * each]
-        for array in found.values():
-            if not np.isfinite(array).all():
-                row = int(np.argwhere(~np.isfinite(array))[0][0]) * len(given) // len(array)
-                raise RowsRefused(f"row {row}: its numbers are so large that the network overflows")
         return found
 
     def profile(self, rows: int) -> profile.Profile:
@@ -108,7 +111,8 @@ class Predictor:
         most = min(rows, self._plan.capacity)
         return profile.measure(self._sandbox, forward.PROGRAM, module=self._module, rows=most)
 
-    def _checked(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def checked(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """The rows as the network takes them. Raises RowsRefused."""
         if rows.ndim and count(rows.shape[1:]) == count(self._shape):
             rows = rows.reshape(len(rows), *self._shape)  # a row may be given flat
         if rows.ndim != len(self._shape) + 1 or rows.shape[1:] != self._shape:
@@ -131,3 +135,11 @@ class Predictor:
             row = int(np.argwhere(is_out)[0][0])
             raise RowsRefused(f"row {row}: tokens must be from 0 to {self._vocabulary - 1}")
         return np.ascontiguousarray(rows, np.uint32)
+
+
+def require_finite(found: Mapping[str, NDArray[np.float32]], rows: int) -> None:
+    """Raises RowsRefused for the first of so many rows that has no answer in numbers."""
+    for array in found.values():
+        if not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0]) * rows // len(array)
+            raise RowsRefused(f"row {row}: its numbers are so large that the network overflows")

@@ -20,7 +20,7 @@ from kernels.data import Target
 from kernels.fields import Field, Reader, Real, Whole, shown
 from kernels.modelfile import Model
 from training.runner import anomalies, pictures, tokenizers
-from training.runner.networks import ReadyModel
+from training.runner.networks import Asked
 from training.runner.pictures import PictureRefused
 from training.runner.recipes import Form, Recipe, RowRefused, encode_rows, input_of
 
@@ -116,7 +116,7 @@ def kind_of(model: Model) -> AnswerKind:
     return BY_TARGET[target]
 
 
-def answer(network: ReadyModel, raw: Any) -> list[Prediction]:
+def answer(network: Asked, raw: Any) -> list[Prediction]:
     """The answers to a row or a list of rows. Raises QuestionRefused, RowsRefused, SandboxError."""
     kind = kind_of(network.model)
     match kind:
@@ -161,7 +161,7 @@ def require_total(name: str, stated: Sequence[int], most: int, what: str) -> Non
         )
 
 
-def encoded(network: ReadyModel, raw: Any) -> NDArray[Any]:
+def encoded(network: Asked, raw: Any) -> NDArray[Any]:
     """The rows as numbers [rows, *input]."""
     recipe = network.recipe
     if recipe is None:
@@ -331,7 +331,7 @@ def valued(model: Model, values: NDArray[np.float32], kind: AnswerKind) -> list[
 
 
 def scored(
-    network: ReadyModel, rows: NDArray[np.float32], reconstructed: NDArray[np.float32]
+    network: Asked, rows: NDArray[np.float32], reconstructed: NDArray[np.float32]
 ) -> list[Prediction]:
     threshold = network.model.signature.recipe.get(anomalies.THRESHOLD)
     return [
@@ -345,15 +345,15 @@ def scored(
     ]
 
 
-def samples(network: ReadyModel, stated: Mapping[str, Any]) -> list[Prediction]:
+def samples(network: Asked, stated: Mapping[str, Any]) -> list[Prediction]:
     """As many examples as asked for, of the noise that a seed draws."""
-    size = generator.latent_size(network.sampler.model)
+    size = generator.latent_size(network.sampler)
     noise = generator.draw_latent(stated["count"], size, seed=stated["seed"], module=build.module())
     made = network.sampled(noise).reshape(stated["count"], -1)
     return [Prediction(kind=AnswerKind.SAMPLE, sample=row) for row in made.tolist()]
 
 
-def written(network: ReadyModel, asked: TextAsked) -> Prediction:
+def written(network: Asked, asked: TextAsked) -> Prediction:
     """A text that goes on from the one that was sent."""
     found = sampling.generate(
         network.predict,

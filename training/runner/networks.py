@@ -6,6 +6,7 @@ yet, it is loaded once, and who asks for another meanwhile does not wait.
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import build, generator, modelfile
-from kernels.predictor import Predictor
+from kernels.predictor import Predictor, require_finite
 from kernels.tensors import ModelRefused
 from training.runner import blobs, walls
 from training.runner.recipes import Column, Form, Kind, Recipe, RecipeRefused
+from training.runner.sharing import Outputs, Shared
 
 READY_MODELS = 32
 READY_BYTES = 512 * 2**20
 
 
 class ReadyModel:
-    """A loaded network. One call at a time: its sandbox is one memory."""
+    """A loaded network. Those who ask at the same time share its sandbox."""
 
     def __init__(self, sha256: str) -> None:
         """`sha256` names the file. Raises BlobFault, ModelRefused or SandboxError."""
@@ -33,15 +35,7 @@ class ReadyModel:
         self.model = self.predictor.model
         self.recipe = recipe_of(self.model)
         self.memory_bytes = self.predictor.peak_memory_bytes
-        self.lock = threading.Lock()
-
-    def predict(self, rows: NDArray[Any]) -> NDArray[np.float32]:
-        with self.lock:
-            return self.predictor.predict(rows)
-
-    def outputs(self, rows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        with self.lock:
-            return self.predictor.outputs(rows)
+        self.shared = Shared(self.predictor.computed, self.predictor.capacity)
 
     @cached_property
     def sampler(self) -> Predictor:
@@ -49,9 +43,48 @@ class ReadyModel:
         file = modelfile.dump(generator.generator(self.model))
         return Predictor(file, module=build.module(), limits=walls.PREDICTION)
 
+    @cached_property
+    def shared_sampler(self) -> Shared:
+        return Shared(self.sampler.computed, self.sampler.capacity)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A network as one call asks it, until a moment of the monotonic clock: after that whatever it
+    asks raises TooLate.
+    """
+
+    network: ReadyModel
+    until_seconds: float
+
+    @property
+    def model(self) -> modelfile.Model:
+        return self.network.model
+
+    @property
+    def recipe(self) -> Recipe | None:
+        return self.network.recipe
+
+    @property
+    def sampler(self) -> modelfile.Model:
+        return self.network.sampler.model
+
+    def predict(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        return next(iter(self.outputs(rows).values()))
+
+    def outputs(self, rows: NDArray[Any]) -> Outputs:
+        """Raises RowsRefused and SandboxError."""
+        return self._answer(self.network.predictor, self.network.shared, rows)
+
     def sampled(self, noise: NDArray[np.float32]) -> NDArray[np.float32]:
-        with self.lock:
-            return self.sampler.predict(noise)
+        found = self._answer(self.network.sampler, self.network.shared_sampler, noise)
+        return next(iter(found.values()))
+
+    def _answer(self, predictor: Predictor, shared: Shared, rows: NDArray[Any]) -> Outputs:
+        given = predictor.checked(rows)
+        found = shared.outputs(given, self.until_seconds)
+        require_finite(found, len(given))
+        return found
 
 
 def recipe_of(model: modelfile.Model) -> Recipe | None:

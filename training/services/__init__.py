@@ -86,7 +86,9 @@ from training.services.models import (
 )
 from training.services.predictions import (
     COMPUTE_PRICE_MICROCREDITS,
+    AnswerLate,
     InvalidRows,
+    TooManyCalls,
     predict,
     predict_with_file,
     prediction_kind,
@@ -150,6 +152,7 @@ from training.services.validations import FOLDS_MAX, InvalidValidation, NotOwner
 
 __all__ = [
     "ALL_PRESETS",
+    "AnswerLate",
     "AnswerKind",
     "BUNDLED",
     "COMPUTE_PRICE_MICROCREDITS",
@@ -217,6 +220,7 @@ __all__ = [
     "Start",
     "TRIALS_MAX",
     "TierTooSmall",
+    "TooManyCalls",
     "TooManyJobs",
     "TooMuchAtOnce",
     "TooManySearches",

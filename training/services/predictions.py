@@ -1,23 +1,50 @@
 """Predictions: rows in, answers out, computed in the sandbox."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+
 from governance.services import Refusal
 from kernels.limits import SandboxError
 from kernels.predictor import RowsRefused
 from kernels.sampling import SamplingRefused
 from training.models import Model
 from training.runner import answers, networks
+from training.runner.admission import Admission, Full
 from training.runner.answers import ROWS_MAX, AnswerKind, Prediction, QuestionRefused
 from training.runner.recipes import Recipe
+from training.runner.sharing import TooLate
 from training.services.files import reading
 
 # What a row costs where no author asks for more: the sandbox's time.
 COMPUTE_PRICE_MICROCREDITS = 100
+RETRY_SECONDS = 1
+# Of this process.
+ADMISSION = Admission(
+    most=settings.PREDICTIONS_MAX, most_of_one=settings.PREDICTIONS_OF_ONE_MODEL_MAX
+)
 
 
 class InvalidRows(Refusal):
     """The input is not what the model takes; says what it takes."""
 
     status = 422
+
+
+class TooManyCalls(Refusal):
+    """As many predictions as this site answers at a time are on their way; ask again in a moment.
+    Nothing is charged.
+    """
+
+    status = 429
+
+
+class AnswerLate(Refusal):
+    """A prediction was not there in the time that a call may take; nothing is charged."""
+
+    status = 503
 
 
 def ready(sha256: str) -> networks.ReadyModel:
@@ -35,9 +62,29 @@ def predict(*, model: Model, rows: object) -> list[Prediction]:
 
 def predict_with_file(*, sha256: str, rows: object) -> list[Prediction]:
     """The same with a stored model file that has no row, such as what one node of many trained."""
-    network = ready(sha256)
-    try:
+    with answering(sha256) as network:
         return answers.answer(network, rows)
+
+
+@contextmanager
+def answering(sha256: str) -> Iterator[networks.Asked]:
+    """A network to ask in one call, with whatever hinders it as a refusal."""
+    try:
+        with ADMISSION.enter(sha256):
+            until_seconds = time.monotonic() + settings.PREDICTION_SECONDS
+            yield networks.Asked(ready(sha256), until_seconds)
+    except Full as error:
+        raise TooManyCalls(
+            f"{error.most} calls are being answered at this moment, and no more at a time; ask "
+            "again in a second. Nothing was charged.",
+            retry_seconds=RETRY_SECONDS,
+        ) from error
+    except TooLate as error:
+        raise AnswerLate(
+            f"The answer was not there after {settings.PREDICTION_SECONDS:g} seconds; ask again, "
+            "or for less in one call. Nothing was charged.",
+            retry_seconds=RETRY_SECONDS,
+        ) from error
     except SandboxError as error:
         networks.READY.drop(sha256)
         raise Refusal(f"The model could not answer: {error}") from error
