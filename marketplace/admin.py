@@ -17,7 +17,14 @@ from governance.models import Role
 from marketplace import services as marketplace
 from marketplace.models import Deployment, Purchase, Template, TemplateVersion
 
-STATUS_COLOURS = {"in_review": "warning", "public": "success", "rejected": "danger"}
+STATUS_COLOURS = {
+    "submitted": "warning",
+    "in_review": "warning",
+    "changes_requested": "info",
+    "published": "success",
+    "rejected": "danger",
+    "removed": "danger",
+}
 
 
 class ApproveForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
@@ -26,7 +33,7 @@ class ApproveForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no type
     )
 
 
-class RejectForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
+class NoteForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
     note = forms.CharField(label="What the author should mend", widget=UnfoldAdminTextareaWidget)
 
 
@@ -40,7 +47,17 @@ class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no typ
     model = TemplateVersion
     extra = 0
     can_delete = False
-    fields = ["number", "model", "accuracy", "test_rows", "latency", "weights"]
+    fields = [
+        "number",
+        "status",
+        "plan",
+        "price",
+        "model",
+        "accuracy",
+        "test_rows",
+        "latency",
+        "weights",
+    ]
     readonly_fields = fields
 
     def has_view_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
@@ -49,17 +66,27 @@ class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no typ
     def has_add_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
         return False
 
+    @admin.display(description="price")
+    def price(self, version: TemplateVersion) -> str:
+        once = billing.credits(version.price_microcredits)
+        return f"{once} credits, {billing.credits(version.call_price_microcredits)} a prediction"
+
     @admin.display(description="accuracy")
     def accuracy(self, version: TemplateVersion) -> str:
-        return f"{version.validation.accuracy:.2%}"
+        validation = version.validation
+        return (
+            "–"
+            if validation is None or validation.accuracy is None
+            else f"{validation.accuracy:.2%}"
+        )
 
     @admin.display(description="test rows")
     def test_rows(self, version: TemplateVersion) -> int | None:
-        return version.validation.rows
+        return version.validation.rows if version.validation else None
 
     @admin.display(description="latency p50")
     def latency(self, version: TemplateVersion) -> str:
-        return f"{version.validation.latency_p50_ms:.4f} ms"
+        return f"{version.validation.latency_p50_ms:.4f} ms" if version.validation else "–"
 
     @admin.display(description="weights")
     def weights(self, version: TemplateVersion) -> str:
@@ -68,28 +95,26 @@ class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no typ
 
 @admin.register(Template)
 class TemplateAdmin(DeskAdmin):
-    list_display = ["name", "owner", "category", "price", "status_label", "created_at"]
-    list_filter = ["status", "category", "plan", ("hidden_at", admin.EmptyFieldListFilter)]
+    list_display = ["name", "owner", "category", "status_label", "created_at"]
+    list_filter = ["versions__status", "category", ("hidden_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "owner__username"]
     list_select_related = ["owner"]
     fields = [
         ("name", "owner"),
         "summary",
         "description",
-        ("category", "plan"),
-        ("price", "call_price"),
-        ("status", "review_note"),
+        "category",
         ("created_at", "published_at"),
         ("hidden_at", "hidden_reason"),
     ]
-    readonly_fields = ["price", "call_price", "hidden_at", "hidden_reason"]
+    readonly_fields = ["hidden_at", "hidden_reason"]
     inlines = [VersionInline]
-    actions_detail = ["approve", "reject", "hide", "restore"]
+    actions_detail = ["approve", "send_back", "reject", "hide", "restore"]
 
     def has_decide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
         """Moderators decide, on what waits; the service holds it too."""
         template = self.row_for(request, object_id, [Role.MODERATOR, Role.SENIOR_MODERATOR])
-        return template is not None and template.status == Template.Status.IN_REVIEW
+        return template is not None and template.versions.waiting().exists()
 
     def has_hide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
         template = self.row_for(request, object_id, governance.HIDING_ROLES)
@@ -99,17 +124,9 @@ class TemplateAdmin(DeskAdmin):
         template = self.row_for(request, object_id, governance.HIDING_ROLES)
         return template is not None and template.hidden_at is not None
 
-    @admin.display(description="price")
-    def price(self, template: Template) -> str:
-        return f"{billing.credits(template.price_microcredits)} credits"
-
-    @admin.display(description="price per prediction")
-    def call_price(self, template: Template) -> str:
-        return f"{billing.credits(template.call_price_microcredits)} credits"
-
     @display(description="status", label=STATUS_COLOURS)
     def status_label(self, template: Template) -> tuple[str, str]:
-        return template.status, template.get_status_display()
+        return template.state.value, str(template.state.label)
 
     @dialog(
         "Approve",
@@ -125,17 +142,30 @@ class TemplateAdmin(DeskAdmin):
         return self.answer(request, act, f"“{template.name}” is public.")
 
     @dialog(
-        "Reject",
+        "Request changes",
         permission="decide",
         question="Send this template back?",
-        consequence="The author reads your note, mends what it says and publishes anew.",
-        form=RejectForm,
+        consequence="The author reads your note, mends what it says and submits it again.",
+        form=NoteForm,
+    )
+    def send_back(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        template = Template.objects.get(pk=object_id)
+        note = form.cleaned_data["note"]
+        act = partial(marketplace.request_changes, template=template, note=note)
+        return self.answer(request, act, f"“{template.name}” went back.")
+
+    @dialog(
+        "Reject",
+        permission="decide",
+        question="Refuse this version for good?",
+        consequence="The author reads your note and can only begin anew.",
+        form=NoteForm,
     )
     def reject(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         template = Template.objects.get(pk=object_id)
         note = form.cleaned_data["note"]
         act = partial(marketplace.reject_template, template=template, note=note)
-        return self.answer(request, act, f"“{template.name}” went back.")
+        return self.answer(request, act, f"“{template.name}” is rejected.")
 
     @dialog(
         "Hide",

@@ -22,9 +22,9 @@ from config import embedded
 from governance import services as governance
 from governance.models import Role, User
 from marketplace import services as marketplace
-from marketplace.models import Category, Plan, Template
+from marketplace.models import Plan, Template
 from training import services as training
-from training.models import Dataset, Job, Model, Tier, Validation
+from training.models import Category, Dataset, Job, Model, Tier, Validation
 from training.runner import chunks, datasets, leases, validations
 from training.runner.subjects import Subject
 

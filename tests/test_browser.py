@@ -162,7 +162,7 @@ def test_carol_joins_trains_and_sells_and_bob_buys_and_predicts(
         page = his.new_page()
         sign_in(page, "bob")
         buy_and_predict(page)
-    assert Template.objects.get().status == Template.Status.PUBLIC
+    assert Template.objects.get().is_public
     assert Purchase.objects.get().author_microcredits == 10_500_000
     billing.settle_usage()
     assert billing.ledger_faults() == []

@@ -11,7 +11,7 @@ from billing.models import UsageEvent
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
-from marketplace.models import Deployment, Template
+from marketplace.models import Deployment, Template, TemplateVersion
 from marketplace.services.purchases import buy_template, may_deploy, one_at_a_time
 from marketplace.services.templates import InvalidTemplate
 from training import services as training
@@ -23,6 +23,10 @@ class NotDeployed(Refusal):
     """Predictions are answered by an active deployment."""
 
     status = 404
+
+
+class NotOnOffer(Refusal):
+    """What was never published, or no longer is, cannot be had."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +50,16 @@ def deploy_template(*, owner: User, template: Template, name: str = "") -> Deplo
         raise governance.NotAllowed(
             f"A moderator has hidden “{template.name}”: {template.hidden_reason}"
         )
+    version = template.shown if template.owner_id == owner.pk else template.current
+    if version is None:
+        raise NotOnOffer(f"“{template.name}” has no published version yet.")
     if not may_deploy(owner, template):
-        if template.price_microcredits:
-            price = billing.credits(template.price_microcredits)
+        if version.price_microcredits:
+            price = billing.credits(version.price_microcredits)
             raise governance.NotAllowed(
                 f"Buy “{template.name}” for {price} credits first; then deploy it."
             )
         buy_template(buyer=owner, template=template)
-    version = template.current
     running = Deployment.objects.of(owner).active().filter(version=version).first()
     if running is not None:
         return running
@@ -62,7 +68,7 @@ def deploy_template(*, owner: User, template: Template, name: str = "") -> Deplo
         version=version,
         model=version.model,
         name=name.strip() or template.name,
-        call_price_microcredits=call_price(owner, template),
+        call_price_microcredits=call_price(owner, version),
     )
     governance.record(
         actor=owner,
@@ -73,11 +79,11 @@ def deploy_template(*, owner: User, template: Template, name: str = "") -> Deplo
     return deployment
 
 
-def call_price(owner: User, template: Template) -> int:
+def call_price(owner: User, version: TemplateVersion) -> int:
     """Authors pay for the sandbox's time; others what the author asks, which includes it."""
-    if template.owner_id == owner.pk:
+    if version.template.owner_id == owner.pk:
         return COMPUTE_PRICE_MICROCREDITS
-    return template.charged_microcredits
+    return version.charged_microcredits
 
 
 @transaction.atomic
@@ -97,7 +103,7 @@ def predict(*, user: User, deployment: Deployment, rows: object, event_id: uuid.
     if deployment.owner_id != user.pk or deployment.is_over:
         raise NotDeployed("This deployment is stopped; start it again from the template's page.")
     template = deployment.version.template
-    asked = template.call_price_microcredits
+    asked = deployment.version.call_price_microcredits
     author = template.owner if template.owner_id != user.pk and asked else None
     return metered(
         user=user,

@@ -37,25 +37,26 @@ def buy_template(*, buyer: User, template: Template) -> Purchase:
     if template.owner_id == buyer.pk:
         raise OwnTemplate("This template is yours; you can deploy it as it is.")
     one_at_a_time(buyer, template)
-    offered = Template.objects.public().filter(pk=template.pk).first()
-    if offered is None:
+    offered = Template.objects.public().select_related("current").filter(pk=template.pk).first()
+    if offered is None or offered.current is None:
         raise Refusal(f"“{template.name}” is not on offer at present.")
     if Purchase.objects.of(buyer).filter(template=offered).exists():
         raise AlreadyBought(f"You already have “{template.name}”; deploy it from its page.")
+    price = offered.current.price_microcredits
     purchase = Purchase(
         id=uuid.uuid4(),
         buyer=buyer,
         template=offered,
         version=offered.current,
-        price_microcredits=offered.price_microcredits,
+        price_microcredits=price,
         author_microcredits=0,
         platform_microcredits=0,
     )
-    if offered.price_microcredits:
+    if price:
         sale = billing.sell(
             buyer=buyer,
             author=offered.owner,
-            amount_microcredits=offered.price_microcredits,
+            amount_microcredits=price,
             key=f"purchase/{purchase.pk}",
             source=f"template/{offered.pk}",
             memo=f"“{offered.name}”",
@@ -68,6 +69,6 @@ def buy_template(*, buyer: User, template: Template) -> Purchase:
         actor=buyer,
         verb="buy_template",
         subject=purchase,
-        details={"template": str(offered.pk), "price": offered.price_microcredits},
+        details={"template": str(offered.pk), "price": price},
     )
     return purchase

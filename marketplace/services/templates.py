@@ -1,4 +1,7 @@
-"""Templates: publish one, approve it, reject it."""
+"""Templates: begin one, say what it is, price it, submit it; every step saves a draft.
+
+`publish_template` is the same in one call, for programs.
+"""
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -6,19 +9,15 @@ from django.utils.text import slugify
 
 from billing.models import MICROCREDITS
 from governance import services as governance
-from governance.models import Role, User
+from governance.models import User
 from governance.services import Refusal
-from marketplace.models import (
-    DESCRIPTION_LENGTH_MAX,
-    Plan,
-    Template,
-    TemplateVersion,
-)
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Template, TemplateVersion
 from training import services as training
 from training.models import Category, Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
 PRICE_MAX_MICROCREDITS = 1_000_000 * MICROCREDITS
+MONTHLY_CALLS_MAX = 1_000_000
 SLUG_LENGTH = 60
 RESERVED_SLUGS = {"mine"}  # a page of its own
 
@@ -31,6 +30,10 @@ class InvalidTemplate(Refusal):
     """A field is missing or out of range; the text names it."""
 
     status = 422
+
+
+class NotEditable(Refusal):
+    """What was submitted stays as it is: recall it, or make a new version."""
 
 
 def free_slug(name: str) -> str:
@@ -46,23 +49,18 @@ def free_slug(name: str) -> str:
     return slug
 
 
-def check_terms(
-    *, name: str, summary: str, description: str, plan: Plan, price: int, call_price: int
-) -> None:
+def check_words(*, name: str, summary: str, description: str) -> None:
     if not name.strip() or not name.isprintable():
         raise InvalidTemplate("name: must be text that people can see, in one line.")
     if not summary.isprintable():
         raise InvalidTemplate("summary: must be text that people can see, in one line.")
-    if not description.strip():
-        raise InvalidTemplate("description: must not be empty; say what the model is for.")
     if len(description) > DESCRIPTION_LENGTH_MAX:
         raise InvalidTemplate(
             f"description: has {len(description):,} letters; at most {DESCRIPTION_LENGTH_MAX:,}."
         )
-    check_prices(plan=plan, price=price, call_price=call_price)
 
 
-def check_prices(*, plan: Plan, price: int, call_price: int) -> None:
+def check_prices(*, plan: Plan, price: int, call_price: int, monthly_calls: int) -> None:
     for field, amount in (("price", price), ("call_price", call_price)):
         if not 0 <= amount <= PRICE_MAX_MICROCREDITS:
             raise InvalidTemplate(f"{field}: must be between 0 and 1,000,000 credits.")
@@ -76,6 +74,8 @@ def check_prices(*, plan: Plan, price: int, call_price: int) -> None:
         raise InvalidTemplate(
             f"price: a {plan.value} template has a price; or choose the free plan."
         )
+    if not 0 <= monthly_calls <= MONTHLY_CALLS_MAX:
+        raise InvalidTemplate("monthly_calls: must be between 0 and 1,000,000.")
 
 
 def publishable_validation(model: Model) -> Validation:
@@ -84,6 +84,125 @@ def publishable_validation(model: Model) -> Validation:
     if faults:
         raise NotValidated(" ".join(map(str, faults)))
     return model.validations.done()[0]
+
+
+def require_author(actor: User, template: Template) -> None:
+    if template.owner_id != actor.pk:
+        raise governance.NotAllowed("Only its author may change a template.")
+
+
+def lock_editable(version: TemplateVersion) -> TemplateVersion:
+    """The version's row, so that nobody submits it while it is written."""
+    version = TemplateVersion.objects.select_for_update().get(pk=version.pk)
+    if not version.is_editable:
+        raise NotEditable(
+            f"{version} is {version.get_status_display().lower()} and stays as it is; "
+            "recall it, or make a new version."
+        )
+    return version
+
+
+@transaction.atomic
+def start_template(*, owner: User, model: Model, name: str = "") -> Template:
+    """A draft about a model, which only its author sees."""
+    require_own(owner, model)
+    name = name or model.name
+    check_words(name=name, summary="", description="")
+    template = Template.objects.create(
+        owner=owner,
+        slug=free_slug(name),
+        name=name.strip(),
+        category=model.job.dataset.category,
+    )
+    TemplateVersion.objects.create(
+        template=template, number=1, model=model, changelog="First version."
+    )
+    governance.record(
+        actor=owner, verb="start_template", subject=template, details={"model": str(model.pk)}
+    )
+    return template
+
+
+def require_own(owner: User, model: Model) -> None:
+    if model.owner_id != owner.pk:
+        raise governance.NotAllowed("Only the owner of a model may publish it.")
+
+
+@transaction.atomic
+def describe_template(
+    *,
+    actor: User,
+    template: Template,
+    name: str,
+    summary: str,
+    description: str,
+    category: Category,
+) -> Template:
+    """Say what it is; its address stays. Published ones may be described anew, too."""
+    require_author(actor, template)
+    check_words(name=name, summary=summary, description=description)
+    if template.published_at is not None:
+        require_description(description)
+    Template.objects.filter(pk=template.pk).update(
+        name=name.strip(), summary=summary.strip(), description=description, category=category
+    )
+    governance.record(actor=actor, verb="describe_template", subject=template)
+    template.refresh_from_db()
+    return template
+
+
+def require_description(description: str) -> None:
+    if not description.strip():
+        raise InvalidTemplate("description: must not be empty; say what the model is for.")
+
+
+@transaction.atomic
+def price_version(
+    *,
+    actor: User,
+    version: TemplateVersion,
+    plan: Plan,
+    price_microcredits: int,
+    call_price_microcredits: int,
+    monthly_calls: int = 0,
+) -> TemplateVersion:
+    """What this version costs others; `monthly_calls` are included each month."""
+    require_author(actor, version.template)
+    version = lock_editable(version)
+    check_prices(
+        plan=plan,
+        price=price_microcredits,
+        call_price=call_price_microcredits,
+        monthly_calls=monthly_calls,
+    )
+    version.plan = plan
+    version.price_microcredits = price_microcredits
+    version.call_price_microcredits = call_price_microcredits
+    version.monthly_calls = monthly_calls
+    version.save()
+    governance.record(
+        actor=actor,
+        verb="price_version",
+        subject=version,
+        details={"plan": Plan(plan).value, "price": price_microcredits},
+    )
+    return version
+
+
+@transaction.atomic
+def submit_version(*, actor: User, version: TemplateVersion) -> TemplateVersion:
+    """Send a draft to review, bound to the measurements it is judged by."""
+    require_author(actor, version.template)
+    require_description(version.template.description)
+    version = lock_editable(version)
+    version.validation = publishable_validation(version.model)
+    version.status = TemplateVersion.Status.SUBMITTED
+    version.submitted_at = Now()
+    version.save()
+    version.refresh_from_db()
+    training.fix_licence(model=version.model)
+    governance.record(actor=actor, verb="submit_version", subject=version)
+    return version
 
 
 @transaction.atomic
@@ -97,72 +216,28 @@ def publish_template(
     plan: Plan,
     price_microcredits: int = 0,
     call_price_microcredits: int = 0,
+    monthly_calls: int = 0,
     summary: str = "",
 ) -> Template:
-    """Offer a validated model; a moderator's approval makes it public."""
-    if model.owner_id != owner.pk:
-        raise governance.NotAllowed("Only the owner of a model may publish it.")
-    check_terms(
+    """Offer a validated model, in one call; a moderator's approval makes it public."""
+    require_own(owner, model)
+    check_words(name=name, summary=summary, description=description)
+    template = start_template(owner=owner, model=model, name=name)
+    template = describe_template(
+        actor=owner,
+        template=template,
         name=name,
         summary=summary,
         description=description,
-        plan=plan,
-        price=price_microcredits,
-        call_price=call_price_microcredits,
-    )
-    validation = publishable_validation(model)
-    template = Template.objects.create(
-        owner=owner,
-        slug=free_slug(name),
-        name=name.strip(),
-        summary=summary.strip(),
-        description=description,
         category=category,
+    )
+    version = price_version(
+        actor=owner,
+        version=template.newest,
         plan=plan,
         price_microcredits=price_microcredits,
         call_price_microcredits=call_price_microcredits,
-        status=Template.Status.IN_REVIEW,
+        monthly_calls=monthly_calls,
     )
-    TemplateVersion.objects.create(
-        template=template, number=1, model=model, validation=validation, changelog="First version."
-    )
-    training.fix_licence(model=model)
-    governance.record(
-        actor=owner,
-        verb="publish_template",
-        subject=template,
-        details={"model": str(model.pk), "price": price_microcredits},
-    )
-    return template
-
-
-def decide(*, actor: User, template: Template, status: Template.Status, note: str) -> Template:
-    """A moderator's decision on a template in review; nobody decides on their own."""
-    governance.require_role(actor, Role.MODERATOR, Role.SENIOR_MODERATOR)
-    if template.owner_id == actor.pk:
-        raise governance.NotAllowed("Nobody reviews their own template; ask another moderator.")
-    published_at = Now() if status == Template.Status.PUBLIC else None
-    decided = Template.objects.filter(pk=template.pk, status=Template.Status.IN_REVIEW).update(
-        status=status, review_note=note, published_at=published_at
-    )
-    if not decided:
-        raise Refusal(f"“{template.name}” is not waiting for a review.")
-    template.refresh_from_db()
-    return template
-
-
-@transaction.atomic
-def approve_template(*, actor: User, template: Template, note: str = "") -> Template:
-    template = decide(actor=actor, template=template, status=Template.Status.PUBLIC, note=note)
-    governance.record(actor=actor, verb="approve_template", subject=template)
-    return template
-
-
-@transaction.atomic
-def reject_template(*, actor: User, template: Template, note: str) -> Template:
-    """Send it back; the note tells the author what to mend."""
-    if not note.strip():
-        raise InvalidTemplate("note: say what the author should mend.")
-    template = decide(actor=actor, template=template, status=Template.Status.REJECTED, note=note)
-    governance.record(actor=actor, verb="reject_template", subject=template, details={"note": note})
+    submit_version(actor=owner, version=version)
     return template

@@ -74,22 +74,22 @@ def the_list(client) -> str:
 def test_judy_approves_in_the_admin(client, judy, waiting):
     client.force_login(judy)
     detail = reverse("admin:marketplace_template_change", args=[waiting.pk])
-    assert waiting.current.model.weights_sha256[:16] in text(client.get(detail))
+    assert waiting.newest.model.weights_sha256[:16] in text(client.get(detail))
     answer = decide(client, waiting, "approve")
     assert answer["HX-Redirect"] == reverse("admin:marketplace_template_changelist")
     assert "is public" in the_list(client)
     assert decide(client, waiting, "approve").status_code == 403  # nothing waits any more
     waiting.refresh_from_db()
-    assert waiting.status == Template.Status.PUBLIC
+    assert waiting.state == "published"
 
 
 def test_judy_rejects_with_a_note_only(client, judy, waiting):
     client.force_login(judy)
     assert "This field is required" in text(decide(client, waiting, "reject"))
     decide(client, waiting, "reject", "Describe it.")
-    assert "went back" in the_list(client)
+    assert "is rejected" in the_list(client)
     waiting.refresh_from_db()
-    assert (waiting.status, waiting.review_note) == (Template.Status.REJECTED, "Describe it.")
+    assert (waiting.state, waiting.newest.review_note) == ("rejected", "Describe it.")
 
 
 def test_the_desk_is_closed_to_members(client, bob, waiting):
@@ -97,7 +97,7 @@ def test_the_desk_is_closed_to_members(client, bob, waiting):
     assert client.get(reverse("admin:index")).status_code == 302
     assert decide(client, waiting, "approve").status_code in (302, 403)
     waiting.refresh_from_db()
-    assert waiting.status == Template.Status.IN_REVIEW
+    assert waiting.state == "submitted"
 
 
 def test_looking_at_the_dialog_decides_nothing(client, judy, waiting):
@@ -105,7 +105,7 @@ def test_looking_at_the_dialog_decides_nothing(client, judy, waiting):
     address = reverse("admin:marketplace_template_approve", args=[waiting.pk])
     assert "Make this template public?" in text(client.get(address))
     waiting.refresh_from_db()
-    assert waiting.status == Template.Status.IN_REVIEW
+    assert waiting.state == "submitted"
 
 
 def test_the_desk_changes_nothing_but_by_services(client, judy, waiting):
@@ -128,8 +128,8 @@ def test_a_template_that_is_not_there_is_not_decided(client, judy, address):
 def test_a_filter_that_no_row_can_have_is_refused(client, judy, waiting):
     client.force_login(judy)
     address = reverse("admin:marketplace_template_changelist")
-    assert client.get(address, {"status__exact": "public"}).status_code == 200
-    assert client.get(address, {"status__exact": "\0"}).status_code == 400
+    assert client.get(address, {"versions__status__exact": "published"}).status_code == 200
+    assert client.get(address, {"versions__status__exact": "\0"}).status_code == 400
 
 
 def moderate(client, template, action, **fields):

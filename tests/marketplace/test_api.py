@@ -280,7 +280,7 @@ def catalogue(alice, judy, template):
     for number in range(4):
         made = marketplace.publish_template(
             owner=alice,
-            model=template.current.model,
+            model=template.shown.model,
             name=f"More {number}",
             description="d",
             category="vision",

@@ -35,8 +35,8 @@ def test_a_visitor_finds_the_template_and_its_measured_numbers(client, template)
     catalogue = text(client.get("/templates/", {"q": "digit", "category": "vision"}))
     assert template.name in catalogue
     page = text(client.get(template.get_absolute_url()))
-    assert f"{template.current.validation.accuracy * 100:.4g}" in page
-    assert template.current.model.weights_sha256 in page
+    assert f"{template.shown.validation.accuracy * 100:.4g}" in page
+    assert template.shown.model.weights_sha256 in page
     assert "<strong>digits</strong>" in page
     assert "Sign in to buy" in page
 
@@ -58,7 +58,7 @@ def test_the_catalogue_asks_the_database_the_same_for_many_as_for_one(
     for _ in range(5):
         made = marketplace.publish_template(
             owner=alice,
-            model=template.current.model,
+            model=template.shown.model,
             name="More of it",
             description="d",
             category="vision",
@@ -132,7 +132,7 @@ def test_alice_publishes_by_the_form_and_sees_what_is_wrong_with_it(client, alic
     assert "A template of the free plan costs 0." in text(page)
     page = client.post(address, terms | {"plan": "standard", "call_price": "0"}, follow=True)
     assert "Sent to review" in text(page)
-    assert Template.objects.get().status == Template.Status.IN_REVIEW
+    assert Template.objects.get().state == "submitted"
 
 
 def test_what_is_in_review_is_seen_by_its_author_alone(client, alice, bob, model):

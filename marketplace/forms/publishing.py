@@ -1,4 +1,4 @@
-"""The shape of what people type when they publish, browse and predict."""
+"""The shape of what people type when they publish."""
 
 from decimal import Decimal
 from typing import Any
@@ -43,18 +43,3 @@ class PublishForm(forms.Form):
         if self.cleaned_data.get("plan") == Plan.FREE and self.cleaned_data.get("price"):
             self.add_error("price", "A template of the free plan costs 0.")
         return cleaned
-
-
-class CatalogueForm(forms.Form):
-    """The catalogue's address is its state; what does not fit is left out."""
-
-    SORTS = [
-        ("newest", "Newest"),
-        ("accuracy", "Most accurate"),
-        ("fastest", "Fastest"),
-        ("price", "Cheapest"),
-    ]
-
-    q = forms.CharField(max_length=100, required=False)
-    category = forms.ChoiceField(choices=[("", "All"), *Category.choices], required=False)
-    sort = forms.ChoiceField(choices=SORTS, required=False)

@@ -1,0 +1,72 @@
+"""Predicting, for programs. Where the original's two sources spell a field differently, both
+spellings are accepted.
+"""
+
+import uuid
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing import services as billing
+from governance.api.requests import IDEMPOTENCY_KEY, caller, once
+from governance.models import Scope
+from marketplace import services as marketplace
+from training.models import Model
+from training.services import Prediction
+
+
+class PredictRequest(serializers.Serializer[Any]):
+    input_data = serializers.JSONField(
+        required=False,
+        help_text="a row, or a list of rows; by name or in order; a picture "
+        "as its numbers or as a file in Base64",
+    )
+    input = serializers.JSONField(required=False, help_text="the same, by its other name")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = [name for name in ("input_data", "input") if name in attrs]
+        if len(given) != 1:
+            raise serializers.ValidationError({"input_data": "Send input_data, once."})
+        return {"rows": attrs[given[0]]}
+
+
+def sureness(prediction: Prediction) -> dict[str, float]:
+    """How sure the first answer is, where it is one that can be sure."""
+    answer = prediction.to_json()
+    return {"confidence": answer["confidence"]} if "confidence" in answer else {}
+
+
+class Predict(APIView):
+    required_scope = {"POST": Scope.PREDICT}
+
+    @extend_schema(
+        operation_id="neural_predict",
+        request=PredictRequest,
+        responses=dict,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, model_id: uuid.UUID) -> Response:
+        """Predict with a model that is yours or deployed by you; each row is metered."""
+        asked = PredictRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        user = caller(request)
+        model = get_object_or_404(Model.objects.select_related("owner"), pk=model_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            answer = marketplace.predict_model(
+                user=user, model=model, rows=asked.validated_data["rows"], event_id=uuid.uuid4()
+            )
+            return 200, {
+                "prediction_id": str(answer.id),
+                "model_id": str(model.pk),
+                "predictions": [prediction.to_json() for prediction in answer.predictions],
+                **sureness(answer.predictions[0]),
+                "credits": billing.credits(answer.microcredits),
+            }
+
+        return once(request, act)

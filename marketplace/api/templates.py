@@ -1,0 +1,127 @@
+"""Listing and publishing templates, for programs. Names and enumerations are the original's."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing import services as billing
+from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX, caller, once, page
+from governance.models import Scope
+from marketplace import services as marketplace
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Purchase, Template
+from training import services as training
+from training.models import Category
+
+
+class ListQuery(serializers.Serializer[Any]):
+    category = serializers.ChoiceField(Category.choices, required=False)
+    tier = serializers.ChoiceField(["free", "paid"], required=False)
+    search = serializers.CharField(max_length=100, required=False)
+    limit = serializers.IntegerField(default=20, min_value=1, max_value=PAGE_LENGTH_MAX)
+
+
+class PublishRequest(serializers.Serializer[Any]):
+    model_id = serializers.UUIDField()
+    name = serializers.CharField(max_length=80)
+    description = serializers.CharField(max_length=DESCRIPTION_LENGTH_MAX)
+    summary = serializers.CharField(max_length=160, default="", allow_blank=True)
+    category = serializers.ChoiceField(Category.choices, default=Category.CUSTOM)
+    plan = serializers.ChoiceField(Plan.choices, required=False)
+    price = serializers.DecimalField(
+        13, 6, default=Decimal(0), min_value=0, help_text="credits, once"
+    )
+    call_price = serializers.DecimalField(
+        13, 6, default=Decimal(0), min_value=0, help_text="credits per prediction"
+    )
+
+
+def template_body(template: Template, *, sales: int) -> dict[str, Any]:
+    version = template.shown
+    validation = version.validation
+    return {
+        "id": str(template.pk),
+        "name": template.name,
+        "description": template.description,
+        "category": template.category,
+        "tier": "paid" if version.price_microcredits else "free",
+        "plan": version.plan,
+        "price_credits": billing.credits(version.price_microcredits),
+        "call_price_credits": billing.credits(version.charged_microcredits),
+        "downloads": sales,
+        "author_id": str(template.owner_id),
+        "status": template.state.value,
+        "url": template.get_absolute_url(),
+        "model_id": str(version.model_id),
+        "version": version.number,
+        "accuracy": validation.accuracy if validation else None,
+        "latency_p50_ms": validation.latency_p50_ms if validation else None,
+        "model_size_mb": validation.model_size_mb if validation else None,
+    }
+
+
+class Templates(APIView):
+    required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.PUBLISH}
+
+    @extend_schema(
+        operation_id="neural_list_templates", parameters=[ListQuery, CURSOR], responses=dict
+    )
+    def get(self, request: Request) -> Response:
+        """Public templates, newest first."""
+        query = ListQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        rows = Template.objects.public().with_current()
+        if "category" in asked:
+            rows = rows.filter(category=asked["category"])
+        if "tier" in asked:
+            free = asked["tier"] == "free"
+            costless = Q(current__price_microcredits=0)
+            rows = rows.filter(costless if free else ~costless)
+        if "search" in asked:
+            rows = rows.filter(
+                Q(name__icontains=asked["search"]) | Q(description__icontains=asked["search"])
+            )
+        shown, following = page(
+            request, rows, ordering=("-published_at", "-created_at"), length=asked["limit"]
+        )
+        sales = Purchase.objects.per_template(shown)
+        found = [template_body(row, sales=sales.get(row.pk, 0)) for row in shown]
+        return Response({"templates": found, "count": len(found), "next": following})
+
+    @extend_schema(
+        operation_id="neural_publish_template",
+        request=PublishRequest,
+        responses={201: dict},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Offer a validated model; a moderator's approval makes it public."""
+        asked = PublishRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        owner = caller(request)
+        model = training.find_model(owner=owner, model_id=data["model_id"])
+        plan = data.get("plan") or (Plan.STANDARD if data["price"] else Plan.FREE)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            template = marketplace.publish_template(
+                owner=owner,
+                model=model,
+                name=data["name"],
+                summary=data["summary"],
+                description=data["description"],
+                category=Category(data["category"]),
+                plan=Plan(plan),
+                price_microcredits=billing.microcredits(data["price"]),
+                call_price_microcredits=billing.microcredits(data["call_price"]),
+            )
+            body = template_body(template, sales=0)
+            return 201, body | {"template_id": body["id"], "templateId": body["id"]}
+
+        return once(request, act)

@@ -1,0 +1,1 @@
+"""The shape of what people type when they publish and browse."""

@@ -1,0 +1,237 @@
+"""What an author offers: templates, and the line of their versions.
+
+    draft ⇄ submitted ──▶ in_review ──▶ approved ──▶ published ⇄ deprecated
+      ▲         │             │  └──▶ rejected           └───────┴──▶ withdrawn
+      └── changes_requested ◀─┘
+
+A version binds a model, the validation whose numbers the page shows, and the prices. They may
+change while it is a draft; from its submission on the database refuses that, as it refuses any step
+that is no arrow above. A template that a moderator hides (`Moderated`) is removed, whatever its
+versions are.
+"""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Length, Now
+from django.db.models.lookups import LessThanOrEqual
+from django.urls import reverse
+
+from governance.models import Moderated, User
+from training.models import Category, Model, Validation
+from training.services import COMPUTE_PRICE_MICROCREDITS
+
+# Letters. Long enough for a thorough model card; a reader of Markdown is not linear in its length.
+DESCRIPTION_LENGTH_MAX = 20_000
+REASON_LENGTH_MAX = 1_000
+
+
+class Plan(models.TextChoices):
+    FREE = "free", "Free"
+    STANDARD = "standard", "Standard"
+    PREMIUM = "premium", "Premium"
+    CUSTOM = "custom", "Custom"
+
+
+class TemplateQuerySet(models.QuerySet["Template"]):
+    def public(self) -> "TemplateQuerySet":
+        """On offer: published, and neither withdrawn by the author nor hidden by a moderator."""
+        return self.filter(current__isnull=False, withdrawn_at=None, hidden_at=None)
+
+    def visible_to(self, user: User | None) -> "TemplateQuerySet":
+        """Public ones for everyone, a person's own for that person in any state."""
+        shown = models.Q(current__isnull=False, withdrawn_at=None, hidden_at=None)
+        return self.filter(shown | models.Q(owner=user)) if user else self.filter(shown)
+
+    def of(self, user: User) -> "TemplateQuerySet":
+        return self.filter(owner=user)
+
+    def with_current(self) -> "TemplateQuerySet":
+        """With all that a card or a page shows, in two queries however many there are."""
+        versions = TemplateVersion.objects.select_related("model__job__dataset", "validation")
+        return self.select_related("owner").prefetch_related(
+            models.Prefetch("versions", queryset=versions)
+        )
+
+
+class Template(Moderated):
+    """What an author offers, under one address that lasts."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="templates")
+    slug = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(max_length=80)
+    summary = models.CharField(max_length=160, blank=True)
+    description = models.TextField(blank=True)
+    category = models.CharField(max_length=16, choices=Category)
+    current = models.ForeignKey(  # the newest that is published; none until one is
+        "TemplateVersion", on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    published_at = models.DateTimeField(null=True, editable=False)  # first
+    withdrawn_at = models.DateTimeField(null=True, editable=False)
+    withdrawn_reason = models.TextField(blank=True, editable=False)
+
+    objects = TemplateQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-published_at", "-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("description"), DESCRIPTION_LENGTH_MAX),
+                name="template_description_is_readable",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(current=None) | models.Q(published_at__isnull=False),
+                name="template_with_a_current_version_was_published",
+            ),
+        ]
+        indexes = [
+            # The catalogue's first page.
+            models.Index(
+                fields=["-published_at"],
+                condition=models.Q(current__isnull=False, withdrawn_at=None, hidden_at=None),
+                name="templates_on_offer",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("marketplace:template", args=[self.slug])
+
+    def hide(self, reason: str) -> None:
+        """Hidden from everyone, and no longer answering anybody."""
+        super().hide(reason)
+        for version in self.versions.all():
+            version.deployments.filter(stopped_at=None).update(stopped_at=Now())
+
+    @property
+    def is_public(self) -> bool:
+        return bool(self.current_id) and self.withdrawn_at is None and self.hidden_at is None
+
+    @property
+    def newest(self) -> "TemplateVersion":
+        """The last one made, in any state; a template is made together with its first."""
+        return self.versions.all()[0]
+
+    @property
+    def shown(self) -> "TemplateVersion":
+        """What its page is about: the current version, or the newest until one is published."""
+        versions = list(self.versions.all())
+        return next((one for one in versions if one.pk == self.current_id), versions[0])
+
+    @property
+    def state(self) -> "TemplateVersion.Status | Gone":
+        """Where it stands as a whole, as people are told."""
+        if self.hidden_at is not None:
+            return Gone.REMOVED
+        if self.withdrawn_at is not None:
+            return Gone.WITHDRAWN
+        return TemplateVersion.Status(self.shown.status)
+
+
+class Gone(models.TextChoices):
+    """Why a template that was public no longer is."""
+
+    REMOVED = "removed", "Removed"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
+    def open(self) -> "TemplateVersionQuerySet":
+        """On the way to a decision."""
+        return self.filter(status__in=TemplateVersion.OPEN)
+
+    def waiting(self) -> "TemplateVersionQuerySet":
+        """For a moderator, who comes first first."""
+        return self.filter(status__in=TemplateVersion.WAITING).order_by("submitted_at")
+
+
+class TemplateVersion(models.Model):
+    """One model under a template, with the validation that measured it, and its price."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        SUBMITTED = "submitted", "Submitted"
+        IN_REVIEW = "in_review", "In review"
+        CHANGES_REQUESTED = "changes_requested", "Changes requested"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        PUBLISHED = "published", "Published"
+        DEPRECATED = "deprecated", "Deprecated"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    EDITABLE = (Status.DRAFT, Status.CHANGES_REQUESTED)
+    WAITING = (Status.SUBMITTED, Status.IN_REVIEW)
+    OPEN = (*EDITABLE, *WAITING, Status.APPROVED)
+
+    template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="versions")
+    validation = models.ForeignKey(  # bound when it is submitted
+        Validation, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    plan = models.CharField(max_length=10, choices=Plan, default=Plan.FREE)
+    price_microcredits = models.BigIntegerField(default=0)
+    call_price_microcredits = models.BigIntegerField(default=0)
+    monthly_calls = models.PositiveIntegerField(default=0)  # included each month, per buyer
+    changelog = models.TextField(blank=True)
+    status = models.CharField(max_length=17, choices=Status, default=Status.DRAFT)
+    review_note = models.TextField(blank=True)  # the last decision's, for the author
+    ended_reason = models.TextField(blank=True)  # why it is deprecated or withdrawn
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    submitted_at = models.DateTimeField(null=True, editable=False)
+    published_at = models.DateTimeField(null=True, editable=False)
+
+    objects = TemplateVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["template", "number"], name="one_version_per_number"),
+            models.UniqueConstraint(
+                fields=["template"],
+                condition=models.Q(
+                    status__in=[
+                        "draft",
+                        "changes_requested",
+                        "submitted",
+                        "in_review",
+                        "approved",
+                    ]
+                ),
+                name="one_open_version_per_template",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(price_microcredits__gte=0, call_price_microcredits__gte=0),
+                name="version_prices_are_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(plan="free") | models.Q(price_microcredits=0),
+                name="version_of_the_free_plan_costs_nothing",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=["draft", "changes_requested"])
+                | models.Q(validation__isnull=False, submitted_at__isnull=False),
+                name="submitted_version_is_measured",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status__in=["published", "deprecated"])
+                | models.Q(published_at__isnull=False),
+                name="published_version_says_since_when",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template} {self.number}"
+
+    @property
+    def is_editable(self) -> bool:
+        return self.status in self.EDITABLE
+
+    @property
+    def charged_microcredits(self) -> int:
+        """What a row costs others: what the author asks, and the compute at least."""
+        return max(self.call_price_microcredits, COMPUTE_PRICE_MICROCREDITS)

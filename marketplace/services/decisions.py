@@ -1,0 +1,73 @@
+"""What moderators decide on versions that wait. Nobody decides on their own."""
+
+from django.db import transaction
+from django.db.models.functions import Coalesce, Now
+
+from governance import services as governance
+from governance.models import Role, User
+from governance.services import Refusal
+from marketplace.models import Template, TemplateVersion
+from marketplace.services.templates import InvalidTemplate
+
+Status = TemplateVersion.Status
+
+
+def decide(*, actor: User, template: Template, status: Status, note: str) -> TemplateVersion:
+    """Move the version that waits to what was decided, once."""
+    governance.require_role(actor, Role.MODERATOR, Role.SENIOR_MODERATOR)
+    if template.owner_id == actor.pk:
+        raise governance.NotAllowed("Nobody reviews their own template; ask another moderator.")
+    version = template.versions.waiting().select_for_update().first()
+    if version is None:
+        raise Refusal(f"“{template.name}” is not waiting for a review.")
+    version.status = status
+    version.review_note = note
+    version.save(update_fields=["status", "review_note"])
+    governance.record(
+        actor=actor, verb=f"{status.value}_version", subject=version, details={"note": note}
+    )
+    return version
+
+
+@transaction.atomic
+def approve_template(*, actor: User, template: Template, note: str = "") -> Template:
+    """Approve the version that waits, which makes it the one on offer."""
+    version = decide(actor=actor, template=template, status=Status.APPROVED, note=note)
+    return make_current(actor=actor, version=version)
+
+
+def make_current(*, actor: User, version: TemplateVersion) -> Template:
+    """Publish an approved version: who deploys or buys from now on gets this one."""
+    published = TemplateVersion.objects.filter(pk=version.pk, status=Status.APPROVED).update(
+        status=Status.PUBLISHED, published_at=Now()
+    )
+    if not published:
+        raise Refusal(f"{version} is not approved.")
+    Template.objects.filter(pk=version.template_id).update(
+        current=version.pk, published_at=Coalesce("published_at", Now())
+    )
+    governance.record(actor=actor, verb="publish_version", subject=version)
+    return Template.objects.get(pk=version.template_id)
+
+
+@transaction.atomic
+def request_changes(*, actor: User, template: Template, note: str) -> Template:
+    """Send it back; the note tells the author what to mend before submitting it again."""
+    require_note(note)
+    decide(actor=actor, template=template, status=Status.CHANGES_REQUESTED, note=note)
+    template.refresh_from_db()
+    return template
+
+
+@transaction.atomic
+def reject_template(*, actor: User, template: Template, note: str) -> Template:
+    """Refuse this version for good; the note says why."""
+    require_note(note)
+    decide(actor=actor, template=template, status=Status.REJECTED, note=note)
+    template.refresh_from_db()
+    return template
+
+
+def require_note(note: str) -> None:
+    if not note.strip():
+        raise InvalidTemplate("note: say what the author should mend.")

@@ -1,0 +1,1 @@
+"""The pages of the catalogue, of publishing, and of deployments."""

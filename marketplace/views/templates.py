@@ -1,0 +1,87 @@
+"""The page of a template, and buying it."""
+
+import json
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from billing import services as billing
+from governance.services import Refusal
+from governance.views import MemberRequest, PageRequest, pressed_on, visitor
+from marketplace import services as marketplace
+from marketplace.models import Purchase, Template
+from training import services as training
+from training.models import Model
+
+
+@require_GET
+def template(request: PageRequest, slug: str) -> HttpResponse:
+    user = visitor(request)
+    rows = Template.objects.visible_to(user).with_current()
+    found = get_object_or_404(rows, slug=slug)
+    version = found.shown
+    context = {
+        "template": found,
+        "version": version,
+        "validation": version.validation,
+        "shows_rows": version.model.job.dataset.is_visible_to(user),
+        "is_owner": user is not None and found.owner_id == user.pk,
+        "may_deploy": user is not None and marketplace.may_deploy(user, found),
+        "sales": found.purchases.count(),
+        "snippet": snippet(request, version.model),
+    }
+    return render(request, "marketplace/template.html", context)
+
+
+def snippet(request: PageRequest, model: Model) -> str:
+    """A call that runs once the key is put in, about a row the model never saw."""
+    address = request.build_absolute_uri(reverse("marketplace:api_predict", args=[model.pk]))
+    question = training.example_question(model=model, viewer=visitor(request))
+    body = json.dumps({"input_data": question}, ensure_ascii=False)
+    quoted = body.replace("'", "'\\''")  # as a shell takes it
+    return (
+        f"curl -X POST {address} \\\n"
+        "  -H 'Authorization: Bearer YOUR_KEY' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{quoted}'"
+    )
+
+
+@pressed_on("../")
+def buy_template(request: MemberRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Template.objects.visible_to(request.user), slug=slug)
+    try:
+        purchase = marketplace.buy_template(buyer=request.user, template=found)
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+        return redirect(found)
+    price = billing.credits(purchase.price_microcredits)
+    author = billing.credits(purchase.author_microcredits)
+    messages.success(
+        request,
+        f"“{found.name}” is yours for {price} credits; {author} of them went to {found.owner}.",
+    )
+    return redirect(found)
+
+
+@pressed_on("../")
+def deploy_template(request: MemberRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(Template.objects.visible_to(request.user), slug=slug)
+    deployment = marketplace.deploy_template(owner=request.user, template=found)
+    messages.success(request, f"“{deployment.name}” is deployed and answers.")
+    return redirect(deployment)
+
+
+@login_required
+@require_GET
+def mine(request: MemberRequest) -> HttpResponse:
+    """What a person offers and what a person bought."""
+    context = {
+        "offered": Template.objects.of(request.user).with_current(),
+        "bought": Purchase.objects.of(request.user).select_related("template__owner"),
+    }
+    return render(request, "marketplace/mine.html", context)
