@@ -42,6 +42,10 @@ def set_clock(sender: Celery, **_: object) -> None:
             "task": "governance.tasks.forget_answers",
             "schedule": 3600.0,
         },
+        "hint e-mails that nobody sent": {
+            "task": "governance.tasks.hint_unsent_notices",
+            "schedule": 60.0,
+        },
         "settle the use of deployments": {
             "task": "billing.tasks.settle_usage",
             "schedule": 15.0,

@@ -261,6 +261,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 USERSESSIONS_TRACK_ACTIVITY = True
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 15  # seconds: a mail server that says nothing holds no worker
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Neural Marketplace <noreply@localhost>")
 # The demonstration's accounts and model; a public site has none unless it asks for them.
 DEMO = env.bool("DEMO", not SITE_URL.startswith("https://"))

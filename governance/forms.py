@@ -1,8 +1,8 @@
-"""The shape of what people type about keys."""
+"""The shape of what people say about keys and notices."""
 
 from django import forms
 
-from governance.models import Scope
+from governance.models import NoticeType, Scope
 
 
 class ApiKeyForm(forms.Form):
@@ -12,4 +12,13 @@ class ApiKeyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         initial=[Scope.MODELS_READ, Scope.PREDICT],
         label="What it may do",
+    )
+
+
+class NoticesForm(forms.Form):
+    types = forms.MultipleChoiceField(
+        choices=NoticeType.choices,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        label="By e-mail, too",
     )

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, OuterRef, Q, Subquery, Sum
 
 from billing.models import BURN_ORDER, Account, Balance, Hold, Leg, Stream, Transfer
 from billing.runner.amounts import credits
@@ -93,12 +93,18 @@ def lock_wallets(owner_ids: Collection[uuid.UUID]) -> list[Balance]:
     )
 
 
+FREE = Sum(F("posted_microcredits") - F("held_microcredits"))
+
+
 def available_microcredits(owner: User) -> int:
     """What a person may spend now: all wallets, less what is held."""
-    total = Balance.objects.filter(account__owner=owner).aggregate(
-        free=Sum(F("posted_microcredits") - F("held_microcredits"))
-    )
-    return total["free"] or 0
+    return Balance.objects.filter(account__owner=owner).aggregate(free=FREE)["free"] or 0
+
+
+def available_to(owner: OuterRef) -> Subquery:
+    """The same inside another query, which has the person; null for who has no wallet yet."""
+    wallets = Balance.objects.filter(account__owner=owner).order_by().values("account__owner")
+    return Subquery(wallets.annotate(free=FREE).values("free"))
 
 
 def lock_free(owner: User, *, others: Collection[uuid.UUID] = ()) -> list[Draw]:

@@ -14,6 +14,7 @@ from governance import services as governance
 from governance.models import Role, User
 
 available_microcredits = postings.available_microcredits
+available_to = postings.available_to
 PAGE_MOVEMENTS = 25
 MOVEMENT_TITLES = {  # for who gave and for who got
     Transfer.Kind.ISSUE: ("Taken back", "Credits added"),

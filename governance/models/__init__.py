@@ -1,9 +1,10 @@
-"""People, their roles and keys, the audit trail, and what it means to be moderated."""
+"""People, their roles and keys, what they are told, the audit trail, and being moderated."""
 
 from governance.models.answers import Answer
 from governance.models.audit import AuditEntry, AuditLink
 from governance.models.keys import ApiKey, ApiKeyQuerySet, Scope
 from governance.models.moderation import Moderated
+from governance.models.notices import BY_EMAIL, Notice, NoticeChoice, NoticeQuerySet, NoticeType
 from governance.models.people import Role, RoleGrant, User
 
 __all__ = [
@@ -12,7 +13,12 @@ __all__ = [
     "ApiKeyQuerySet",
     "AuditEntry",
     "AuditLink",
+    "BY_EMAIL",
     "Moderated",
+    "Notice",
+    "NoticeChoice",
+    "NoticeQuerySet",
+    "NoticeType",
     "Role",
     "RoleGrant",
     "Scope",

@@ -16,6 +16,8 @@ class Scope(models.TextChoices):
     PUBLISH = "market:publish", "Publish"
     BUY = "market:buy", "Buy and deploy"
     BILLING_READ = "billing:read", "Read the wallet"
+    NOTICES_READ = "notices:read", "Read what you are told"
+    WEBHOOKS = "webhooks", "Set up webhooks"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -4,6 +4,17 @@ from governance.services.answers import KeyReused, answer_once, digest_of, finge
 from governance.services.audit import record, request_id, verify_audit
 from governance.services.keys import create_api_key, find_api_key, revoke_api_key
 from governance.services.moderation import HIDING_ROLES, hide, restore
+from governance.services.notices import (
+    UNREAD_SHOWN_MAX,
+    choose_email,
+    count_unread,
+    read_notice,
+    read_notices,
+    tell,
+    tell_all,
+    types_by_email,
+    unread_by,
+)
 from governance.services.people import close_account, reopen_account
 from governance.services.refusals import NotAllowed, Refusal
 from governance.services.roles import grant_role, require_role
@@ -14,14 +25,19 @@ __all__ = [
     "KeyReused",
     "NotAllowed",
     "Refusal",
+    "UNREAD_SHOWN_MAX",
     "answer_once",
+    "choose_email",
     "close_account",
+    "count_unread",
     "create_api_key",
     "digest_of",
     "find_api_key",
     "fingerprint",
     "grant_role",
     "hide",
+    "read_notice",
+    "read_notices",
     "record",
     "reopen_account",
     "request_id",
@@ -29,5 +45,9 @@ __all__ = [
     "restore",
     "revoke_api_key",
     "take_turn",
+    "tell",
+    "tell_all",
+    "types_by_email",
+    "unread_by",
     "verify_audit",
 ]

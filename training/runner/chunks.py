@@ -38,6 +38,7 @@ from training.runner import (
     families,
     learners,
     leases,
+    notices,
     queue,
     signatures,
     walls,
@@ -270,6 +271,7 @@ def complete(
             **families.standing(job),
         )
         governance.record(actor=job.owner, verb="train_model", subject=model)
+        notices.tell_trained(model)
         Event.objects.create(job=job, message=f"Done: weights {model.weights_sha256[:12]}.")
         if not Trial.objects.filter(job=job).exists():  # of a search the best is measured
             place_validation(model)
@@ -346,6 +348,7 @@ def bury(job: Job) -> None:
     """End a job that kills its workers."""
     give_back(job)
     governance.record(actor=None, verb="quarantine_job", subject=job)
+    notices.tell_not_trained(job, code="poison", why="it came to no end.")
     Event.objects.create(job=job, message="Quarantined: it took too many workers with it.")
     queue.after_end(job)
 
@@ -361,6 +364,7 @@ def give_up(job: Job, *, code: str, message: str) -> None:
         leases.fail(job, code=code, message=message)
         give_back(job)
         governance.record(actor=None, verb="fail_job", subject=job, details={"code": code})
+        notices.tell_not_trained(job, code=code, why=message)
         Event.objects.create(job=job, message=f"Failed ({code}): {message}")
         queue.after_end(job)
 

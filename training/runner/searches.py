@@ -33,7 +33,7 @@ from billing import services as billing
 from governance import services as governance
 from governance.services import Refusal
 from training.models import Search, Tier, Trial, Work
-from training.runner import leases, spaces, trials
+from training.runner import leases, notices, spaces, trials
 from training.runner.hints import hint
 from training.runner.placing import place_job, place_validation, suffixed
 from training.runner.quotes import quote_job
@@ -87,6 +87,7 @@ def finish(search: Search, contest: Contest, end: Ended) -> None:
     )
     details = {"trials": len(contest.trials), "best": best and best.number}
     governance.record(actor=None, verb="finish_search", subject=search, details=details)
+    notices.tell_searched(search, best=best)
     if best is not None and best.job is not None:
         place_validation(best.job.model)  # the others are measured where somebody asks for it
 

@@ -35,6 +35,7 @@ from training.runner import (
     folds,
     importance,
     leases,
+    notices,
     quality,
     receipts,
     robustness,
@@ -80,9 +81,15 @@ def measure(validation: Validation, *, collecting: Section | None = None) -> Non
         subject = subject_of(model.job, model.sha256, module=build.module(), beat=beat)
         fields = (collecting or collect)(validation, subject)
     except FAULTS as error:
-        leases.fail(validation, code=leases.fault_code(error), message=str(error))
+        give_up(validation, code=leases.fault_code(error), message=str(error))
         return
     conclude(validation, fields, seed=subject.seed)
+
+
+@transaction.atomic
+def give_up(validation: Validation, *, code: str, message: str) -> None:
+    leases.fail(validation, code=code, message=message)
+    notices.tell_not_validated(validation, code=code, why=message)
 
 
 @transaction.atomic
@@ -109,6 +116,7 @@ def conclude(validation: Validation, found: dict[str, Any], *, seed: int) -> Non
         **fields,
     )
     governance.record(actor=None, verb="validate_model", subject=validation)
+    notices.tell_validated(validation)
 
 
 def collect(validation: Validation, subject: Subject) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The page of a person's API keys, and the requests that pages of every app receive."""
+"""The requests that pages of every app receive, and forms that act once."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,14 +8,12 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import never_cache
+from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
 from governance import services as governance
-from governance.forms import ApiKeyForm
-from governance.models import ApiKey, Scope, User
+from governance.models import User
 
 View = Callable[..., HttpResponse]
 
@@ -78,29 +76,3 @@ def pressed_on(page: str) -> Callable[[View], View]:
         return answer
 
     return decorated
-
-
-@login_required
-@never_cache
-@require_http_methods(["GET", "POST"])
-def keys(request: MemberRequest) -> HttpResponse:
-    form = ApiKeyForm(request.POST or None)
-    secret = ""
-    if request.method == "POST" and form.is_valid():
-        key, secret = governance.create_api_key(
-            owner=request.user,
-            name=form.cleaned_data["name"],
-            scopes=[Scope(scope) for scope in form.cleaned_data["scopes"]],
-        )
-        messages.success(request, f"The key “{key.name}” was made. Copy it now.")
-        form = ApiKeyForm()
-    context = {"keys": ApiKey.objects.of(request.user), "form": form, "secret": secret}
-    return render(request, "governance/keys.html", context)
-
-
-@pressed_on("../../")
-def revoke_key(request: MemberRequest, key_id: int) -> HttpResponse:
-    key = get_object_or_404(ApiKey.objects.of(request.user), pk=key_id)
-    governance.revoke_api_key(owner=request.user, key=key)
-    messages.success(request, f"The key “{key.name}” no longer works.")
-    return redirect("governance:keys")

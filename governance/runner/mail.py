@@ -1,0 +1,53 @@
+"""Sending notices by e-mail.
+
+The row is locked while its letter is sent and marked in the same transaction, so that two workers
+never send it both. One that dies in between may send it twice: better than never.
+"""
+
+from datetime import timedelta
+
+from celery import current_app
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import models, transaction
+from django.db.models.functions import Now
+from django.template.loader import render_to_string
+
+from governance.models import Notice
+
+# The sweep leaves a hint so long to be taken, and gives up on a letter that no server took for a
+# day: what it says stands on the page.
+WAITED, GIVEN_UP = timedelta(minutes=1), timedelta(days=1)
+HINTED_AT_ONCE = 500
+SUBJECT_LENGTH_MAX = 90
+
+
+def ago(length: timedelta) -> models.Expression:
+    return Now() - models.Value(length, output_field=models.DurationField())
+
+
+@transaction.atomic
+def send_notice(notice_id: str) -> None:
+    rows = Notice.objects.unsent().filter(pk=notice_id)
+    notice = rows.select_for_update(skip_locked=True, of=("self",)).select_related("user").first()
+    if notice is None:
+        return
+    if notice.user.is_active and notice.user.email:
+        send_mail(subject(notice.text), body(notice), None, [notice.user.email])
+    rows.update(mailed_at=Now())
+
+
+def subject(text: str) -> str:
+    return text if len(text) <= SUBJECT_LENGTH_MAX else f"{text[: SUBJECT_LENGTH_MAX - 1]}…"
+
+
+def body(notice: Notice) -> str:
+    context = {"notice": notice, "site_url": settings.SITE_URL}
+    return render_to_string("governance/notice.txt", context)
+
+
+def hint_unsent() -> None:
+    """Hint again what is still to be sent."""
+    waiting = Notice.objects.unsent().filter(at__lt=ago(WAITED), at__gt=ago(GIVEN_UP))
+    for notice_id in waiting.order_by("at").values_list("pk", flat=True)[:HINTED_AT_ONCE]:
+        current_app.send_task("governance.tasks.send_notice", kwargs={"notice_id": str(notice_id)})
