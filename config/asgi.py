@@ -15,10 +15,11 @@ from django.conf import settings  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
 from config.bodies import Bounded, Bounds  # noqa: E402
+from config.mcp import Endpoint  # noqa: E402
 
 uploads = Bounds(bytes_max=settings.UPLOAD_BYTES_MAX, seconds=settings.UPLOAD_SECONDS)
 application = Bounded(
-    site,
+    Endpoint(site),
     Bounds(bytes_max=settings.REQUEST_BYTES_MAX, seconds=settings.REQUEST_SECONDS),
     {reverse("training:new_dataset"): uploads, reverse("training:api_datasets"): uploads},
 )

@@ -189,7 +189,7 @@ def problem_page(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def wants_json(path: str) -> bool:
-    return path.startswith(("/api/", "/v2/"))
+    return path.startswith(("/api/", "/v2/")) or path == "/mcp"
 
 
 def answer(path: str, *, page: str, status: int, code: str, detail: str) -> HttpResponse:

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache, partial
@@ -11,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
 from allauth.account.models import EmailAddress
 from celery import current_app
 from django.conf import settings
@@ -101,6 +104,22 @@ def start_worker(transactional_db, tmp_path, request):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     empty_queues()
+
+
+@pytest.fixture
+def served(transactional_db) -> Iterator[str]:
+    """The address of the site as people have it: under uvicorn, with what stands before Django."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()  # who comes before it is ready waits
+        server = uvicorn.Server(
+            uvicorn.Config("config.asgi:application", lifespan="on", log_config=None)
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield "http://{}:{}".format(*listener.getsockname())
+        server.should_exit = True
+        thread.join()
 
 
 def empty_queues() -> None:
