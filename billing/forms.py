@@ -11,15 +11,15 @@ class InvalidCursor(governance.Refusal):
     status = 400
 
 
-def cursor(query: QueryDict) -> int | None:
+def cursor(query: QueryDict, name: str = "before") -> int | None:
     """The id that `before` names, or None for the newest movements. Raises `InvalidCursor`."""
-    text = query.get("before", "")
+    text = query.get(name, "")
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) > 0):
         reason = "is not a movement's number; take it from `next`, or leave it out for the newest"
         raise InvalidCursor(
-            f"before: {text[:40]!r} {reason}.",
-            invalid_parameters=[{"field": "before", "reason": reason}],
+            f"{name}: {text[:40]!r} {reason}.",
+            invalid_parameters=[{"field": name, "reason": reason}],
         )
     return int(text)

@@ -2,7 +2,9 @@
 
 from django.urls import path
 
-from clusters import api, views
+from clusters import views
+from clusters.api import clusters as cluster_api
+from clusters.api import nodes, predictions, sessions
 
 app_name = "clusters"
 urlpatterns = [
@@ -15,14 +17,22 @@ urlpatterns = [
     path("clusters/<uuid:cluster_id>/train/", views.train_job, name="train_job"),
     path("clusters/<uuid:cluster_id>/terminate/", views.terminate, name="terminate"),
     # /api/v1/
-    path("api/v1/clusters", api.Clusters.as_view(), name="api_clusters"),
-    path("api/v1/clusters/<uuid:cluster_id>", api.OneCluster.as_view(), name="api_cluster"),
-    path("api/v1/clusters/<uuid:cluster_id>/nodes", api.Nodes.as_view(), name="api_nodes"),
+    path("api/v1/clusters", cluster_api.Clusters.as_view(), name="api_clusters"),
+    path("api/v1/clusters/<uuid:cluster_id>", cluster_api.OneCluster.as_view(), name="api_cluster"),
+    path("api/v1/clusters/<uuid:cluster_id>/nodes", nodes.Nodes.as_view(), name="api_nodes"),
     path(
         "api/v1/clusters/<uuid:cluster_id>/connections",
-        api.Connections.as_view(),
+        nodes.Connections.as_view(),
         name="api_connections",
     ),
-    path("api/v1/clusters/<uuid:cluster_id>/training", api.Training.as_view(), name="api_training"),
-    path("api/v1/clusters/<uuid:cluster_id>/predict", api.Predict.as_view(), name="api_predict"),
+    path(
+        "api/v1/clusters/<uuid:cluster_id>/training",
+        sessions.Training.as_view(),
+        name="api_training",
+    ),
+    path(
+        "api/v1/clusters/<uuid:cluster_id>/predict",
+        predictions.Predict.as_view(),
+        name="api_predict",
+    ),
 ]

@@ -69,8 +69,10 @@ def refusal_body(refusal: Refusal) -> dict[str, Any]:
 
 
 def refusal_headers(refusal: Refusal) -> dict[str, str]:
-    seconds = refusal.retry_seconds
-    return {} if seconds is None else {"Retry-After": str(seconds)}
+    headers = {"Idempotency-Replayed": "true"} if refusal.is_repeated else {}
+    if refusal.retry_seconds is not None:
+        headers["Retry-After"] = str(refusal.retry_seconds)
+    return headers
 
 
 def invalid_parameters(detail: Any, path: str = "") -> list[dict[str, str]]:

@@ -288,7 +288,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["governance.api.keys.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["governance.api.keys.ShallowJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "governance.api.schema.Schema",
     "EXCEPTION_HANDLER": "config.errors.problem",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
@@ -297,8 +297,20 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Train, validate, publish, buy, deploy and use neural networks.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",  # what follows is the tag
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "governance.api.schema.with_problems",
+    ],
     "COMPONENT_SPLIT_REQUEST": True,  # else a file to send is told as an address
-    "ENUM_NAME_OVERRIDES": {"NodeRoleEnum": "clusters.models.Node.Role"},
+    "ENUM_NAME_OVERRIDES": {
+        "NodeRoleEnum": "clusters.models.Node.Role",
+        "NodeStateEnum": "clusters.models.Node.State",
+        "ClusterStateEnum": "clusters.models.Cluster.State",
+        "AggregationEnum": "clusters.services.Aggregation",
+        "JobStatusEnum": "training.models.Job.Status",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -1,7 +1,5 @@
 """What a person is told, for their programs."""
 
-from typing import Any
-
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -10,7 +8,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance import services as governance
-from governance.api.requests import CURSOR, caller, page
+from governance.api.answers import Page, page, paged
+from governance.api.requests import caller
+from governance.api.schema import PAGE
 from governance.models import Notice, NoticeType, Scope
 
 
@@ -29,26 +29,21 @@ class NoticeSerializer(serializers.Serializer[Notice]):
         return f"{settings.SITE_URL}{notice.url}" if notice.url else ""
 
 
-class NoticesSerializer(serializers.Serializer[Any]):
+class NoticePage(Page):
+    rows_name = "notices"
+
     notices = NoticeSerializer(many=True, help_text="Newest first.")
-    count = serializers.IntegerField(help_text="How many are on this page.")
     unread = serializers.IntegerField(
         help_text=f"How many are new in all; {governance.UNREAD_SHOWN_MAX} means so many or more."
     )
-    next = serializers.URLField(allow_null=True, help_text="The address of older ones.")
 
 
 class Notices(APIView):
     required_scope = {"GET": Scope.NOTICES_READ}
 
-    @extend_schema(operation_id="notices_list", responses=NoticesSerializer, parameters=[CURSOR])
+    @extend_schema(operation_id="notices_list", responses=NoticePage, parameters=PAGE)
     def get(self, request: Request) -> Response:
         """What you were told. Asking marks nothing as read."""
         rows, following = page(request, Notice.objects.of(caller(request)), ordering=("-at", "-id"))
-        found = {
-            "notices": rows,
-            "count": len(rows),
-            "unread": governance.count_unread(caller(request)),
-            "next": following,
-        }
-        return Response(NoticesSerializer(found).data)
+        unread = governance.count_unread(caller(request))
+        return paged(request, NoticePage, rows, following, unread=unread)

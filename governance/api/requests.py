@@ -1,32 +1,39 @@
-"""What operations share: who called, and acting once per `Idempotency-Key`."""
+"""What operations share: who called, acting once per `Idempotency-Key`, and changing only what the
+caller saw.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.db import models
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter
+from django.utils.http import parse_etags
 from rest_framework import exceptions
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from governance import services as governance
+from governance.api.answers import page, tag
+from governance.api.schema import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX
 from governance.models import User
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="Makes the call safe to repeat: the same key with the same body acts once.",
-)
-CURSOR = OpenApiParameter(
-    "cursor", str, description="Where to read on; take it from the `next` of the last answer."
-)
+__all__ = ["CURSOR", "IDEMPOTENCY_KEY", "PAGE_LENGTH_MAX", "caller", "changed", "once", "page"]
+
 KEY_LENGTH_MAX = 200
-PAGE_LENGTH_MAX = 100
 Row = TypeVar("Row", bound=models.Model)
+
+
+class PreconditionRequired(governance.Refusal):
+    """A change says which state it is meant for, so that nobody's change is lost: get the resource,
+    and send its `ETag` as `If-Match`; or send `If-Match: *`, to act on whatever is there.
+    """
+
+    status = 428
+
+
+class PreconditionFailed(governance.Refusal):
+    """Somebody changed it since the caller saw it: get it again, and decide anew."""
+
+    status = 412
 
 
 def caller(request: Request) -> User:
@@ -57,27 +64,31 @@ def once(request: Request, act: Callable[[], tuple[int, Any]], payload: Any = No
     return Response(body, status=status, headers=headers)
 
 
-def page(
+def changed(
     request: Request,
-    rows: models.QuerySet[Row],
     *,
-    ordering: tuple[str, ...] = ("-created_at",),
-    length: int = PAGE_LENGTH_MAX,
-) -> tuple[list[Row], str | None]:
-    """The rows of a page, newest first, and the address of the next one, if there is one.
-
-    Pages follow a row and not a number, so they neither skip nor repeat while rows are added.
+    find: Callable[[], Row],
+    tell: Callable[[Row], Any],
+    act: Callable[[Row], tuple[int, Any]],
+) -> Response:
+    """Act on the row that is found, if what it tells is still what the caller saw: `If-Match`
+    carries the tag of it. Changes of one resource go one at a time, so that of two callers who saw
+    the same only the first changes it.
     """
-    pages = CursorPagination()
-    pages.ordering = ordering
-    pages.page_size = length
-    found = pages.paginate_queryset(rows, request)
-    return list(found or []), pages.get_next_link()
+    seen = parse_etags(request.headers.get("If-Match", ""))
+    if not seen:
+        raise PreconditionRequired(
+            "If-Match: is missing; get the resource and send its ETag here, or * to act on "
+            "whatever is there."
+        )
 
+    def checked() -> tuple[int, Any]:
+        row = find()
+        if "*" not in seen and tag(tell(row)) not in seen:
+            raise PreconditionFailed(
+                f"If-Match: {', '.join(seen)[:80]} is not what is there any more; get it again, "
+                "and decide anew.",
+            )
+        return act(row)
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its metaclass has no types
-    target_class = "governance.api.keys.ApiKeyAuthentication"
-    name = "apiKey"
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer"}
+    return once(request, lambda: governance.in_turn(request.path, checked))

@@ -1,6 +1,6 @@
 """What may be asked of governance. One noun per file; this list is the app's specification."""
 
-from governance.services.answers import KeyReused, answer_once, digest_of, fingerprint
+from governance.services.answers import KeyInUse, KeyReused, answer_once, digest_of, fingerprint
 from governance.services.audit import record, request_id, verify_audit
 from governance.services.keys import create_api_key, find_api_key, revoke_api_key
 from governance.services.moderation import HIDING_ROLES, hide, restore
@@ -18,10 +18,11 @@ from governance.services.notices import (
 from governance.services.people import close_account, reopen_account
 from governance.services.refusals import NotAllowed, Refusal
 from governance.services.roles import grant_role, require_role
-from governance.services.turns import take_turn
+from governance.services.turns import in_turn, take_turn, try_turn
 
 __all__ = [
     "HIDING_ROLES",
+    "KeyInUse",
     "KeyReused",
     "NotAllowed",
     "Refusal",
@@ -36,6 +37,7 @@ __all__ = [
     "fingerprint",
     "grant_role",
     "hide",
+    "in_turn",
     "read_notice",
     "read_notices",
     "record",
@@ -47,6 +49,7 @@ __all__ = [
     "take_turn",
     "tell",
     "tell_all",
+    "try_turn",
     "types_by_email",
     "unread_by",
     "verify_audit",

@@ -10,13 +10,22 @@ from django.db import transaction
 
 from governance.models import Answer, User
 from governance.services.refusals import Refusal
-from governance.services.turns import take_turn
+from governance.services.turns import take_turn, try_turn
 
 
 class KeyReused(Refusal):
-    """The same idempotency key with other content."""
+    """The same idempotency key with other content: a new request needs a new key."""
 
     status = 422
+
+
+class KeyInUse(Refusal):
+    """The first request with this idempotency key is still being answered; it will act, and the
+    same request, sent again after `Retry-After`, gets its answer.
+    """
+
+
+EXPLAINED_BY_CONTENT = (400, 422)
 
 
 def fingerprint(payload: Any) -> str:
@@ -34,26 +43,74 @@ def digest_of(file: File[bytes]) -> str:
     return digest.hexdigest()
 
 
-@transaction.atomic
 def answer_once(
-    *, user: User, route: str, key: str, payload: Any, act: Callable[[], tuple[int, Any]]
+    *,
+    user: User,
+    route: str,
+    key: str,
+    payload: Any,
+    act: Callable[[], tuple[int, Any]],
+    waits: bool = False,
 ) -> tuple[int, Any, bool]:
     """Act, or repeat the answer that this key already got; the last member says which.
 
-    A second request with the same key waits for the first, and then finds its answer. A refusal
-    rolls back with everything else, so the same key may try again after it.
+    While the first request with a key is still at it, a second one is told so, or `waits` for its
+    answer: a program asks again, and a person who pressed twice wants to see what came of it. A
+    refusal that the content alone explains would be the same every time, so it is kept and repeated
+    as well. Any other rolls back with everything else, and the same key may try again after it:
+    credits may have come, or a place have become free.
     """
-    content = fingerprint(payload)
-    take_turn(f"{user.pk}/{route}/{key}")
-    answer = Answer.objects.filter(user=user, route=route, key=key).first()
-    if answer is not None:
-        if answer.fingerprint != content:
-            raise KeyReused(
-                f"Idempotency-Key {key!r} was used with other content; send a new key with it."
+    with transaction.atomic():
+        turn = f"{user.pk}/{route}/{key}"
+        if waits:
+            take_turn(turn)
+        elif not try_turn(turn):
+            raise KeyInUse(
+                f"Idempotency-Key {key!r}: a request with this key is still being answered; send "
+                "the same again for its answer.",
+                retry_seconds=1,
             )
-        return answer.status, answer.body, True
-    status, body = act()
-    Answer.objects.create(
-        user=user, route=route, key=key, fingerprint=content, status=status, body=body
-    )
+        asked = {"user": user, "route": route, "key": key}
+        content = fingerprint(payload)
+        answer = Answer.objects.filter(**asked).first()
+        if answer is not None:
+            return repeated(answer, content)
+        try:
+            with transaction.atomic():
+                status, body = act()
+            declined = None
+        except Refusal as refusal:
+            if refusal.status not in EXPLAINED_BY_CONTENT:
+                raise
+            status, body, declined = refusal.status, refusal_to_json(refusal), refusal
+        Answer.objects.create(**asked, fingerprint=content, status=status, body=body)
+    if declined is not None:
+        raise declined
     return status, body, False
+
+
+def repeated(answer: Answer, content: str) -> tuple[int, Any, bool]:
+    if answer.fingerprint != content:
+        raise KeyReused(
+            f"Idempotency-Key {answer.key!r} was used with other content; send a new key with it."
+        )
+    if answer.status in EXPLAINED_BY_CONTENT:
+        raise refusal_of_json(answer.status, answer.body)
+    return answer.status, answer.body, True
+
+
+def refusal_to_json(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "code": refusal.code,
+        "detail": str(refusal),
+        "invalid_parameters": refusal.invalid_parameters,
+        "members": refusal.members,
+    }
+
+
+def refusal_of_json(status: int, body: dict[str, Any]) -> Refusal:
+    refusal = Refusal(
+        body["detail"], invalid_parameters=body["invalid_parameters"], members=body["members"]
+    )
+    refusal.status, refusal.code, refusal.is_repeated = status, body["code"], True
+    return refusal

@@ -32,6 +32,7 @@ class Refusal(Exception):
         self.retry_seconds = retry_seconds
         self.see = see
         self.members = dict(members or {})
+        self.is_repeated = False  # as the answer of an idempotency key
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

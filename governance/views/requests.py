@@ -52,6 +52,7 @@ def led_once(request: MemberRequest, act: Callable[[], str]) -> str:
         key=governance.fingerprint(said),
         payload=said,
         act=lambda: (HTTPStatus.FOUND, act()),
+        waits=True,
     )
     return str(address)
 

@@ -173,10 +173,10 @@ def test_a_made_up_page_is_refused_by_name(client, bob, before):
     client.force_login(bob)
     page = client.get(reverse("billing:wallet"), {"before": before})
     assert page.status_code == 400
-    answer = client.get("/api/v1/wallet", {"before": before})
+    answer = client.get("/api/v1/wallet", {"cursor": before})
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid_cursor"
-    assert answer.json()["invalid_parameters"][0]["field"] == "before"
+    assert answer.json()["invalid_parameters"][0]["field"] == "cursor"
 
 
 # The API

@@ -11,8 +11,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance import services as governance
+from governance.api.answers import page
 from governance.api.keys import ShallowJSONParser
-from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
+from governance.api.requests import caller, once
+from governance.api.schema import IDEMPOTENCY_KEY, PAGE
 from governance.models import Scope, User
 from training import services as training
 from training.models import DESCRIPTION_LENGTH_MAX, NAME_LENGTH_MAX, Category, Dataset
@@ -80,7 +82,7 @@ class Datasets(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.TRAIN}
     parser_classes = (ShallowJSONParser, parsers.MultiPartParser)
 
-    @extend_schema(operation_id="datasets_list", responses=dict, parameters=[CURSOR, CATEGORY])
+    @extend_schema(operation_id="datasets_list", responses=dict, parameters=[*PAGE, CATEGORY])
     def get(self, request: Request) -> Response:
         """Bundled datasets and your own, newest first."""
         rows = Dataset.objects.visible_to(caller(request))

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +12,9 @@ from rest_framework.views import APIView
 
 from billing import services as billing
 from governance import services as governance
-from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
+from governance.api.answers import page
+from governance.api.requests import caller, once
+from governance.api.schema import IDEMPOTENCY_KEY, PAGE, refused
 from governance.models import Scope
 from training import services as training
 from training.api.datasets import chosen_dataset
@@ -73,7 +75,7 @@ class TrainRequest(serializers.Serializer[Any]):
 class TrainingJobs(APIView):
     required_scope = {"POST": Scope.TRAIN, "GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_list_jobs", responses=dict, parameters=[CURSOR])
+    @extend_schema(operation_id="neural_list_jobs", responses=dict, parameters=PAGE)
     def get(self, request: Request) -> Response:
         """Your jobs, newest first."""
         rows, following = page(request, Job.objects.of(caller(request)).select_related("model"))
@@ -83,7 +85,7 @@ class TrainingJobs(APIView):
     @extend_schema(
         operation_id="neural_train",
         request=TrainRequest,
-        responses={202: dict, 409: OpenApiResponse(dict, description=NOT_READY)},
+        responses={202: dict} | refused(409, NOT_READY),
         parameters=[IDEMPOTENCY_KEY],
         examples=[INLINE],
     )
@@ -181,7 +183,7 @@ class TrainingJob(APIView):
         job = get_object_or_404(Job.objects.of(caller(request)), pk=job_id)
         return Response(job_body(job))
 
-    @extend_schema(operation_id="neural_training_cancel", responses=dict)
+    @extend_schema(operation_id="neural_training_cancel", responses={200: dict})
     def delete(self, request: Request, job_id: uuid.UUID) -> Response:
         """Cancel a job; finished chunks stay paid, the rest of the hold goes back."""
         user = caller(request)

@@ -14,7 +14,9 @@ from rest_framework.views import APIView
 
 from billing import services as billing
 from governance import services as governance
-from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
+from governance.api.answers import page
+from governance.api.requests import caller, once
+from governance.api.schema import IDEMPOTENCY_KEY, PAGE, refused
 from governance.models import Scope
 from training import services as training
 from training.models import Card as CardOfModel
@@ -24,7 +26,7 @@ from training.models import Model, Reproduction, Validation
 class Models(APIView):
     required_scope = {"GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_list_models", responses=dict, parameters=[CURSOR])
+    @extend_schema(operation_id="neural_list_models", responses=dict, parameters=PAGE)
     def get(self, request: Request) -> Response:
         """Your models, newest first; of a search's trials those that were measured."""
         measured = Prefetch("validations", queryset=Validation.objects.done())
@@ -179,15 +181,18 @@ class Card(APIView):
         return HttpResponse(text, content_type="text/markdown; charset=utf-8")
 
 
+BOM = "application/vnd.cyclonedx+json"
+
+
 class Bill(APIView):
     required_scope = {"GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_model_bom", responses=dict)
+    @extend_schema(operation_id="neural_model_bom", responses={(200, BOM): dict})
     def get(self, request: Request, model_id: uuid.UUID) -> HttpResponse:
         """The model's bill of materials, CycloneDX 1.6."""
         model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)
         text = training.write_bill(model=model)
-        return HttpResponse(text, content_type="application/vnd.cyclonedx+json; version=1.6")
+        return HttpResponse(text, content_type=f"{BOM}; version=1.6")
 
 
 class Reproductions(APIView):
@@ -210,7 +215,7 @@ class Reproductions(APIView):
 
         return once(request, act)
 
-    @extend_schema(operation_id="neural_reproductions", responses=dict, parameters=[CURSOR])
+    @extend_schema(operation_id="neural_reproductions", responses=dict, parameters=PAGE)
     def get(self, request: Request, model_id: uuid.UUID) -> Response:
         """The reproductions of a model, newest first."""
         model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)
@@ -317,7 +322,7 @@ class Validations(APIView):
 
         return once(request, act)
 
-    @extend_schema(operation_id="neural_validation_status", responses=dict, parameters=[CURSOR])
+    @extend_schema(operation_id="neural_validation_status", responses=dict, parameters=PAGE)
     def get(self, request: Request, model_id: uuid.UUID) -> Response:
         """The validations of a model, newest first."""
         model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)
@@ -391,7 +396,10 @@ class Benchmarks(APIView):
 
         return once(request, act)
 
-    @extend_schema(operation_id="neural_benchmark_status", responses=dict)
+    @extend_schema(
+        operation_id="neural_benchmark_status",
+        responses={200: dict} | refused(409, "`not_ready`: it was never measured."),
+    )
     def get(self, request: Request, model_id: uuid.UUID) -> Response:
         """The newest measured figures of a model."""
         model = get_object_or_404(Model.objects.of(caller(request)), pk=model_id)

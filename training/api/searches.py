@@ -12,7 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing import services as billing
-from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
+from governance.api.answers import page
+from governance.api.requests import caller, once
+from governance.api.schema import IDEMPOTENCY_KEY, PAGE
 from governance.models import Scope
 from training import services as training
 from training.models import NAME_LENGTH_MAX, Job, Search, Tier, Trial
@@ -73,7 +75,7 @@ def search_body(search: Search) -> dict[str, Any]:
 class Searches(APIView):
     required_scope = {"POST": Scope.TRAIN, "GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_list_searches", responses=dict, parameters=[CURSOR])
+    @extend_schema(operation_id="neural_list_searches", responses=dict, parameters=PAGE)
     def get(self, request: Request) -> Response:
         """Your searches, newest first."""
         rows, following = page(request, Search.objects.of(caller(request)))
@@ -142,7 +144,7 @@ class OneSearch(APIView):
         search = get_object_or_404(Search.objects.of(caller(request)), pk=search_id)
         return Response(search_body(search))
 
-    @extend_schema(operation_id="neural_search_cancel", responses=dict)
+    @extend_schema(operation_id="neural_search_cancel", responses={200: dict})
     def delete(self, request: Request, search_id: uuid.UUID) -> Response:
         """Cancel a search and the trial that runs; what was measured stays."""
         user = caller(request)
