@@ -4,9 +4,10 @@
       ▲         │             │  └──▶ rejected           └───────┴──▶ withdrawn
       └── changes_requested ◀─┘
 
-A version binds a model, the validation whose numbers the page shows, and the prices. They may
-change while it is a draft; from its submission on the database refuses that, as it refuses any step
-that is no arrow above. A template that a moderator hides (`Moderated`) is removed, whatever its
+A version binds a model, the validation whose numbers the page shows, the words and the terms. They
+may change while it is a draft; from its submission on the database refuses that, as it refuses any
+step that is no arrow above. Its words become the template's when it is published, and until then
+the page says what it said. A template that a moderator hides (`Moderated`) is removed, whatever its
 versions are.
 """
 
@@ -24,6 +25,11 @@ from training.services import COMPUTE_PRICE_MICROCREDITS
 # Letters. Long enough for a thorough model card; a reader of Markdown is not linear in its length.
 DESCRIPTION_LENGTH_MAX = 20_000
 REASON_LENGTH_MAX = 1_000
+
+
+def own_file() -> list[str]:
+    """The kinds of files that buyers get unless the author says otherwise."""
+    return ["safetensors"]
 
 
 class Plan(models.TextChoices):
@@ -144,6 +150,10 @@ class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
         """On the way to a decision."""
         return self.filter(status__in=TemplateVersion.OPEN)
 
+    def published(self) -> "TemplateVersionQuerySet":
+        """On offer or once on offer, the newest first."""
+        return self.filter(status__in=TemplateVersion.SHOWN)
+
     def waiting(self) -> "TemplateVersionQuerySet":
         """For a moderator, who comes first first."""
         return self.filter(status__in=TemplateVersion.WAITING).order_by("submitted_at")
@@ -166,6 +176,7 @@ class TemplateVersion(models.Model):
     EDITABLE = (Status.DRAFT, Status.CHANGES_REQUESTED)
     WAITING = (Status.SUBMITTED, Status.IN_REVIEW)
     OPEN = (*EDITABLE, *WAITING, Status.APPROVED)
+    SHOWN = (Status.PUBLISHED, Status.DEPRECATED, Status.WITHDRAWN)  # to everybody, in a list
 
     template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -177,7 +188,13 @@ class TemplateVersion(models.Model):
     price_microcredits = models.BigIntegerField(default=0)
     call_price_microcredits = models.BigIntegerField(default=0)
     monthly_calls = models.PositiveIntegerField(default=0)  # included each month, per buyer
+    words = models.JSONField(default=dict)  # its name, summary, description and category
+    files = models.JSONField(default=own_file)  # the kinds that buyers get
+    examples = models.JSONField(
+        default=list
+    )  # questions that its page offers, as the API takes them
     changelog = models.TextField(blank=True)
+    publishes_at_once = models.BooleanField(default=True)  # when approved, or when its author says
     status = models.CharField(max_length=17, choices=Status, default=Status.DRAFT)
     review_note = models.TextField(blank=True)  # the last decision's, for the author
     ended_reason = models.TextField(blank=True)  # why it is deprecated or withdrawn
@@ -230,6 +247,15 @@ class TemplateVersion(models.Model):
     @property
     def is_editable(self) -> bool:
         return self.status in self.EDITABLE
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.status in self.WAITING
+
+    @property
+    def is_discardable(self) -> bool:
+        """What was submitted once stays, since others may have read it."""
+        return self.status == self.Status.DRAFT and self.submitted_at is None
 
     @property
     def charged_microcredits(self) -> int:

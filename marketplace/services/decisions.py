@@ -1,13 +1,14 @@
 """What moderators decide on versions that wait. Nobody decides on their own."""
 
 from django.db import transaction
-from django.db.models.functions import Coalesce, Now
 
 from governance import services as governance
 from governance.models import Role, User
 from governance.services import Refusal
 from marketplace.models import Template, TemplateVersion
+from marketplace.services.telling import tell_decided
 from marketplace.services.templates import InvalidTemplate
+from marketplace.services.versions import make_current
 
 Status = TemplateVersion.Status
 
@@ -26,28 +27,18 @@ def decide(*, actor: User, template: Template, status: Status, note: str) -> Tem
     governance.record(
         actor=actor, verb=f"{status.value}_version", subject=version, details={"note": note}
     )
+    tell_decided(version)
     return version
 
 
 @transaction.atomic
 def approve_template(*, actor: User, template: Template, note: str = "") -> Template:
-    """Approve the version that waits, which makes it the one on offer."""
+    """Approve the version that waits. It is on offer at once, or when its author says so."""
     version = decide(actor=actor, template=template, status=Status.APPROVED, note=note)
-    return make_current(actor=actor, version=version)
-
-
-def make_current(*, actor: User, version: TemplateVersion) -> Template:
-    """Publish an approved version: who deploys or buys from now on gets this one."""
-    published = TemplateVersion.objects.filter(pk=version.pk, status=Status.APPROVED).update(
-        status=Status.PUBLISHED, published_at=Now()
-    )
-    if not published:
-        raise Refusal(f"{version} is not approved.")
-    Template.objects.filter(pk=version.template_id).update(
-        current=version.pk, published_at=Coalesce("published_at", Now())
-    )
-    governance.record(actor=actor, verb="publish_version", subject=version)
-    return Template.objects.get(pk=version.template_id)
+    if version.publishes_at_once:
+        return make_current(actor=actor, version=version)
+    template.refresh_from_db()
+    return template
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Template, TemplateVersion
+from marketplace.services.telling import tell_submitted
 from training import services as training
 from training.models import Category, Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
@@ -19,7 +20,10 @@ from training.services import COMPUTE_PRICE_MICROCREDITS
 PRICE_MAX_MICROCREDITS = 1_000_000 * MICROCREDITS
 MONTHLY_CALLS_MAX = 1_000_000
 SLUG_LENGTH = 60
-RESERVED_SLUGS = {"mine"}  # a page of its own
+RESERVED_SLUGS = {"mine", "new"}  # pages of their own
+
+
+WORDS = ("name", "summary", "description", "category")
 
 
 class NotValidated(Refusal):
@@ -91,8 +95,9 @@ def require_author(actor: User, template: Template) -> None:
         raise governance.NotAllowed("Only its author may change a template.")
 
 
-def lock_editable(version: TemplateVersion) -> TemplateVersion:
+def lock_editable(actor: User, version: TemplateVersion) -> TemplateVersion:
     """The version's row, so that nobody submits it while it is written."""
+    require_author(actor, version.template)
     version = TemplateVersion.objects.select_for_update().get(pk=version.pk)
     if not version.is_editable:
         raise NotEditable(
@@ -115,12 +120,20 @@ def start_template(*, owner: User, model: Model, name: str = "") -> Template:
         category=model.job.dataset.category,
     )
     TemplateVersion.objects.create(
-        template=template, number=1, model=model, changelog="First version."
+        template=template,
+        number=1,
+        model=model,
+        words=words_of(template),
+        changelog="First version.",
     )
     governance.record(
         actor=owner, verb="start_template", subject=template, details={"model": str(model.pk)}
     )
     return template
+
+
+def words_of(template: Template) -> dict[str, str]:
+    return {name: getattr(template, name) for name in WORDS}
 
 
 def require_own(owner: User, model: Model) -> None:
@@ -140,15 +153,52 @@ def describe_template(
 ) -> Template:
     """Say what it is; its address stays. Published ones may be described anew, too."""
     require_author(actor, template)
-    check_words(name=name, summary=summary, description=description)
-    if template.published_at is not None:
+    said = {"name": name, "summary": summary, "description": description, "category": category}
+    if template.published_at is None:
+        describe_version(actor=actor, version=template.newest, **said)
+    else:
         require_description(description)
-    Template.objects.filter(pk=template.pk).update(
-        name=name.strip(), summary=summary.strip(), description=description, category=category
-    )
-    governance.record(actor=actor, verb="describe_template", subject=template)
+        said = checked_words(**said)
+        Template.objects.filter(pk=template.pk).update(**said)
+        governance.record(actor=actor, verb="describe_template", subject=template)
     template.refresh_from_db()
     return template
+
+
+@transaction.atomic
+def describe_version(
+    *,
+    actor: User,
+    version: TemplateVersion,
+    name: str,
+    summary: str,
+    description: str,
+    category: str,
+) -> TemplateVersion:
+    """Say what its page will say once this version is published. Before the first one is, the page
+    is its author's alone, and says it at once.
+    """
+    version = lock_editable(actor, version)
+    said = checked_words(name=name, summary=summary, description=description, category=category)
+    if said == version.words:
+        return version
+    version.words = said
+    version.save(update_fields=["words"])
+    Template.objects.filter(pk=version.template_id, published_at=None).update(**said)
+    governance.record(actor=actor, verb="describe_version", subject=version)
+    return version
+
+
+def checked_words(*, name: str, summary: str, description: str, category: str) -> dict[str, str]:
+    check_words(name=name, summary=summary, description=description)
+    if category not in Category.values:
+        raise InvalidTemplate(f"category: {category!r} is none of {', '.join(Category.values)}.")
+    return {
+        "name": name.strip(),
+        "summary": summary.strip(),
+        "description": description,
+        "category": str(category),
+    }
 
 
 def require_description(description: str) -> None:
@@ -167,8 +217,7 @@ def price_version(
     monthly_calls: int = 0,
 ) -> TemplateVersion:
     """What this version costs others; `monthly_calls` are included each month."""
-    require_author(actor, version.template)
-    version = lock_editable(version)
+    version = lock_editable(actor, version)
     check_prices(
         plan=plan,
         price=price_microcredits,
@@ -192,9 +241,8 @@ def price_version(
 @transaction.atomic
 def submit_version(*, actor: User, version: TemplateVersion) -> TemplateVersion:
     """Send a draft to review, bound to the measurements it is judged by."""
-    require_author(actor, version.template)
-    require_description(version.template.description)
-    version = lock_editable(version)
+    version = lock_editable(actor, version)
+    require_complete(version)
     version.validation = publishable_validation(version.model)
     version.status = TemplateVersion.Status.SUBMITTED
     version.submitted_at = Now()
@@ -202,7 +250,25 @@ def submit_version(*, actor: User, version: TemplateVersion) -> TemplateVersion:
     version.refresh_from_db()
     training.fix_licence(model=version.model)
     governance.record(actor=actor, verb="submit_version", subject=version)
+    tell_submitted(version)
     return version
+
+
+def require_complete(version: TemplateVersion) -> None:
+    """What the gate of the model does not ask for."""
+    template = version.template
+    if template.hidden_at is not None:
+        raise governance.NotAllowed(
+            f"A moderator has hidden “{template}”: {template.hidden_reason}"
+        )
+    require_description(version.words.get("description", ""))
+    if not version.changelog.strip():
+        raise InvalidTemplate("changelog: is empty; say what is new in this version.")
+    for file in training.files_of(version.model):
+        if file.kind in version.files and not file.is_ready:
+            raise InvalidTemplate(
+                f"files: the {file.label} file is not made yet; have it made, or leave it out."
+            )
 
 
 @transaction.atomic

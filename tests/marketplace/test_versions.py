@@ -6,10 +6,14 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from governance.services import NotAllowed
+from governance.models import Notice
+from governance.services import NotAllowed, Refusal
 from marketplace import services as marketplace
 from marketplace.models import Plan, Template, TemplateVersion
-from training.models import Category
+from tests.conftest import SMALL
+from training import services as training
+from training.models import Category, Model, Tier
+from training.runner import chunks
 
 Status = TemplateVersion.Status
 STEPS = {
@@ -32,7 +36,15 @@ STEPS = {
     Status.PUBLISHED: {Status.DEPRECATED, Status.WITHDRAWN},
     Status.DEPRECATED: {Status.PUBLISHED, Status.WITHDRAWN},
 }
-TERMS = {"price_microcredits": 1, "call_price_microcredits": 1, "monthly_calls": 1, "number": 9}
+TERMS = {
+    "price_microcredits": 1,
+    "call_price_microcredits": 1,
+    "monthly_calls": 1,
+    "number": 9,
+    "words": {"name": "x"},
+    "files": [],
+    "examples": [1],
+}
 
 
 @pytest.fixture
@@ -146,3 +158,223 @@ def test_mallory_changes_nothing_of_alices(mallory, draft):
     ):
         with pytest.raises(NotAllowed, match="author"):
             act()
+
+
+# A template's further versions
+
+
+@pytest.fixture
+def second(alice, template) -> TemplateVersion:
+    """The draft of version 2 of alice's published template, with the same model."""
+    return marketplace.start_version(
+        owner=alice, template=template, model=template.shown.model, changelog="Cheaper."
+    )
+
+
+def approved(judy, alice, version: TemplateVersion) -> Template:
+    marketplace.submit_version(actor=alice, version=version)
+    return marketplace.approve_template(actor=judy, template=version.template)
+
+
+def describe(alice, version: TemplateVersion, **said: str) -> TemplateVersion:
+    words = {"name": "Reader", "summary": "", "description": "New.", "category": Category.VISION}
+    return marketplace.describe_version(actor=alice, version=version, **(words | said))
+
+
+def test_a_new_version_begins_as_the_one_before_and_may_cost_something_else(alice, judy, second):
+    first = second.template.current
+    assert (second.number, second.price_microcredits) == (2, first.price_microcredits)
+    assert second.words == first.words
+    marketplace.price_version(
+        actor=alice,
+        version=second,
+        plan=Plan.STANDARD,
+        price_microcredits=5_000_000,
+        call_price_microcredits=1_000,
+    )
+    assert Template.objects.get(pk=second.template_id).current == first
+    template = approved(judy, alice, second)
+    assert (template.current, template.current.price_microcredits) == (second, 5_000_000)
+    first.refresh_from_db()
+    assert (first.status, first.price_microcredits) == (Status.PUBLISHED, 15_000_000)
+
+
+def test_a_template_has_one_version_on_the_way(alice, template, second):
+    with pytest.raises(marketplace.OpenVersion, match="Version 2 is draft"):
+        marketplace.start_version(owner=alice, template=template, model=second.model)
+
+
+def test_what_a_draft_says_is_on_the_page_only_once_it_is_published(alice, judy, second):
+    describe(alice, second)
+    template = Template.objects.get(pk=second.template_id)
+    assert (template.name, template.description) == ("Digit reader", "Reads **digits**.")
+    template = approved(judy, alice, second)
+    assert (template.name, template.description) == ("Reader", "New.")
+
+
+def test_a_first_draft_says_it_at_once_since_only_its_author_sees_it(alice, draft):
+    describe(alice, draft)
+    assert Template.objects.get(pk=draft.template_id).description == "New."
+
+
+def test_a_further_version_says_what_is_new(alice, template):
+    version = marketplace.start_version(owner=alice, template=template, model=template.shown.model)
+    with pytest.raises(marketplace.InvalidTemplate, match="^changelog: is empty"):
+        marketplace.submit_version(actor=alice, version=version)
+    version = marketplace.schedule_version(
+        actor=alice, version=version, changelog="Faster.", publishes_at_once=True
+    )
+    assert marketplace.submit_version(actor=alice, version=version).changelog == "Faster."
+
+
+def test_a_submission_can_be_recalled_mended_and_sent_again(alice, judy, waiting):
+    version = marketplace.recall_version(actor=alice, version=waiting.newest)
+    assert version.status == Status.DRAFT
+    with pytest.raises(Refusal, match="not waiting"):
+        marketplace.approve_template(actor=judy, template=waiting)
+    describe(alice, version)
+    assert approved(judy, alice, version).description == "New."
+    with pytest.raises(Refusal, match="is published; to recall it, it must be"):
+        marketplace.recall_version(actor=alice, version=version)
+
+
+def test_an_author_may_publish_an_approved_version_when_she_likes(alice, judy, bob, second):
+    marketplace.schedule_version(
+        actor=alice, version=second, changelog="Later.", publishes_at_once=False
+    )
+    template = approved(judy, alice, second)
+    second.refresh_from_db()
+    assert (template.current.number, second.status) == (1, Status.APPROVED)
+    with pytest.raises(NotAllowed, match="author"):
+        marketplace.publish_version(actor=bob, version=second)
+    assert marketplace.publish_version(actor=alice, version=second).current == second
+    with pytest.raises(Refusal, match="must be approved"):
+        marketplace.publish_version(actor=alice, version=second)
+
+
+def test_a_deprecated_version_gives_way_to_the_one_before_and_comes_back(alice, judy, second):
+    template = approved(judy, alice, second)
+    first = template.versions.get(number=1)
+    template = marketplace.deprecate_version(
+        actor=alice, version=second, reason="It confuses 4 and 9."
+    )
+    assert (template.current, template.is_public) == (first, True)
+    second.refresh_from_db()
+    assert second.ended_reason == "It confuses 4 and 9."
+    template = marketplace.revive_version(actor=alice, version=second)
+    assert template.current == second
+    second.refresh_from_db()
+    assert second.ended_reason == ""
+
+
+def test_the_only_version_stays_on_offer_with_its_warning_when_deprecated(alice, template):
+    template = marketplace.deprecate_version(
+        actor=alice, version=template.current, reason="Another reads better."
+    )
+    assert (template.state, template.is_public) == (Status.DEPRECATED, True)
+
+
+def test_with_its_last_version_a_template_is_withdrawn_but_who_has_it_keeps_it(
+    alice, bob, mallory, template
+):
+    marketplace.buy_template(buyer=bob, template=template)
+    deployment = marketplace.deploy_template(owner=bob, template=template)
+    template = marketplace.withdraw_version(
+        actor=alice, version=template.current, reason="The data were not mine."
+    )
+    assert (template.state, template.is_public) == ("withdrawn", False)
+    assert template.withdrawn_reason == "The data were not mine."
+    with pytest.raises(Refusal, match="not on offer"):
+        marketplace.buy_template(buyer=mallory, template=template)
+    deployment.refresh_from_db()
+    assert not deployment.is_over
+    marketplace.stop_deployment(actor=bob, deployment=deployment)
+    assert marketplace.deploy_template(owner=bob, template=template).version == template.current
+    assert "The data were not mine." in Notice.objects.of(bob).latest("at").text
+
+
+def test_of_two_versions_the_other_is_on_offer_when_one_is_withdrawn(alice, judy, second):
+    template = approved(judy, alice, second)
+    template = marketplace.withdraw_version(actor=alice, version=second, reason="Wrong data.")
+    assert (template.current.number, template.is_public) == (1, True)
+    with pytest.raises(Refusal, match="is withdrawn; to revive it"):
+        marketplace.revive_version(actor=alice, version=second)
+
+
+def test_a_whole_template_is_withdrawn_and_a_further_version_brings_it_back(alice, judy, second):
+    marketplace.submit_version(actor=alice, version=second)
+    template = marketplace.withdraw_template(
+        actor=alice, template=second.template, reason="I am rewriting it."
+    )
+    assert not template.is_public
+    assert [one.status for one in template.versions.all()] == [Status.DRAFT, Status.WITHDRAWN]
+    with pytest.raises(Refusal, match="withdrawn already"):
+        marketplace.withdraw_template(actor=alice, template=template, reason="Again.")
+    template = approved(judy, alice, second)
+    assert (template.is_public, template.withdrawn_reason) == (True, "")
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 1001])
+def test_who_ends_a_version_says_why(alice, template, reason):
+    for act in (marketplace.deprecate_version, marketplace.withdraw_version):
+        with pytest.raises(marketplace.InvalidTemplate, match="^reason: "):
+            act(actor=alice, version=template.current, reason=reason)
+
+
+def test_a_draft_that_nobody_saw_can_be_thrown_away_and_what_was_submitted_stays(
+    alice, mallory, draft, second
+):
+    with pytest.raises(NotAllowed, match="author"):
+        marketplace.discard_version(actor=mallory, version=draft)
+    marketplace.discard_version(actor=alice, version=draft)
+    assert not Template.objects.filter(pk=draft.template_id).exists()
+    marketplace.submit_version(actor=alice, version=second)
+    recalled = marketplace.recall_version(actor=alice, version=second)
+    with pytest.raises(marketplace.NotEditable, match="was submitted before"):
+        marketplace.discard_version(actor=alice, version=recalled)
+
+
+def test_examples_are_asked_before_they_are_kept(alice, draft, digits):
+    row = training.preview_rows(dataset=digits, count=1, part=training.Part.TEST)[0]
+    version = marketplace.give_examples(actor=alice, version=draft, examples=[row.values])
+    assert version.examples == [row.values]
+    with pytest.raises(marketplace.InvalidTemplate, match=r"^examples: number 2: .*64 values"):
+        marketplace.give_examples(actor=alice, version=draft, examples=[row.values, [1, 2]])
+    with pytest.raises(marketplace.InvalidTemplate, match="at most 6"):
+        marketplace.give_examples(actor=alice, version=draft, examples=[row.values] * 7)
+
+
+def test_a_file_is_offered_once_it_is_made(alice, waiting):
+    version = marketplace.recall_version(actor=alice, version=waiting.newest)
+    with pytest.raises(marketplace.InvalidTemplate, match="^files: 'exe' is none of"):
+        marketplace.offer_files(actor=alice, version=version, files=["exe"])
+    version = marketplace.offer_files(actor=alice, version=version, files=["wasm", "safetensors"])
+    assert version.files == ["safetensors", "wasm"]
+    with pytest.raises(marketplace.InvalidTemplate, match="^files: the WebAssembly file is not"):
+        marketplace.submit_version(actor=alice, version=version)
+
+
+def test_another_model_takes_the_examples_of_the_one_before_with_it(
+    alice, bob, draft, digits, model
+):
+    row = training.preview_rows(dataset=digits, count=1, part=training.Part.TEST)[0]
+    marketplace.give_examples(actor=alice, version=draft, examples=[row.values])
+    other = another_model(alice, digits)
+    version = marketplace.choose_model(actor=alice, version=draft, model=other)
+    assert (version.model, version.examples) == (other, [])
+    with pytest.raises(marketplace.NotValidated, match="no finished validation"):
+        marketplace.describe_version(
+            actor=alice,
+            version=version,
+            name="Reader",
+            summary="",
+            description="Reads.",
+            category=Category.VISION,
+        )
+        marketplace.submit_version(actor=alice, version=version)
+
+
+def another_model(owner, digits):
+    job = training.submit_job(owner=owner, dataset=digits, config=SMALL, tier=Tier.NANO, seed=2)
+    chunks.run_turn()
+    return Model.objects.get(job=job)

@@ -92,6 +92,7 @@ from training.services.predictions import (
     predict,
     predict_with_file,
     prediction_kind,
+    require_one_row,
 )
 from training.services.presets import ALL as ALL_PRESETS
 from training.services.presets import PRESETS, Preset, presets_of
@@ -303,6 +304,7 @@ __all__ = [
     "quote_reproduction",
     "rename_dataset",
     "reproduce_model",
+    "require_one_row",
     "retention",
     "retrain_job",
     "rooms_of",

@@ -1,0 +1,108 @@
+"""Who is told what on a version's way: its author at each step, moderators when it waits, and those
+who use it when it changes.
+"""
+
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+
+from governance import services as governance
+from governance.models import NoticeType, Role, User
+from marketplace.models import Deployment, Purchase, Template, TemplateVersion
+
+Status = TemplateVersion.Status
+
+DECIDED = {
+    Status.APPROVED: (NoticeType.TEMPLATE_APPROVED, "was approved"),
+    Status.CHANGES_REQUESTED: (NoticeType.TEMPLATE_CHANGES_REQUESTED, "needs changes"),
+    Status.REJECTED: (NoticeType.TEMPLATE_REJECTED, "was rejected"),
+}
+
+
+def tell_submitted(version: TemplateVersion) -> None:
+    """Moderators, but for the author among them."""
+    moderators = User.objects.filter(
+        is_active=True, role_grants__role__in=[Role.MODERATOR, Role.SENIOR_MODERATOR]
+    ).exclude(pk=version.template.owner_id)
+    governance.tell_all(
+        users=moderators.distinct(),
+        type=NoticeType.TEMPLATE_SUBMITTED,
+        text=f"{named(version)} waits for review.",
+        url=reverse("admin:marketplace_template_change", args=[version.template_id]),
+        data=data_of(version),
+    )
+
+
+def tell_decided(version: TemplateVersion) -> None:
+    type, words = DECIDED[Status(version.status)]
+    note = f": {version.review_note}" if version.review_note else "."
+    tell_author(version, type, f"{named(version)} {words}{note}")
+
+
+def tell_published(version: TemplateVersion) -> None:
+    """The author, and of a further version those who use one before it."""
+    tell_author(version, NoticeType.TEMPLATE_PUBLISHED, f"{named(version)} is published.")
+    tell_users(version.template, NoticeType.TEMPLATE_NEW_VERSION, f"{named(version)} is out.")
+
+
+def tell_ended(version: TemplateVersion) -> None:
+    """Those who use just this version, as they bought it or as it answers them."""
+    tell_all(
+        version.template,
+        users_of(Purchase.objects.filter(version=version), answered_by(version=version)),
+        NoticeType.TEMPLATE_DEPRECATED,
+        f"{named(version)} is {version.get_status_display().lower()}: {version.ended_reason}",
+    )
+
+
+def tell_withdrawn(template: Template) -> None:
+    text = f"“{template}” was withdrawn by its author: {template.withdrawn_reason}"
+    tell_users(template, NoticeType.TEMPLATE_DEPRECATED, text)
+
+
+def tell_users(template: Template, type: NoticeType, text: str) -> None:
+    users = users_of(template.purchases.all(), answered_by(version__template=template))
+    tell_all(template, users, type, text)
+
+
+def answered_by(**which: object) -> QuerySet[Deployment]:
+    return Deployment.objects.active().filter(**which)
+
+
+def users_of(purchases: QuerySet[Purchase], deployments: QuerySet[Deployment]) -> QuerySet[User]:
+    buyers, owners = purchases.order_by().values("buyer"), deployments.order_by().values("owner")
+    return User.objects.filter(Q(pk__in=buyers) | Q(pk__in=owners), is_active=True)
+
+
+def tell_all(template: Template, users: QuerySet[User], type: NoticeType, text: str) -> None:
+    governance.tell_all(
+        users=users.exclude(pk=template.owner_id),
+        type=type,
+        text=text,
+        url=template.get_absolute_url(),
+        data={"template_id": str(template.pk)},
+    )
+
+
+def tell_author(version: TemplateVersion, type: NoticeType, text: str) -> None:
+    template = version.template
+    governance.tell(
+        user=template.owner,
+        type=type,
+        text=text,
+        url=template.get_absolute_url(),
+        data=data_of(version),
+    )
+
+
+def named(version: TemplateVersion) -> str:
+    """The first one of a template is that template, as people see it."""
+    name = version.words.get("name") or version.template.name
+    return f"“{name}”" if version.number == 1 else f"Version {version.number} of “{name}”"
+
+
+def data_of(version: TemplateVersion) -> dict[str, object]:
+    return {
+        "template_id": str(version.template_id),
+        "version": version.number,
+        "status": version.status,
+    }
