@@ -5,7 +5,6 @@ page with a way out, or an `application/problem+json` body (RFC 9457) with a sta
 """
 
 import inspect
-import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +12,6 @@ from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
 from django.http import (
     Http404,
     HttpRequest,
@@ -25,7 +23,6 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import is_valid_path
 from django.utils.http import url_has_allowed_host_and_scheme
-from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -226,17 +223,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "404.html", {"request_id": request_id()}, status=404)
 
 
-def is_crowded(error: BaseException | None) -> bool:
-    """Every connection to the database was in use for as long as a request may wait for one."""
-    return isinstance(error, OperationalError) and isinstance(error.__cause__, PoolTimeout)
+def busy(path: str) -> HttpResponse:
+    """To who comes when the line before the threads (`config.threads`) is full."""
+    detail = f"The site is busy; try again in {RETRY_SECONDS} seconds. Nothing was changed."
+    response = answer(path, page="503.html", status=503, code="busy", detail=detail)
+    response["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    path = request.path_info
-    if is_crowded(sys.exception()):  # Django asks for this page while it handles the exception
-        detail = f"The site is busy; try again in {RETRY_SECONDS} seconds. Nothing was changed."
-        busy = answer(path, page="503.html", status=503, code="busy", detail=detail)
-        busy["Retry-After"] = str(RETRY_SECONDS)
-        return busy
     detail = "Something broke on our side; it was logged under the id in `instance`."
-    return answer(path, page="500.html", status=500, code="server_error", detail=detail)
+    return answer(
+        request.path_info, page="500.html", status=500, code="server_error", detail=detail
+    )

@@ -57,6 +57,9 @@ REQUEST_SECONDS = env.float("REQUEST_SECONDS", 30.0)
 # Of a file that somebody brings; how much of it a person may keep is `training.runner.caps`.
 UPLOAD_BYTES_MAX = env.int("UPLOAD_BYTES_MAX", 105_000_000)
 UPLOAD_SECONDS = env.float("UPLOAD_SECONDS", 600.0)
+# Threads that answer, each with a connection to the database; how long the line before them is.
+WEB_THREADS = env.int("WEB_THREADS", 12)
+WEB_WAITING_MAX = 128
 DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BYTES_MAX
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -132,11 +135,7 @@ TEMPLATES = [
 # Rows
 
 DATABASES = {"default": env.db("DATABASE_URL", embedded.database_url(DATA_DIR))}
-if env.bool("DATABASE_POOL", False):
-    pool = {"min_size": 1, "max_size": 10, "timeout": 10}
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = pool
-else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 # Files: weights, checkpoints and data are named by their SHA-256, so a name never changes content.
@@ -220,10 +219,10 @@ TRAINING_STALL_SECONDS = env.float("TRAINING_STALL_SECONDS", TRAINING_READER_SEC
 # What reads a file that people bring; where it is empty, the worker itself does, which is at once
 # there and would die with a file that kills its parser.
 TRAINING_READER = [sys.executable, "-m", "training.runner.reading"]
-# Predictions that a process answers at a time, of all models and of one; who comes then is asked to
-# come again. And how long one may take.
-PREDICTIONS_MAX = env.int("PREDICTIONS_MAX", 32)
-PREDICTIONS_OF_ONE_MODEL_MAX = env.int("PREDICTIONS_OF_ONE_MODEL_MAX", 24)
+# Predictions that a process has under way at a time, of all models and of one; who comes then is
+# asked to come again. And how long one may take.
+PREDICTIONS_MAX = env.int("PREDICTIONS_MAX", 64)
+PREDICTIONS_OF_ONE_MODEL_MAX = env.int("PREDICTIONS_OF_ONE_MODEL_MAX", 48)
 PREDICTION_SECONDS = env.float("PREDICTION_SECONDS", 20.0)
 # How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
 # rounds, answers to idempotency keys. Models, measurements and money are kept for ever.

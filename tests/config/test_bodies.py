@@ -9,9 +9,9 @@ import sys
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
 from config.bodies import Bounded, Bounds
+from config.threads import Lanes, Threads
 
 BYTES_MAX = 10_000
 BOUNDS = Bounds(bytes_max=BYTES_MAX, seconds=0.2)
@@ -33,7 +33,9 @@ def asked(*pieces, path="/account/login/", headers=(), is_whole=True):
             "query_string": b"",
             "headers": [(b"host", b"localhost"), *headers],
         }
-        application = Bounded(get_asgi_application(), BOUNDS, UPLOADS)
+        lanes = Lanes(most=1, most_of_one=1, threads_of_one=1)
+        site = Threads(threads=1, waiting_max=1, lanes=lanes)
+        application = Bounded(site, BOUNDS, UPLOADS)
         door = ApplicationCommunicator(application, scope)
         for number, piece in enumerate(pieces, 1):
             more = number < len(pieces) or not is_whole

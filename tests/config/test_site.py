@@ -114,28 +114,6 @@ def test_a_fault_of_ours_is_said_with_the_id_of_its_log(db, settings, client):
     assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}", page.content.decode())
 
 
-@pytest.fixture
-def crowd(db):
-    """Somebody who wants one more connection than a pool has."""
-    alone = {"pool": {"min_size": 0, "max_size": 1, "timeout": 0.5}}
-    options = connection.settings_dict["OPTIONS"] | alone
-    first, second = (connection.copy() for _ in range(2))
-    for wrapper in (first, second):
-        wrapper.settings_dict = wrapper.settings_dict | {"CONN_MAX_AGE": 0, "OPTIONS": options}
-    first.connect()
-    yield second
-    first.close()
-    first.close_pool()
-
-
-def test_a_crowd_is_told_when_to_come_back(client, crowd):
-    client.raise_request_exception = False
-    with connection.execute_wrapper(lambda *query: crowd.ensure_connection()):
-        page = client.get("/")
-    assert (page.status_code, page["Retry-After"]) == (503, "5")
-    assert "Too many people at once" in page.content.decode()
-
-
 def test_the_theme_is_remembered_without_a_flash(client, db):
     client.cookies["theme"] = "dark"
     assert '<html lang="en" data-theme="dark">' in client.get("/").content.decode()

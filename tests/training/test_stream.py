@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.core.handlers.asgi import ASGIHandler
 from django.test import AsyncRequestFactory
 from django.urls import reverse
 
+from config.threads import Lanes, Threads
 from tests.training.test_pages import text
 from training import services as training
 from training.models import Event
@@ -69,7 +69,7 @@ def test_a_stream_ends_after_a_while_and_says_that_it_lives(listen, job, monkeyp
 
 
 @pytest.fixture
-def ask(job):
+def ask(transactional_db, job):
     """Asks for the stream of alice's job, as an ASGI server hands it on."""
 
     async def ask(user):
@@ -127,6 +127,8 @@ def test_a_browser_that_goes_away_gives_its_place_back(client, alice, job, trans
         "headers": [(b"cookie", cookie.encode()), (b"host", b"testserver")],
     }
     begun, parts = [], []
+    lanes = Lanes(most=1, most_of_one=1, threads_of_one=1)
+    site = Threads(threads=1, waiting_max=1, lanes=lanes)
 
     async def visit():
         leave = asyncio.Event()
@@ -144,7 +146,7 @@ def test_a_browser_that_goes_away_gives_its_place_back(client, alice, job, trans
                 assert streams.OPEN[alice.pk] == 1
                 leave.set()
 
-        await ASGIHandler()(scope, receive, send)
+        await site(scope, receive, send)
         await asyncio.sleep(0)
 
     async_to_sync(visit)()

@@ -93,6 +93,7 @@ from training.services.predictions import (
     predict_with_file,
     prediction_kind,
     require_one_row,
+    too_many_calls,
 )
 from training.services.presets import ALL as ALL_PRESETS
 from training.services.presets import PRESETS, Preset, presets_of
@@ -319,6 +320,7 @@ __all__ = [
     "submit_distributed_job",
     "submit_job",
     "tier_use",
+    "too_many_calls",
     "unfitted",
     "upload_dataset",
     "validate_model",

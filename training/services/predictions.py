@@ -47,6 +47,15 @@ class AnswerLate(Refusal):
     status = 503
 
 
+def too_many_calls(most: int) -> TooManyCalls:
+    """To who comes when `most` are there already, wherever that is noticed."""
+    return TooManyCalls(
+        f"{most} predictions are under way at this moment, and no more at a time; ask again in a "
+        "second. Nothing was charged.",
+        retry_seconds=RETRY_SECONDS,
+    )
+
+
 def ready(sha256: str) -> networks.ReadyModel:
     try:
         with reading(sha256):
@@ -74,11 +83,7 @@ def answering(sha256: str) -> Iterator[networks.Asked]:
             until_seconds = time.monotonic() + settings.PREDICTION_SECONDS
             yield networks.Asked(ready(sha256), until_seconds)
     except Full as error:
-        raise TooManyCalls(
-            f"{error.most} calls are being answered at this moment, and no more at a time; ask "
-            "again in a second. Nothing was charged.",
-            retry_seconds=RETRY_SECONDS,
-        ) from error
+        raise too_many_calls(error.most) from error
     except TooLate as error:
         raise AnswerLate(
             f"The answer was not there after {settings.PREDICTION_SECONDS:g} seconds; ask again, "

@@ -4,9 +4,10 @@ It carries versions and not content: on each, the page asks for its fragment as 
 polls, so there is one way to draw it. A new stream begins with the version as it then is, so who
 was cut off misses nothing. Streams need an ASGI server.
 
-Every stream looks at the database twice a second and holds no connection between two looks. A
-process serves only so many. The stream of who comes then, of a person with too many tabs, and of
-everybody where no ASGI server runs, is over at once, and their pages go on polling.
+Every stream looks at the database twice a second; two threads look for all of them, so that not
+each holds a connection. A process serves only so many. The stream of who comes then, of a person
+with too many tabs, and of everybody where no ASGI server runs, is over at once, and their pages go
+on polling.
 """
 
 import asyncio
@@ -14,8 +15,8 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_required
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
@@ -34,6 +35,7 @@ STREAMS_OF_ONE_MAX = 6
 CONTENT_TYPE = "text/event-stream"
 UNKEPT = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 OVER = "event: over\ndata: \n\n"  # tells the browser to close it, and not to come again
+LOOKING = ThreadPoolExecutor(2, thread_name_prefix="look")
 OPEN: Counter[uuid.UUID] = Counter()  # by person; one event loop, so nobody counts at once
 
 
@@ -77,9 +79,12 @@ async def follow(job: Job) -> AsyncIterator[str]:
             del OPEN[job.owner_id]  # or everybody who ever looked would be remembered
 
 
-@sync_to_async
-def look(job_id: uuid.UUID) -> tuple[str, bool]:
-    """The version of a job, and whether it is over. Gives its connection back at once."""
+async def look(job_id: uuid.UUID) -> tuple[str, bool]:
+    return await asyncio.get_running_loop().run_in_executor(LOOKING, state, job_id)
+
+
+def state(job_id: uuid.UUID) -> tuple[str, bool]:
+    """The version of a job, and whether it is over. A connection that broke is let go."""
     try:
         job = Job.objects.get(pk=job_id)
         return training.job_version(job=job), job.is_over
