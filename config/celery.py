@@ -46,6 +46,14 @@ def set_clock(sender: Celery, **_: object) -> None:
             "task": "governance.tasks.hint_unsent_notices",
             "schedule": 60.0,
         },
+        "hint webhooks that are due": {
+            "task": "governance.tasks.hint_due_webhooks",
+            "schedule": 5.0,
+        },
+        "forget old deliveries of webhooks": {
+            "task": "governance.tasks.forget_deliveries",
+            "schedule": 600.0,
+        },
         "settle the use of deployments": {
             "task": "billing.tasks.settle_usage",
             "schedule": 15.0,

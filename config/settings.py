@@ -188,9 +188,11 @@ CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", "marketplace")
 CELERY_TASK_DEFAULT_QUEUE_TYPE = (
     "quorum" if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")) else "classic"
 )
-# Files that people bring have a queue of their own. A worker takes from both in turn, so that a
-# heap of files delays no training by more than one of them, and training no file.
+# Files that people bring have a queue of their own, and so has what is sent to their webhooks. A
+# worker takes from all in turn, so that a heap of files, or of receivers that take their time,
+# delays no training by more than one of them, and training no file.
 FILES_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-files"
+WEBHOOKS_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-webhooks"
 CELERY_TASK_QUEUES = [
     Queue(
         name,
@@ -198,9 +200,12 @@ CELERY_TASK_QUEUES = [
         routing_key=name,
         queue_arguments={"x-queue-type": CELERY_TASK_DEFAULT_QUEUE_TYPE},
     )
-    for name in (CELERY_TASK_DEFAULT_QUEUE, FILES_QUEUE)
+    for name in (CELERY_TASK_DEFAULT_QUEUE, FILES_QUEUE, WEBHOOKS_QUEUE)
 ]
-CELERY_TASK_ROUTES = {"training.tasks.prepare_dataset": {"queue": FILES_QUEUE}}
+CELERY_TASK_ROUTES = {
+    "training.tasks.prepare_dataset": {"queue": FILES_QUEUE},
+    "governance.tasks.deliver_webhooks": {"queue": WEBHOOKS_QUEUE},
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -227,6 +232,8 @@ PREDICTION_SECONDS = env.float("PREDICTION_SECONDS", 20.0)
 # How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
 # rounds, answers to idempotency keys. Models, measurements and money are kept for ever.
 RETENTION_DAYS = env.float("RETENTION_DAYS", 7.0)
+# Whether webhooks may lead to this machine itself, there also by plain http: for trying them out.
+WEBHOOKS_TO_LOOPBACK = env.bool("WEBHOOKS_TO_LOOPBACK", DEBUG)
 # For our own processes and those they start: the compiled modules are shared.
 os.environ.setdefault("KERNELS_DIR", str(DATA_DIR / "kernels"))
 
@@ -309,6 +316,8 @@ SPECTACULAR_SETTINGS = {
         "ClusterStateEnum": "clusters.models.Cluster.State",
         "AggregationEnum": "clusters.services.Aggregation",
         "JobStatusEnum": "training.models.Job.Status",
+        "NoticeTypeEnum": "governance.models.NoticeType",
+        "DeliveryStateEnum": "governance.models.WebhookDelivery.State",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from governance.runner import answers, mail
+from governance.runner import answers, deliveries, mail
 
 
 @shared_task
@@ -18,3 +18,18 @@ def send_notice(notice_id: str) -> None:
 @shared_task
 def hint_unsent_notices() -> None:
     mail.hint_unsent()
+
+
+@shared_task
+def deliver_webhooks(endpoint_id: str) -> None:
+    deliveries.deliver_due(endpoint_id)
+
+
+@shared_task
+def hint_due_webhooks() -> None:
+    deliveries.hint_due()
+
+
+@shared_task
+def forget_deliveries() -> None:
+    deliveries.forget_deliveries()

@@ -6,6 +6,7 @@ from governance.models.keys import ApiKey, ApiKeyQuerySet, Scope
 from governance.models.moderation import Moderated
 from governance.models.notices import BY_EMAIL, Notice, NoticeChoice, NoticeQuerySet, NoticeType
 from governance.models.people import Role, RoleGrant, User
+from governance.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Answer",
@@ -23,4 +24,7 @@ __all__ = [
     "RoleGrant",
     "Scope",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -3,15 +3,12 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import models
-from django.db.models.functions import Now
 
 from governance.models import Answer
+from governance.runner.clock import ago
 
 
 def forget_answers() -> None:
     """A key is for a call that is repeated within hours; after `RETENTION_DAYS` it is free."""
-    kept = models.Value(
-        timedelta(days=settings.RETENTION_DAYS), output_field=models.DurationField()
-    )
-    Answer.objects.filter(created_at__lt=Now() - kept).delete()
+    kept = timedelta(days=settings.RETENTION_DAYS)
+    Answer.objects.filter(created_at__lt=ago(kept)).delete()

@@ -9,21 +9,18 @@ from datetime import timedelta
 from celery import current_app
 from django.conf import settings
 from django.core.mail import send_mail
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
 from governance.models import Notice
+from governance.runner.clock import ago
 
 # The sweep leaves a hint so long to be taken, and gives up on a letter that no server took for a
 # day: what it says stands on the page.
 WAITED, GIVEN_UP = timedelta(minutes=1), timedelta(days=1)
 HINTED_AT_ONCE = 500
 SUBJECT_LENGTH_MAX = 90
-
-
-def ago(length: timedelta) -> models.Expression:
-    return Now() - models.Value(length, output_field=models.DurationField())
 
 
 @transaction.atomic

@@ -1,35 +1,11 @@
-"""The audit trail: who did what to which row."""
+"""The audit trail: who did what to which row, and whether it still says so."""
 
-from collections.abc import Mapping
-from typing import Any
+from django.db import connection
 
-import structlog
-from django.db import connection, models
+from governance.runner import audit
 
-from governance.models import AuditEntry, User
-
-
-def request_id() -> str:
-    """The id that the answer, the logs and the rows of this request, or this work, carry."""
-    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
-
-
-def record(
-    *,
-    actor: User | None,
-    verb: str,
-    subject: models.Model,
-    details: Mapping[str, Any] | None = None,
-) -> AuditEntry:
-    """Write down who did what to which row, in the transaction that does it."""
-    return AuditEntry.objects.create(
-        actor=actor,
-        verb=verb,
-        subject_type=subject._meta.label_lower,
-        subject_id=str(subject.pk),
-        details=dict(details or {}),
-        request_id=request_id(),
-    )
+record = audit.record
+request_id = audit.request_id
 
 
 def verify_audit() -> list[str]:

@@ -5,73 +5,20 @@ told. The rows are the truth. What is sent from them is hinted to a worker on co
 finds what a lost hint left behind.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Collection
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models, transaction
 from django.db.models.functions import Now
 
-from governance import tasks
 from governance.models import BY_EMAIL, Notice, NoticeChoice, NoticeType, User
-from governance.models.notices import TEXT_LENGTH_MAX
+from governance.runner import telling
 from governance.services.audit import record
 
 UNREAD_SHOWN_MAX = 100  # beside the bell; counting on would cost more than anybody reads
-HINTED_AT_ONCE = 100  # of thousands who are told at once, the sweep hints the rest
 
-
-def tell(
-    *,
-    user: User,
-    type: NoticeType,
-    text: str,
-    url: str,
-    data: Mapping[str, Any] | None = None,
-) -> Notice:
-    """Tell a person what happened, in one sentence; `url` is the path where they can see it, and
-    `data` what a program needs to know of it, such as ids.
-    """
-    return tell_all(users=[user], type=type, text=text, url=url, data=data)[0]
-
-
-@transaction.atomic
-def tell_all(
-    *,
-    users: Iterable[User],
-    type: NoticeType,
-    text: str,
-    url: str,
-    data: Mapping[str, Any] | None = None,
-) -> list[Notice]:
-    """Tell many the same, in as many queries as telling one."""
-    people = {user.pk: user for user in users}
-    chosen = NoticeChoice.objects.filter(user__in=people, type=type)
-    by_email = dict(chosen.values_list("user_id", "by_email"))
-    notices = Notice.objects.bulk_create(
-        [
-            Notice(
-                user=user,
-                type=type,
-                text=shortened(text),
-                url=url,
-                data=dict(data or {}),
-                is_mailed=by_email.get(user.pk, type in BY_EMAIL),
-            )
-            for user in people.values()
-        ]
-    )
-    for notice in [notice for notice in notices if notice.is_mailed][:HINTED_AT_ONCE]:
-        send = partial(tasks.send_notice.delay, notice_id=str(notice.pk))
-        transaction.on_commit(send, robust=True)
-    return notices
-
-
-def shortened(text: str) -> str:
-    """A name of somebody's making may be long; what is told stays a sentence."""
-    words = " ".join(text.split())
-    return words if len(words) <= TEXT_LENGTH_MAX else f"{words[: TEXT_LENGTH_MAX - 1]}…"
+tell = telling.tell
+tell_all = telling.tell_all
 
 
 def count_unread(user: User) -> int:
