@@ -6,14 +6,15 @@ from marketplace.api import deployments as api_deployments
 from marketplace.api import predictions as api_predictions
 from marketplace.api import purchases as api_purchases
 from marketplace.api import templates as api_templates
-from marketplace.views import catalogue, deployments, publishing, templates
+from marketplace.views import catalogue, deployments, offers, publishing, templates
 
 app_name = "marketplace"
 urlpatterns = [
     # /templates/
     path("templates/", catalogue.catalogue, name="catalogue"),
     path("templates/mine/", templates.mine, name="mine"),
-    path("templates/<slug:slug>/", templates.template, name="template"),
+    path("templates/<slug:slug>/", offers.template, name="template"),
+    path("templates/<slug:slug>/versions/<int:number>/", offers.template, name="version"),
     path("templates/<slug:slug>/buy/", templates.buy_template, name="buy"),
     path("templates/<slug:slug>/deploy/", templates.deploy_template, name="deploy"),
     path("models/<uuid:model_id>/publish/", publishing.publish, name="publish"),

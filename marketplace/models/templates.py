@@ -49,6 +49,11 @@ class TemplateQuerySet(models.QuerySet["Template"]):
         shown = models.Q(current__isnull=False, withdrawn_at=None, hidden_at=None)
         return self.filter(shown | models.Q(owner=user)) if user else self.filter(shown)
 
+    def known_to(self, user: User | None) -> "TemplateQuerySet":
+        """What was public once, for its address lasts; and a person's own, which never was."""
+        known = models.Q(published_at__isnull=False)
+        return self.filter(known | models.Q(owner=user)) if user else self.filter(known)
+
     def of(self, user: User) -> "TemplateQuerySet":
         return self.filter(owner=user)
 
@@ -201,6 +206,7 @@ class TemplateVersion(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     submitted_at = models.DateTimeField(null=True, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)  # by trigger, with `ended_reason`
 
     objects = TemplateVersionQuerySet.as_manager()
 

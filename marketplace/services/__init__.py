@@ -22,6 +22,18 @@ from marketplace.services.drafts import (
     offer_files,
     schedule_version,
 )
+from marketplace.services.offers import (
+    Cost,
+    Offer,
+    Standing,
+    Tombstone,
+    cost_of_calls,
+    find_offer,
+    kin_of,
+    signature_of,
+    similar_templates,
+    usage_by_day,
+)
 from marketplace.services.purchases import AlreadyBought, OwnTemplate, buy_template, may_deploy
 from marketplace.services.templates import (
     MONTHLY_CALLS_MAX,
@@ -47,6 +59,16 @@ from marketplace.services.versions import (
 )
 
 __all__ = [
+    "usage_by_day",
+    "similar_templates",
+    "signature_of",
+    "kin_of",
+    "find_offer",
+    "cost_of_calls",
+    "Tombstone",
+    "Standing",
+    "Offer",
+    "Cost",
     "AlreadyBought",
     "approve_template",
     "buy_template",

@@ -1,4 +1,4 @@
-"""The page of a template, and buying it."""
+"""Buying a template, deploying it, and what a person has."""
 
 import json
 
@@ -16,25 +16,6 @@ from marketplace import services as marketplace
 from marketplace.models import Purchase, Template
 from training import services as training
 from training.models import Model
-
-
-@require_GET
-def template(request: PageRequest, slug: str) -> HttpResponse:
-    user = visitor(request)
-    rows = Template.objects.visible_to(user).with_current()
-    found = get_object_or_404(rows, slug=slug)
-    version = found.shown
-    context = {
-        "template": found,
-        "version": version,
-        "validation": version.validation,
-        "shows_rows": version.model.job.dataset.is_visible_to(user),
-        "is_owner": user is not None and found.owner_id == user.pk,
-        "may_deploy": user is not None and marketplace.may_deploy(user, found),
-        "sales": found.purchases.count(),
-        "snippet": snippet(request, version.model),
-    }
-    return render(request, "marketplace/template.html", context)
 
 
 def snippet(request: PageRequest, model: Model) -> str:

@@ -1,0 +1,82 @@
+"""The page of a template, in the version on offer or an older one; and what stands in its place
+once it is gone.
+"""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from governance.models import User
+from governance.views import PageRequest, visitor
+from marketplace import services as marketplace
+from marketplace.forms.offers import CALLS, OfferForm
+from marketplace.services import Offer
+from marketplace.views.templates import snippet
+from training import services as training
+
+GONE = 410
+
+
+def found_offer(request: PageRequest, slug: str, number: int | None = None) -> Offer:
+    """What the visitor may see at this address, be it a tombstone. Raises Http404."""
+    offer = marketplace.find_offer(viewer=visitor(request), number=number, slug=slug)
+    if offer is None:
+        raise Http404
+    return offer
+
+
+@vary_on_headers("HX-Request", "HX-Target")
+@require_GET
+def template(request: PageRequest, slug: str, number: int | None = None) -> HttpResponse:
+    form = OfferForm(request.GET)
+    form.is_valid()
+    asked = form.cleaned_data
+    offer = found_offer(request, slug, asked.get("version") if number is None else number)
+    context = stated(offer)
+    if offer.is_closed:
+        context["similar"] = marketplace.similar_templates(offer=offer)
+        return render(request, "marketplace/tombstone.html", context, status=GONE)
+    calls = asked.get("calls")
+    context["cost"] = marketplace.cost_of_calls(
+        version=offer.version, calls=CALLS if calls is None else calls, standing=offer.standing
+    )
+    if request.htmx and request.htmx.target == "cost":
+        return render(request, "marketplace/template.html#cost", context)
+    context |= about(offer, visitor(request))
+    context["snippet"] = snippet(request, offer.version.model)
+    return render(request, "marketplace/template.html", context)
+
+
+def stated(offer: Offer) -> dict[str, Any]:
+    return {
+        "template": offer.template,
+        "version": offer.version,
+        "versions": offer.versions,
+        "is_current": offer.is_current,
+        "standing": offer.standing,
+        "gone": offer.tombstone,
+    }
+
+
+def about(offer: Offer, viewer: User | None) -> dict[str, Any]:
+    """What the whole page shows beside the offer itself."""
+    model = offer.version.model
+    lineage = training.lineage_of(model=model)
+    context: dict[str, Any] = {
+        "validation": offer.version.validation,
+        "shows_rows": model.job.dataset.is_visible_to(viewer),
+        "sales": offer.template.purchases.count(),
+        "layers": training.model_layers(model=model),
+        "lineage": lineage,
+        "kin": marketplace.kin_of(offer=offer, lineage=lineage),
+        "usage": marketplace.usage_by_day(template=offer.template),
+        "similar": marketplace.similar_templates(offer=offer),
+    }
+    try:
+        context["signature"] = marketplace.signature_of(version=offer.version, viewer=viewer)
+    except training.FileUnreadable as refusal:
+        context["unreadable"] = str(refusal)
+    return context
