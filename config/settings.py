@@ -319,6 +319,7 @@ SPECTACULAR_SETTINGS = {
         "NoticeTypeEnum": "governance.models.NoticeType",
         "DeliveryStateEnum": "governance.models.WebhookDelivery.State",
     },
+    "WEBHOOKS": ["governance.api.messages.MESSAGE"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

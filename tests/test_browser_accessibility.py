@@ -7,6 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from governance import services as governance
+from governance.models import NoticeType
 from marketplace import services as marketplace
 from tests.test_browser import CHROMIUM, browser, open_site
 from tests.training.conftest import asked, in_this_process
@@ -45,6 +47,11 @@ PAGES = (
     "/deployments/{deployment}/",
     "/wallet/",
     "/clusters/",
+    "/notices/",
+    "/notices/settings/",
+    "/webhooks/",
+    "/webhooks/{webhook}/",
+    "/webhooks/{webhook}/{delivery}/",
 )
 
 
@@ -78,6 +85,12 @@ def test_everybody_can_use_the_pages_as_far_as_a_machine_can_tell(
         "deployment": marketplace.deploy_template(owner=alice, template=template).pk,
     }
     long = "W" * NAME_LENGTH_MAX
+    webhook, _ = governance.create_webhook(
+        owner=alice, url="https://hook.example/", description=long
+    )
+    places["webhook"] = webhook.pk
+    places["delivery"] = governance.test_webhook(owner=alice, endpoint=webhook).pk
+    governance.tell(user=alice, type=NoticeType.TRAINING_DONE, text=f"“{long}” is trained.", url="")
     Dataset.objects.filter(slug=places["brought"]).update(name=long)
     Job.objects.filter(pk=model.job_id).update(name=long)
     client.force_login(alice)

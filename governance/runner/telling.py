@@ -12,6 +12,7 @@ from governance.models import BY_EMAIL, Notice, NoticeChoice, NoticeType, User
 from governance.models.notices import TEXT_LENGTH_MAX
 from governance.runner import outbox
 
+ROWS_AT_ONCE = 2_000  # in one statement
 HINTED_AT_ONCE = 100  # of thousands who are told at once, the sweep hints the rest
 
 
@@ -38,7 +39,7 @@ def tell_all(
     url: str,
     data: Mapping[str, Any] | None = None,
 ) -> list[Notice]:
-    """Tell many the same, in as many queries as telling one."""
+    """Tell many the same, up to `ROWS_AT_ONCE` by as many queries as one person."""
     people = {user.pk: user for user in users}
     chosen = NoticeChoice.objects.filter(user__in=people, type=type)
     by_email = dict(chosen.values_list("user_id", "by_email"))
@@ -53,7 +54,8 @@ def tell_all(
                 is_mailed=by_email.get(user.pk, type in BY_EMAIL),
             )
             for user in people.values()
-        ]
+        ],
+        batch_size=ROWS_AT_ONCE,
     )
     hint_on_commit([notice for notice in notices if notice.is_mailed][:HINTED_AT_ONCE])
     outbox.queue_notices(notices)

@@ -18,6 +18,12 @@ from governance.models import NoticeType, WebhookDelivery, WebhookEndpoint
 from governance.views.requests import MemberRequest, pressed_on
 
 PAGE_SIZE = 25
+CHECK = """\
+from standardwebhooks import Webhook
+
+message = Webhook("whsec_…").verify(request.body, request.headers)
+print(message["type"], message["data"])
+"""
 
 
 def endpoint_of(request: MemberRequest, endpoint_id: uuid.UUID) -> WebhookEndpoint:
@@ -29,7 +35,7 @@ def endpoint_of(request: MemberRequest, endpoint_id: uuid.UUID) -> WebhookEndpoi
 @require_http_methods(["GET", "POST"])
 def webhooks(request: MemberRequest) -> HttpResponse:
     form = WebhookForm(request.POST or None)
-    context: dict[str, Any] = {"form": form}
+    context: dict[str, Any] = {"form": form, "check": CHECK}
     if request.method == "POST" and form.is_valid():
         try:
             endpoint, secret = governance.create_webhook(
@@ -43,7 +49,7 @@ def webhooks(request: MemberRequest) -> HttpResponse:
         except governance.TooManyWebhooks as refusal:
             form.add_error(None, str(refusal))
         else:
-            context = {"form": WebhookForm(), "made": endpoint, "secret": secret}
+            context |= {"form": WebhookForm(), "made": endpoint, "secret": secret}
     rows = WebhookEndpoint.objects.of(request.user)
     return render(request, "governance/webhooks.html", context | {"webhooks": rows})
 

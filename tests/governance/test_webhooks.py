@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import jsonschema
 import pytest
 from django.core import mail
 from django.db import IntegrityError, transaction
@@ -24,6 +25,7 @@ from governance.models import (
     WebhookEndpoint,
 )
 from governance.runner import deliveries, receivers
+from tests import conformance
 from tests.conftest import empty_queues, person
 from tests.governance.receivers import certificate_for, receiving
 
@@ -77,6 +79,15 @@ def test_alice_hears_what_happened_signed_as_her_library_checks_it(alice, settin
     delivery = the_delivery()
     assert delivery.state == "delivered"
     assert delivery.attempts.get().outcome == "answered 204"
+
+
+def test_the_description_of_the_api_tells_a_receiver_what_arrives(alice):
+    hook(alice, "https://hook.example/")
+    told(alice, credits="15")
+    told_of = conformance.schema()["webhooks"]["message"]["post"]
+    schema = told_of["requestBody"]["content"]["application/json"]["schema"]
+    jsonschema.validate(json.loads(the_delivery().body), schema)
+    assert set(NoticeType.values) < set(schema["properties"]["type"]["enum"])
 
 
 def test_another_secret_does_not_verify(alice):
