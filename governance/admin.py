@@ -87,6 +87,51 @@ class DeskAdmin(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         return HttpResponse(headers={"HX-Redirect": reverse(address)})
 
 
+class HideForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
+    reason = forms.CharField(
+        max_length=1_000, label="Why, as the author reads it", widget=UnfoldAdminTextareaWidget
+    )
+
+
+class ModeratedAdmin(DeskAdmin):
+    """What moderators can hide and show again. Each dialog says what else that does."""
+
+    readonly_fields = ["hidden_at", "hidden_reason"]
+    actions_detail = ["hide", "restore"]
+
+    def has_hide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        row = self.row_for(request, object_id, governance.HIDING_ROLES)
+        return row is not None and row.hidden_at is None
+
+    def has_restore_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        row = self.row_for(request, object_id, governance.HIDING_ROLES)
+        return row is not None and row.hidden_at is not None
+
+    @dialog(
+        "Hide",
+        permission="hide",
+        question="Hide this from everyone?",
+        consequence="Its author alone still sees it, with your reason. What is deployed of a "
+        "template stops at once.",
+        form=HideForm,
+    )
+    def hide(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        row = self.model.objects.get(pk=object_id)
+        act = partial(governance.hide, subject=row, reason=form.cleaned_data["reason"])
+        return self.answer(request, act, f"“{row}” is hidden.")
+
+    @dialog(
+        "Restore",
+        permission="restore",
+        question="Show this again?",
+        consequence="People who have a template may deploy it again.",
+    )
+    def restore(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        row = self.model.objects.get(pk=object_id)
+        act = partial(governance.restore, subject=row)
+        return self.answer(request, act, f"“{row}” is shown again.")
+
+
 class RoleGrantInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
     model = RoleGrant
     fk_name = "user"

@@ -12,10 +12,19 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing import services as billing
 from governance import services as governance
-from governance.admin import DeskAdmin, dialog
+from governance.admin import DeskAdmin, ModeratedAdmin, dialog
 from governance.models import Role
 from marketplace import services as marketplace
-from marketplace.models import Deployment, Purchase, Template, TemplateVersion
+from marketplace.models import (
+    Collection,
+    Deployment,
+    Post,
+    Purchase,
+    Review,
+    Template,
+    TemplateVersion,
+    Thread,
+)
 
 STATUS_COLOURS = {
     "submitted": "warning",
@@ -35,12 +44,6 @@ class ApproveForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no type
 
 class NoteForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
     note = forms.CharField(label="What the author should mend", widget=UnfoldAdminTextareaWidget)
-
-
-class HideForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
-    reason = forms.CharField(
-        max_length=1_000, label="Why, as the author reads it", widget=UnfoldAdminTextareaWidget
-    )
 
 
 class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
@@ -94,7 +97,7 @@ class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no typ
 
 
 @admin.register(Template)
-class TemplateAdmin(DeskAdmin):
+class TemplateAdmin(ModeratedAdmin):
     list_display = ["name", "owner", "category", "status_label", "created_at"]
     list_filter = ["versions__status", "category", ("hidden_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "owner__username"]
@@ -107,7 +110,6 @@ class TemplateAdmin(DeskAdmin):
         ("created_at", "published_at"),
         ("hidden_at", "hidden_reason"),
     ]
-    readonly_fields = ["hidden_at", "hidden_reason"]
     inlines = [VersionInline]
     actions_detail = ["approve", "send_back", "reject", "hide", "restore"]
 
@@ -115,14 +117,6 @@ class TemplateAdmin(DeskAdmin):
         """Moderators decide, on what waits; the service holds it too."""
         template = self.row_for(request, object_id, [Role.MODERATOR, Role.SENIOR_MODERATOR])
         return template is not None and template.versions.waiting().exists()
-
-    def has_hide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
-        template = self.row_for(request, object_id, governance.HIDING_ROLES)
-        return template is not None and template.hidden_at is None
-
-    def has_restore_permission(self, request: HttpRequest, object_id: str = "") -> bool:
-        template = self.row_for(request, object_id, governance.HIDING_ROLES)
-        return template is not None and template.hidden_at is not None
 
     @display(description="status", label=STATUS_COLOURS)
     def status_label(self, template: Template) -> tuple[str, str]:
@@ -167,30 +161,6 @@ class TemplateAdmin(DeskAdmin):
         act = partial(marketplace.reject_template, template=template, note=note)
         return self.answer(request, act, f"“{template.name}” is rejected.")
 
-    @dialog(
-        "Hide",
-        permission="hide",
-        question="Hide this template from everyone?",
-        consequence="What is deployed of it stops at once. The author reads your reason.",
-        form=HideForm,
-    )
-    def hide(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        template = Template.objects.get(pk=object_id)
-        reason = form.cleaned_data["reason"]
-        act = partial(governance.hide, subject=template, reason=reason)
-        return self.answer(request, act, f"“{template.name}” is hidden.")
-
-    @dialog(
-        "Restore",
-        permission="restore",
-        question="Show this template again?",
-        consequence="People who have it may deploy it again.",
-    )
-    def restore(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        template = Template.objects.get(pk=object_id)
-        act = partial(governance.restore, subject=template)
-        return self.answer(request, act, f"“{template.name}” is shown again.")
-
 
 @admin.register(Purchase)
 class PurchaseAdmin(DeskAdmin):
@@ -210,3 +180,54 @@ class PurchaseAdmin(DeskAdmin):
 class DeploymentAdmin(DeskAdmin):
     list_display = ["name", "owner", "version", "created_at", "stopped_at"]
     list_select_related = ["owner", "version__template"]
+
+
+@admin.register(Review)
+class ReviewAdmin(ModeratedAdmin):
+    list_display = ["template", "author", "rating", "created_at", "held_at"]
+    list_filter = [
+        ("held_at", admin.EmptyFieldListFilter),
+        ("hidden_at", admin.EmptyFieldListFilter),
+    ]
+    search_fields = ["template__name", "author__username", "text"]
+    list_select_related = ["template", "author"]
+    actions_detail = ["release", "hide", "restore"]
+
+    def has_release_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        review = self.row_for(request, object_id, governance.HIDING_ROLES)
+        return review is not None and review.held_at is not None
+
+    @dialog(
+        "Release",
+        permission="release",
+        question="Let this review count?",
+        consequence="It came in a burst and was held; from now on it is part of the rating.",
+    )
+    def release(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        review = Review.objects.get(pk=object_id)
+        act = partial(marketplace.release_review, review=review)
+        return self.answer(request, act, f"“{review}” counts.")
+
+
+@admin.register(Thread)
+class ThreadAdmin(ModeratedAdmin):
+    list_display = ["title", "template", "author", "kind", "created_at", "hidden_at"]
+    list_filter = ["kind", ("hidden_at", admin.EmptyFieldListFilter)]
+    search_fields = ["title", "author__username", "template__name"]
+    list_select_related = ["template", "author"]
+
+
+@admin.register(Post)
+class PostAdmin(ModeratedAdmin):
+    list_display = ["thread", "author", "created_at", "hidden_at"]
+    list_filter = [("hidden_at", admin.EmptyFieldListFilter)]
+    search_fields = ["text", "author__username"]
+    list_select_related = ["thread", "author"]
+
+
+@admin.register(Collection)
+class CollectionAdmin(ModeratedAdmin):
+    list_display = ["name", "owner", "is_public", "changed_at", "hidden_at"]
+    list_filter = ["is_public", ("hidden_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "owner__username"]
+    list_select_related = ["owner"]

@@ -5,8 +5,19 @@ from django.urls import path
 from marketplace.api import deployments as api_deployments
 from marketplace.api import predictions as api_predictions
 from marketplace.api import purchases as api_purchases
+from marketplace.api import reviews as api_reviews
 from marketplace.api import templates as api_templates
-from marketplace.views import catalogue, deployments, offers, publishing, templates
+from marketplace.views import (
+    catalogue,
+    collections,
+    comparing,
+    deployments,
+    discussions,
+    offers,
+    publishing,
+    reviews,
+    templates,
+)
 
 app_name = "marketplace"
 urlpatterns = [
@@ -17,6 +28,53 @@ urlpatterns = [
     path("templates/<slug:slug>/versions/<int:number>/", offers.template, name="version"),
     path("templates/<slug:slug>/buy/", templates.buy_template, name="buy"),
     path("templates/<slug:slug>/deploy/", templates.deploy_template, name="deploy"),
+    path("templates/<slug:slug>/reviews/", reviews.reviews, name="reviews"),
+    path("templates/<slug:slug>/reviews/write/", reviews.review_template, name="review"),
+    path("templates/<slug:slug>/reviews/<uuid:review_id>/vote/", reviews.vote, name="vote"),
+    path("templates/<slug:slug>/reviews/<uuid:review_id>/reply/", reviews.reply, name="reply"),
+    path("templates/<slug:slug>/discussion/", discussions.discussion, name="discussion"),
+    path("templates/<slug:slug>/discussion/new/", discussions.new_thread, name="new_thread"),
+    path("templates/<slug:slug>/discussion/<uuid:thread_id>/", discussions.thread, name="thread"),
+    path(
+        "templates/<slug:slug>/discussion/<uuid:thread_id>/lead/",
+        discussions.lead_thread,
+        name="lead_thread",
+    ),
+    path(
+        "templates/<slug:slug>/discussion/<uuid:thread_id>/<uuid:post_id>/edit/",
+        discussions.edit_post,
+        name="edit_post",
+    ),
+    path(
+        "templates/<slug:slug>/discussion/<uuid:thread_id>/<uuid:post_id>/accept/",
+        discussions.accept_answer,
+        name="accept_answer",
+    ),
+    path("templates/<slug:slug>/collect/", collections.collect, name="collect"),
+    # /collections/
+    path("collections/", collections.collections, name="collections"),
+    path("collections/new/", collections.new_collection, name="new_collection"),
+    path("collections/<uuid:collection_id>/", collections.collection, name="collection"),
+    path(
+        "collections/<uuid:collection_id>/edit/",
+        collections.edit_collection,
+        name="edit_collection",
+    ),
+    path(
+        "collections/<uuid:collection_id>/delete/",
+        collections.delete_collection,
+        name="delete_collection",
+    ),
+    path(
+        "collections/<uuid:collection_id>/items/<int:item_id>/",
+        collections.change_item,
+        name="change_item",
+    ),
+    # templates beside each other
+    path("compare/", comparing.compare, name="compare"),
+    path("leaderboards/", comparing.leaderboards, name="leaderboards"),
+    path("leaderboards/<slug:slug>/", comparing.leaderboard, name="leaderboard"),
+    path("authors/<str:username>/", comparing.author, name="author"),
     path("models/<uuid:model_id>/publish/", publishing.publish, name="publish"),
     # /deployments/
     path("deployments/", deployments.deployments, name="deployments"),
@@ -37,6 +95,11 @@ urlpatterns = [
         "api/v1/templates/<uuid:template_id>/deployments",
         api_deployments.Deployments.as_view(),
         name="api_deployments",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/ratings",
+        api_reviews.Ratings.as_view(),
+        name="api_ratings",
     ),
     path(
         "api/v1/models/<uuid:model_id>/predict",

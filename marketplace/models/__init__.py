@@ -1,7 +1,10 @@
-"""Templates and their versions, purchases, deployments."""
+"""Templates and their versions, purchases, deployments; reviews, discussions, collections."""
 
+from marketplace.models.collections import Collection, CollectionItem, CollectionQuerySet
 from marketplace.models.deployments import Deployment, DeploymentQuerySet
+from marketplace.models.discussions import Post, PostQuerySet, Thread, ThreadQuerySet
 from marketplace.models.purchases import Purchase, PurchaseQuerySet
+from marketplace.models.reviews import Review, ReviewQuerySet, ReviewRevision, Vote
 from marketplace.models.templates import (
     DESCRIPTION_LENGTH_MAX,
     REASON_LENGTH_MAX,
@@ -14,16 +17,27 @@ from marketplace.models.templates import (
 )
 
 __all__ = [
+    "Collection",
+    "CollectionItem",
+    "CollectionQuerySet",
     "DESCRIPTION_LENGTH_MAX",
-    "REASON_LENGTH_MAX",
     "Deployment",
     "DeploymentQuerySet",
     "Gone",
     "Plan",
+    "Post",
+    "PostQuerySet",
     "Purchase",
     "PurchaseQuerySet",
+    "REASON_LENGTH_MAX",
+    "Review",
+    "ReviewQuerySet",
+    "ReviewRevision",
     "Template",
     "TemplateQuerySet",
     "TemplateVersion",
     "TemplateVersionQuerySet",
+    "Thread",
+    "ThreadQuerySet",
+    "Vote",
 ]

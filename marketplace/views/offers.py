@@ -14,6 +14,8 @@ from governance.views import PageRequest, visitor
 from marketplace import services as marketplace
 from marketplace.forms.offers import CALLS, OfferForm
 from marketplace.services import Offer
+from marketplace.views.discussions import latest_threads
+from marketplace.views.reviews import board_of
 from marketplace.views.templates import snippet
 from training import services as training
 
@@ -46,6 +48,8 @@ def template(request: PageRequest, slug: str, number: int | None = None) -> Http
     if request.htmx and request.htmx.target == "cost":
         return render(request, "marketplace/template.html#cost", context)
     context |= about(offer, visitor(request))
+    context |= board_of(request, offer.template)
+    context["threads"] = latest_threads(offer.template, visitor(request))
     context["snippet"] = snippet(request, offer.version.model)
     return render(request, "marketplace/template.html", context)
 
