@@ -24,6 +24,8 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
+    path("v2/health/live", health.healthz, name="v2_health_live"),
+    path("v2/health/ready", health.readyz, name="v2_health_ready"),
 ]
 
 handler400 = "config.errors.bad_request"

@@ -5,6 +5,7 @@ and no sum crosses a row.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,15 @@ from kernels.tensors import ModelRefused
 
 class RowsRefused(ValueError):
     """Input that does not fit the model; the text says which row and what would fit."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """What goes in, or comes out, for each row: its name, the type of its numbers, its shape."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
 
 
 class Predictor:
@@ -44,6 +54,19 @@ class Predictor:
             self._sandbox.array(node)[...] = self.model.arrays[name]
         self._rows = self._sandbox.array(self._plan.inputs[self._name])
         self._found = {n: self._sandbox.array(node) for n, node in self._plan.outputs.items()}
+
+    @property
+    def takes(self) -> Port:
+        return Port(self._name, "u4" if self._vocabulary else "f4", self._shape)
+
+    @property
+    def gives(self) -> tuple[Port, ...]:
+        """Of what has several blocks for each row, the shape begins with how many."""
+        ports = []
+        for name, array in self._found.items():
+            each = len(array) // self._plan.capacity
+            ports.append(Port(name, "f4", (*((each,) if each > 1 else ()), *array.shape[1:])))
+        return tuple(ports)
 
     @property
     def sandbox(self) -> Sandbox:

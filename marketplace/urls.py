@@ -3,6 +3,7 @@
 from django.urls import path
 
 from marketplace.api import deployments as api_deployments
+from marketplace.api import inference
 from marketplace.api import predictions as api_predictions
 from marketplace.api import purchases as api_purchases
 from marketplace.api import reviews as api_reviews
@@ -105,5 +106,25 @@ urlpatterns = [
         "api/v1/models/<uuid:model_id>/predict",
         api_predictions.Predict.as_view(),
         name="api_predict",
+    ),
+    # /v2/
+    path("v2", inference.server, name="v2"),
+    path("v2/models/<str:name>", inference.ModelMetadata.as_view(), name="v2_model"),
+    path("v2/models/<str:name>/ready", inference.ModelReady.as_view(), name="v2_ready"),
+    path("v2/models/<str:name>/infer", inference.Infer.as_view(), name="v2_infer"),
+    path(
+        "v2/models/<str:name>/versions/<str:version>",
+        inference.ModelMetadata.as_view(),
+        name="v2_version",
+    ),
+    path(
+        "v2/models/<str:name>/versions/<str:version>/ready",
+        inference.ModelReady.as_view(),
+        name="v2_version_ready",
+    ),
+    path(
+        "v2/models/<str:name>/versions/<str:version>/infer",
+        inference.Infer.as_view(),
+        name="v2_version_infer",
     ),
 ]

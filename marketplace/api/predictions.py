@@ -5,7 +5,6 @@ spellings are accepted.
 import uuid
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,7 +15,6 @@ from billing import services as billing
 from governance.api.requests import IDEMPOTENCY_KEY, caller, once
 from governance.models import Scope
 from marketplace import services as marketplace
-from training.models import Model
 from training.services import Prediction
 
 
@@ -55,15 +53,17 @@ class Predict(APIView):
         asked = PredictRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         user = caller(request)
-        model = get_object_or_404(Model.objects.select_related("owner"), pk=model_id)
 
         def act() -> tuple[int, dict[str, Any]]:
             answer = marketplace.predict_model(
-                user=user, model=model, rows=asked.validated_data["rows"], event_id=uuid.uuid4()
+                user=user,
+                model_id=model_id,
+                rows=asked.validated_data["rows"],
+                event_id=uuid.uuid4(),
             )
             return 200, {
                 "prediction_id": str(answer.id),
-                "model_id": str(model.pk),
+                "model_id": str(model_id),
                 "predictions": [prediction.to_json() for prediction in answer.predictions],
                 **sureness(answer.predictions[0]),
                 "credits": billing.credits(answer.microcredits),

@@ -18,11 +18,8 @@ from marketplace.services.comparisons import (
 )
 from marketplace.services.decisions import approve_template, reject_template, request_changes
 from marketplace.services.deployments import (
-    NotDeployed,
     Usage,
     deploy_template,
-    predict,
-    predict_model,
     stop_deployment,
     usage,
 )
@@ -44,6 +41,16 @@ from marketplace.services.drafts import (
     give_examples,
     offer_files,
     schedule_version,
+)
+from marketplace.services.inference import (
+    Inference,
+    NotDeployed,
+    Served,
+    infer,
+    predict,
+    predict_model,
+    serve,
+    versions_served,
 )
 from marketplace.services.leaderboards import Leaderboard, leaderboard_datasets, leaderboard_of
 from marketplace.services.offers import (
@@ -146,6 +153,8 @@ __all__ = [
     "leave_out",
     "lock_thread",
     "make_collection",
+    "infer",
+    "Inference",
     "may_deploy",
     "may_lead",
     "move_item",
@@ -168,6 +177,8 @@ __all__ = [
     "schedule_version",
     "signature_of",
     "similar_templates",
+    "serve",
+    "Served",
     "start_template",
     "start_thread",
     "start_version",
@@ -176,6 +187,7 @@ __all__ = [
     "usage",
     "usage_by_day",
     "vote_on_review",
+    "versions_served",
     "withdraw_template",
     "withdraw_version",
 ]

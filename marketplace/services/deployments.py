@@ -1,6 +1,5 @@
-"""Deployments: start one, stop it, and predict, each call metered."""
+"""Deployments: start one, stop it, and what it was used for; `inference` answers by them."""
 
-import uuid
 from dataclasses import dataclass
 
 from django.db import models, transaction
@@ -14,28 +13,11 @@ from governance.services import Refusal
 from marketplace.models import Deployment, Template, TemplateVersion
 from marketplace.services.purchases import buy_template, may_deploy, one_at_a_time
 from marketplace.services.templates import InvalidTemplate
-from training import services as training
-from training.models import Model
-from training.services import COMPUTE_PRICE_MICROCREDITS, Prediction
-
-
-class NotDeployed(Refusal):
-    """Predictions are answered by an active deployment."""
-
-    status = 404
+from training.services import COMPUTE_PRICE_MICROCREDITS
 
 
 class NotOnOffer(Refusal):
     """What was never published, or no longer is, cannot be had."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Predictions with what they cost; `id` names the metered event."""
-
-    id: uuid.UUID
-    predictions: list[Prediction]
-    microcredits: int
 
 
 @transaction.atomic
@@ -96,65 +78,6 @@ def stop_deployment(*, actor: User, deployment: Deployment) -> Deployment:
     governance.record(actor=actor, verb="stop_deployment", subject=deployment)
     deployment.refresh_from_db()
     return deployment
-
-
-def predict(*, user: User, deployment: Deployment, rows: object, event_id: uuid.UUID) -> Answer:
-    """Answer with the deployment's model; the call is metered before the answer is given."""
-    if deployment.owner_id != user.pk or deployment.is_over:
-        raise NotDeployed("This deployment is stopped; start it again from the template's page.")
-    template = deployment.version.template
-    asked = deployment.version.call_price_microcredits
-    author = template.owner if template.owner_id != user.pk and asked else None
-    return metered(
-        user=user,
-        model=deployment.model,
-        rows=rows,
-        event_id=event_id,
-        source=f"deployment/{deployment.pk}",
-        author=author,
-        price=deployment.call_price_microcredits,
-    )
-
-
-def predict_model(*, user: User, model: Model, rows: object, event_id: uuid.UUID) -> Answer:
-    """Answer with a model: its owner directly, everybody else through their deployment of it."""
-    if model.owner_id == user.pk:
-        return metered(
-            user=user,
-            model=model,
-            rows=rows,
-            event_id=event_id,
-            source=f"model/{model.pk}",
-            author=None,
-            price=COMPUTE_PRICE_MICROCREDITS,
-        )
-    running = Deployment.objects.of(user).active().filter(model=model)
-    deployment = running.select_related("model", "version__template__owner").first()
-    if deployment is None:
-        raise NotDeployed("No model of this id is yours or deployed by you; deploy it first.")
-    return predict(user=user, deployment=deployment, rows=rows, event_id=event_id)
-
-
-def metered(
-    *,
-    user: User,
-    model: Model,
-    rows: object,
-    event_id: uuid.UUID,
-    source: str,
-    author: User | None,
-    price: int,
-) -> Answer:
-    predictions = training.predict(model=model, rows=rows)
-    billing.meter(
-        user=user,
-        source=source,
-        author=author,
-        price_microcredits=price,
-        units=len(predictions),
-        event_id=event_id,
-    )
-    return Answer(id=event_id, predictions=predictions, microcredits=price * len(predictions))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,7 +166,7 @@ def test_a_stopped_deployment_does_not_answer(bob, template, mallory):
         marketplace.predict(user=bob, deployment=stopped, rows=[[0.0] * 64], event_id=uuid.uuid4())
     with pytest.raises(marketplace.NotDeployed):
         marketplace.predict_model(
-            user=bob, model=deployment.model, rows=[[0.0] * 64], event_id=uuid.uuid4()
+            user=bob, model_id=deployment.model_id, rows=[[0.0] * 64], event_id=uuid.uuid4()
         )
 
 

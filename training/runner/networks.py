@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import build, generator, modelfile
-from kernels.predictor import Predictor, require_finite
+from kernels.predictor import Port, Predictor, require_finite
 from kernels.tensors import ModelRefused
 from training.runner import blobs, walls
 from training.runner.recipes import Column, Form, Kind, Recipe, RecipeRefused
@@ -64,6 +64,14 @@ class Asked:
     @property
     def recipe(self) -> Recipe | None:
         return self.network.recipe
+
+    @property
+    def takes(self) -> Port:
+        return self.network.predictor.takes
+
+    @property
+    def gives(self) -> tuple[Port, ...]:
+        return self.network.predictor.gives
 
     @property
     def sampler(self) -> modelfile.Model:

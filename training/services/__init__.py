@@ -1,5 +1,6 @@
 """What people may ask of training. One noun per file; this list is the app's specification."""
 
+from kernels.predictor import Port
 from training.runner.answers import AnswerKind, Prediction
 from training.runner.augmentation import said as augmentation_said
 from training.runner.blobs import get as load_blob
@@ -25,6 +26,7 @@ from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes import Role as ColumnRole
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
+from training.runner.tensors import Tensors
 from training.services.asking import Sheet, ask_model, blank_sheet
 from training.services.beginnings import InvalidBeginning, UnknownJob, find_beginning
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
@@ -88,7 +90,10 @@ from training.services.predictions import (
     COMPUTE_PRICE_MICROCREDITS,
     AnswerLate,
     InvalidRows,
+    Ports,
     TooManyCalls,
+    infer,
+    ports,
     predict,
     predict_with_file,
     prediction_kind,
@@ -203,6 +208,8 @@ __all__ = [
     "Pattern",
     "Picture",
     "Plan",
+    "Port",
+    "Ports",
     "Prediction",
     "Preset",
     "Preview",
@@ -221,6 +228,7 @@ __all__ = [
     "Standing",
     "Start",
     "TRIALS_MAX",
+    "Tensors",
     "TierTooSmall",
     "TooManyCalls",
     "TooManyJobs",
@@ -271,6 +279,7 @@ __all__ = [
     "heartbeat",
     "hint",
     "hint_again",
+    "infer",
     "is_used",
     "job_curves",
     "job_place",
@@ -293,6 +302,7 @@ __all__ = [
     "open_model_file",
     "patterns",
     "plan_search",
+    "ports",
     "predict",
     "predict_with_file",
     "prediction_kind",

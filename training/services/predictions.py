@@ -1,21 +1,30 @@
 """Predictions: rows in, answers out, computed in the sandbox."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
+import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 
 from governance.services import Refusal
 from kernels.limits import SandboxError
-from kernels.predictor import RowsRefused
+from kernels.predictor import Port, RowsRefused
 from kernels.sampling import SamplingRefused
 from training.models import Model
-from training.runner import answers, networks
+from training.runner import answers, networks, tensors
 from training.runner.admission import Admission, Full
-from training.runner.answers import ROWS_MAX, AnswerKind, Prediction, QuestionRefused
+from training.runner.answers import (
+    ROWS_MAX,
+    AnswerKind,
+    Prediction,
+    QuestionRefused,
+)
 from training.runner.recipes import Recipe
 from training.runner.sharing import TooLate
+from training.runner.tensors import Tensors
 from training.services.files import reading
 
 # What a row costs where no author asks for more: the sandbox's time.
@@ -73,6 +82,39 @@ def predict_with_file(*, sha256: str, rows: object) -> list[Prediction]:
     """The same with a stored model file that has no row, such as what one node of many trained."""
     with answering(sha256) as network:
         return answers.answer(network, rows)
+
+
+def infer(
+    *, model: Model, asked: Tensors, wanted: Collection[str] = ()
+) -> tuple[dict[str, NDArray[np.float32]], int]:
+    """What the network answers, by the names of its outputs, each (rows, …); and how many rows.
+
+    Asked is what it takes, under its name, or the columns of a table under theirs. Of the outputs
+    those that are wanted, or all.
+    """
+    with answering(model.sha256) as network:
+        shapes = {port.name: port.shape for port in network.gives}
+        if unknown := set(wanted) - set(shapes):
+            raise InvalidRows(f"outputs: there is no {min(unknown)!r}, but {', '.join(shapes)}.")
+        rows = tensors.rows_asked(network, asked)
+        found = network.outputs(rows)
+        names = wanted or shapes
+        return {name: found[name].reshape(len(rows), *shapes[name]) for name in names}, len(rows)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What `infer` takes and gives; of a table that is not all numbers, its columns."""
+
+    takes: Sequence[Port]
+    gives: Sequence[Port]
+
+
+def ports(*, model: Model) -> Ports:
+    """Loads the network, so that it is ready."""
+    network = ready(model.sha256)
+    columns = tensors.columns_of(network.recipe)
+    return Ports(columns or (network.predictor.takes,), network.predictor.gives)
 
 
 @contextmanager
