@@ -5,7 +5,9 @@ from django.urls import path
 from training.api import datasets as dataset_api
 from training.api import jobs as job_api
 from training.api import models as model_api
+from training.api import reproductions as reproduction_api
 from training.api import searches as search_api
+from training.api import validations as validation_api
 from training.views import datasets, jobs, models, patterns, searches, streams, studio
 
 app_name = "training"
@@ -70,17 +72,17 @@ urlpatterns = [
     path("api/v1/models/<uuid:model_id>/bom", model_api.Bill.as_view(), name="api_bom"),
     path(
         "api/v1/models/<uuid:model_id>/reproductions",
-        model_api.Reproductions.as_view(),
+        reproduction_api.Reproductions.as_view(),
         name="api_reproductions",
     ),
     path(
         "api/v1/models/<uuid:model_id>/validations",
-        model_api.Validations.as_view(),
+        validation_api.Validations.as_view(),
         name="api_validations",
     ),
     path(
         "api/v1/models/<uuid:model_id>/benchmarks",
-        model_api.Benchmarks.as_view(),
+        validation_api.Benchmarks.as_view(),
         name="api_benchmarks",
     ),
 ]

@@ -36,6 +36,13 @@ class Millionths(serializers.Field[int, Any, str, int]):
         return f"{(Decimal(value) / 1_000_000).normalize():f}"
 
 
+def told(schema: dict[str, Any], **kwargs: Any) -> serializers.JSONField:
+    """What is stored as JSON, as it stands; this schema tells of what."""
+    kind = type("Told", (serializers.JSONField,), {})
+    field: serializers.JSONField = extend_schema_field(schema)(kind)(**kwargs)
+    return field
+
+
 @extend_schema_field({"type": "number"})
 class Seconds(serializers.Field[timedelta, Any, float, timedelta]):
     """How long something takes or took."""

@@ -76,6 +76,7 @@ def changed(
     the same only the first changes it.
     """
     seen = parse_etags(request.headers.get("If-Match", ""))
+    find()  # who may not see it is told no more than that
     if not seen:
         raise PreconditionRequired(
             "If-Match: is missing; get the resource and send its ETag here, or * to act on "

@@ -55,7 +55,7 @@ def test_the_whole_path_by_program(api, alice, bob, judy, digits):
     model_id = status["model_id"]
     asked = call("POST", f"/api/v1/models/{model_id}/validations")
     validations.validate_model(asked.json()["workflow_id"])
-    said = call("PUT", f"/api/v1/models/{model_id}/card", CARD)
+    said = call("PUT", f"/api/v1/models/{model_id}/card", CARD, **{"If-Match": "*"})
     assert said.json() == CARD | {"licence_terms": ""}
     published = call(
         "POST",

@@ -28,6 +28,8 @@ class Caller:
 
     def __call__(self, method, address, body=None, **headers):
         headers |= {"Authorization": f"Bearer {self.secret}"}
+        if method in ("PATCH", "PUT", "DELETE"):
+            headers = {"If-Match": "*"} | headers
         text = json.dumps(body) if body is not None else ""
         return Client().generic(
             method, address, text, content_type="application/json", headers=headers
@@ -60,12 +62,18 @@ def test_alice_brings_a_file_looks_corrects_and_deletes(alice):
     assert (seen["status"], seen["rows"], seen["classes"]) == ("done", 60, ["a", "b"])
     assert sum(seen["part_rows"].values()) == 60
     assert seen["report"]["health"]
-    changed = call("PATCH", address, {"split": SPLIT})
+    seen_as = {"If-Match": call("GET", address)["ETag"]}
+    changed = call("PATCH", address, {"split": SPLIT}, **seen_as)
     assert changed.status_code == 202
     assert changed.json()["split"]["seed"] == 3
     assert changed.json()["recipe"] == seen["asked"]  # left out, it stays
     prepare(body["slug"])
-    assert call("DELETE", address).status_code == 204
+    stale = call("DELETE", address, **seen_as)
+    assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
+    blind = call("DELETE", address, **{"If-Match": ""})
+    assert (blind.status_code, blind.json()["code"]) == (428, "precondition_required")
+    seen_as = {"If-Match": call("GET", address)["ETag"]}
+    assert call("DELETE", address, **seen_as).status_code == 204
     assert call("GET", address).status_code == 404
 
 
@@ -132,7 +140,7 @@ def test_a_list_is_read_page_by_page_and_by_category(alice, bob, digits):
     names = {row["name"] for row in call("GET", ADDRESS).json()["datasets"]}
     assert names == {"Plants 0", "Plants 1", "Plants 2", "Handwritten digits"}
     found = call("GET", f"{ADDRESS}?category=regression").json()
-    assert found == {"datasets": [], "next": None}
+    assert found == {"datasets": [], "count": 0, "next": None}
     problem = call("GET", f"{ADDRESS}?category=nonsense")
     assert (problem.status_code, problem.json()["code"]) == (400, "invalid_parameters")
     assert "category: 'nonsense' is none of classification, regression" in problem.json()["detail"]

@@ -255,7 +255,7 @@ def test_the_api_tells_figures_files_receipt_and_lineage(ask, model, digits):
     assert found["lineage"]["dataset"] == "digits"
     assert found["lineage"]["children"] == []
     assert found["signature"] == {
-        "inputs": [{"name": "picture", "kind": "8 × 8 pixels"}],
+        "inputs": [{"name": "picture", "kind": "8 × 8 pixels", "values": []}],
         "outputs": [
             {
                 "name": "class",

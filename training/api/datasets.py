@@ -4,41 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import exceptions, parsers, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance import services as governance
-from governance.api.answers import page
+from governance.api.answers import listed, page_of, tagged, told
 from governance.api.keys import ShallowJSONParser
-from governance.api.requests import caller, once
-from governance.api.schema import IDEMPOTENCY_KEY, PAGE
+from governance.api.requests import caller, changed, once
+from governance.api.schema import IDEMPOTENCY_KEY, IF_MATCH, PAGE
 from governance.models import Scope, User
 from training import services as training
 from training.models import DESCRIPTION_LENGTH_MAX, NAME_LENGTH_MAX, Category, Dataset
 
 FEATURES = ("features", "X", "data")  # as the original's sources spell them
+OBJECT = {"type": "object", "additionalProperties": True}
 LABELS = ("labels", "y", "targets")
-SUMMARY = (
-    "slug",
-    "name",
-    "description",
-    "category",
-    "format",
-    "status",
-    "error_code",
-    "error_message",
-    "licence",
-    "version",
-    "rows",
-    "columns",
-    "sha256",
-    "size_bytes",
-    "created_at",
-)
-DETAILS = ("features", "classes", "class_balance", "asked", "recipe", "split", "shape", "report")
 CATEGORY = OpenApiParameter("category", str, enum=Category.values)
 
 
@@ -78,11 +61,82 @@ class SchemaRequest(serializers.Serializer[Any]):
     )
 
 
+class DatasetSummarySerializer(serializers.ModelSerializer[Dataset]):
+    class Meta:
+        model = Dataset
+        fields: tuple[str, ...] = (
+            *("id", "slug", "name", "description", "category", "format", "status", "error_code"),
+            *("error_message", "licence", "version", "rows", "columns", "sha256", "size_bytes"),
+            "created_at",
+        )
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF takes fields off the class
+    state = serializers.ChoiceField(["done", "current", "failed", "todo"])
+
+
+class FindingSerializer(serializers.Serializer[Any]):
+    level = serializers.CharField(help_text="ok, warn or bad")
+    word = serializers.CharField()
+    message = serializers.CharField(help_text="what was found, and what to do about it")
+
+
+class PartRowsSerializer(serializers.Serializer[Dataset]):
+    train = serializers.IntegerField(source="train_rows")
+    validation = serializers.IntegerField(source="validation_rows")
+    test = serializers.IntegerField(source="test_rows")
+
+
+class DatasetSerializer(DatasetSummarySerializer):
+    """What is known of a dataset; what the worker finds out is empty until it has."""
+
+    asked = told(OBJECT, help_text="what its owner fixed of the recipe")
+    recipe = told(OBJECT, help_text="what each column is and is for")
+    split = told(OBJECT, help_text="kind, train, validation, test, seed, column")
+    shape = told(OBJECT, help_text="of one row and of its target")
+    report = told(OBJECT, help_text="what was found in the rows")
+    steps = serializers.SerializerMethodField(help_text="how far a worker is")
+    health = serializers.SerializerMethodField(help_text="the worst first")
+    is_used = serializers.SerializerMethodField(help_text="by a job, a model or a search")
+    part_rows = PartRowsSerializer(source="*")
+    croissant = serializers.SerializerMethodField(help_text="the address of its description")
+
+    class Meta(DatasetSummarySerializer.Meta):
+        fields = (
+            *DatasetSummarySerializer.Meta.fields,
+            *("features", "classes", "class_balance", "asked", "recipe", "split", "shape"),
+            *("report", "family", "upload_name", "upload_sha256", "upload_bytes"),
+            *("steps", "health", "is_used", "part_rows", "croissant"),
+        )
+
+    @extend_schema_field(StepSerializer(many=True))
+    def get_steps(self, dataset: Dataset) -> list[dict[str, str]]:
+        return training.dataset_steps(dataset=dataset)
+
+    @extend_schema_field(FindingSerializer(many=True))
+    def get_health(self, dataset: Dataset) -> list[dict[str, str]]:
+        return training.dataset_health(dataset=dataset)
+
+    def get_is_used(self, dataset: Dataset) -> bool:
+        return training.is_used(dataset)
+
+    def get_croissant(self, dataset: Dataset) -> str:
+        return f"{dataset.get_absolute_url()}croissant.json"
+
+
+DATASETS = page_of("datasets", DatasetSummarySerializer)
+
+
+def dataset_body(dataset: Dataset) -> Any:
+    return DatasetSerializer(dataset).data
+
+
 class Datasets(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.TRAIN}
     parser_classes = (ShallowJSONParser, parsers.MultiPartParser)
 
-    @extend_schema(operation_id="datasets_list", responses=dict, parameters=[*PAGE, CATEGORY])
+    @extend_schema(operation_id="datasets_list", responses=DATASETS, parameters=[*PAGE, CATEGORY])
     def get(self, request: Request) -> Response:
         """Bundled datasets and your own, newest first."""
         rows = Dataset.objects.visible_to(caller(request))
@@ -91,13 +145,12 @@ class Datasets(APIView):
                 reason = f"{category!r} is none of {', '.join(Category.values)}."
                 raise exceptions.ValidationError({"category": reason})
             rows = rows.filter(category=category)
-        found, following = page(request, rows)
-        return Response({"datasets": [summary_body(row) for row in found], "next": following})
+        return listed(request, DATASETS, rows)
 
     @extend_schema(
         operation_id="datasets_create",
         request={"multipart/form-data": UploadRequest, "application/json": InlineRequest},
-        responses={202: dict},
+        responses={202: DatasetSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
@@ -155,34 +208,6 @@ def created(dataset: Dataset) -> tuple[int, dict[str, Any]]:
     return 202, dataset_body(dataset)
 
 
-def summary_body(dataset: Dataset) -> dict[str, Any]:
-    return {"id": str(dataset.pk)} | {name: getattr(dataset, name) for name in SUMMARY}
-
-
-def dataset_body(dataset: Dataset) -> dict[str, Any]:
-    """What is known of a dataset; what the worker finds out is empty until it has."""
-    return (
-        summary_body(dataset)
-        | {name: getattr(dataset, name) for name in DETAILS}
-        | {
-            "created_at": dataset.created_at.isoformat(),
-            "family": str(dataset.family),
-            "upload_name": dataset.upload_name,
-            "upload_sha256": dataset.upload_sha256,
-            "upload_bytes": dataset.upload_bytes,
-            "steps": training.dataset_steps(dataset=dataset),
-            "health": training.dataset_health(dataset=dataset),
-            "is_used": training.is_used(dataset),
-            "part_rows": {
-                "train": dataset.train_rows,
-                "validation": dataset.validation_rows,
-                "test": dataset.test_rows,
-            },
-            "croissant": f"{dataset.get_absolute_url()}croissant.json",
-        }
-    )
-
-
 def chosen_dataset(owner: User, given: object, config: object) -> Dataset:
     """The dataset that a request names by its slug, or whose rows it holds. A worker has to read
     rows before a job on them has a shape and a price, so who sends new ones is told where they are
@@ -198,35 +223,48 @@ def chosen_dataset(owner: User, given: object, config: object) -> Dataset:
 class OneDataset(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "PATCH": Scope.TRAIN, "DELETE": Scope.TRAIN}
 
-    @extend_schema(operation_id="datasets_get", responses=dict)
+    @extend_schema(operation_id="datasets_get", responses=DatasetSerializer)
     def get(self, request: Request, slug: str) -> Response:
         """A dataset with its schema, what was found in its rows, and how far a worker is."""
-        return Response(dataset_body(visible(request, slug)))
+        return tagged(request, dataset_body(visible(request, slug)))
 
-    @extend_schema(operation_id="datasets_correct", request=SchemaRequest, responses={202: dict})
+    @extend_schema(
+        operation_id="datasets_correct",
+        request=SchemaRequest,
+        responses={202: DatasetSerializer},
+        parameters=[IF_MATCH],
+    )
     def patch(self, request: Request, slug: str) -> Response:
         """Correct the schema; a part that is left out stays. The rows are read again, as the next
         version where jobs refer to this one.
         """
-        dataset = visible(request, slug)
         asked = SchemaRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        recipe = asked.validated_data.get("recipe", dataset.recipe)
-        if not asked.validated_data["keep_measured"]:
-            recipe = training.unfitted(recipe=recipe, dataset=dataset)
-        corrected = training.correct_schema(
-            actor=caller(request),
-            dataset=dataset,
-            recipe=recipe,
-            split=asked.validated_data.get("split", dataset.split or training.DEFAULT_SPLIT),
-        )
-        return Response(dataset_body(corrected), status=202)
+        data = asked.validated_data
 
-    @extend_schema(operation_id="datasets_delete", responses={204: None})
+        def correct(dataset: Dataset) -> tuple[int, Any]:
+            recipe = data.get("recipe", dataset.recipe)
+            if not data["keep_measured"]:
+                recipe = training.unfitted(recipe=recipe, dataset=dataset)
+            corrected = training.correct_schema(
+                actor=caller(request),
+                dataset=dataset,
+                recipe=recipe,
+                split=data.get("split", dataset.split or training.DEFAULT_SPLIT),
+            )
+            return 202, dataset_body(corrected)
+
+        return changed(request, find=lambda: visible(request, slug), tell=dataset_body, act=correct)
+
+    @extend_schema(operation_id="datasets_delete", responses={204: None}, parameters=[IF_MATCH])
     def delete(self, request: Request, slug: str) -> Response:
         """Delete a version that no job, model or search refers to."""
-        training.delete_dataset(actor=caller(request), dataset=visible(request, slug))
-        return Response(status=204)
+
+        def remove(dataset: Dataset) -> tuple[int, None]:
+            training.delete_dataset(actor=caller(request), dataset=dataset)
+            return 204, None
+
+        return changed(request, find=lambda: visible(request, slug), tell=dataset_body, act=remove)
 
 
 def visible(request: Request, slug: str) -> Dataset:

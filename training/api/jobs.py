@@ -10,9 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing import services as billing
 from governance import services as governance
-from governance.api.answers import page
+from governance.api.answers import Millionths, listed, page_of, tagged, told
 from governance.api.requests import caller, once
 from governance.api.schema import IDEMPOTENCY_KEY, PAGE, refused
 from governance.models import Scope
@@ -72,20 +71,103 @@ class TrainRequest(serializers.Serializer[Any]):
     user_id = serializers.UUIDField(required=False, help_text="must be yours, if given")
 
 
+class JobSummarySerializer(serializers.ModelSerializer[Job]):
+    """What the row of a job alone tells. Where the original spells a name in two ways, so do we."""
+
+    job_id = serializers.UUIDField(source="pk")
+    jobId = serializers.UUIDField(source="pk")  # noqa: N815
+    progress = serializers.SerializerMethodField(help_text="0 to 100")
+    total_epochs = serializers.IntegerField(source="epochs")
+    parent_model_id = serializers.UUIDField(source="parent_id", allow_null=True)
+    parent_job_id = serializers.UUIDField(source="start_job_id", allow_null=True)
+    parent_step = serializers.IntegerField(source="start_step", allow_null=True)
+    estimated_time_remaining = serializers.FloatField(
+        source="eta_seconds", allow_null=True, help_text="seconds; null while nobody can tell"
+    )
+    estimated_cost = Millionths(source="quote_microcredits", help_text="credits at most")
+    estimatedCost = Millionths(source="quote_microcredits", help_text="the same")  # noqa: N815
+    credits_used = Millionths(source="cost_microcredits")
+    model_id = serializers.UUIDField(source="model.pk", default=None, allow_null=True)
+    modelId = serializers.UUIDField(source="model.pk", default=None, allow_null=True)  # noqa: N815
+
+    class Meta:
+        model = Job
+        fields: tuple[str, ...] = (
+            *("job_id", "jobId", "name", "status", "tier", "category", "progress"),
+            *("total_epochs", "metric", "parent_model_id", "parent_job_id", "parent_step"),
+            *("estimated_time_remaining", "estimated_cost", "estimatedCost", "credits_used"),
+            *("model_id", "modelId", "error_code", "error_message", "created_at"),
+        )
+        extra_kwargs = {"metric": {"help_text": "what is measured beside the loss"}}
+
+    def get_progress(self, job: Job) -> float:
+        return round(100 * job.progress, 1)
+
+
+class CheckpointSerializer(serializers.Serializer[Any]):
+    step = serializers.IntegerField(source="checkpoint.step")
+    size_bytes = serializers.IntegerField(source="checkpoint.size_bytes")
+    kept_until = serializers.DateTimeField(source="until")
+
+
+class MeasuredSerializer(serializers.Serializer[Any]):
+    """What was measured last. An accuracy is only said where one is measured."""
+
+    current_epoch = serializers.IntegerField()
+    current_loss = serializers.FloatField(allow_null=True, help_text="on training rows")
+    validation_loss = serializers.FloatField(allow_null=True)
+    current_metric = serializers.FloatField(allow_null=True, help_text="on training rows")
+    validation_metric = serializers.FloatField(allow_null=True)
+    current_accuracy = serializers.FloatField(allow_null=True, help_text="0 to 1")
+    validation_accuracy = serializers.FloatField(allow_null=True, help_text="0 to 1")
+    queue_position = serializers.IntegerField(
+        allow_null=True, help_text="from 1; null where it does not wait"
+    )
+    checkpoints = CheckpointSerializer(many=True, help_text="that a job may begin from")
+    is_held_back = serializers.BooleanField(
+        help_text="by as many running jobs as its owner may have"
+    )
+
+
+class JobSerializer(MeasuredSerializer, JobSummarySerializer):
+    """How far a job is, what it measured last and what it cost so far."""
+
+
+JOBS = page_of("jobs", JobSummarySerializer)
+
+
+def job_body(job: Job) -> dict[str, Any]:
+    last = job.points.last()
+    train, validation = (last.train_metric, last.validation_metric) if last else (None, None)
+    is_accuracy = job.metric == "accuracy"
+    place = training.job_place(job=job)
+    measured = {
+        "current_epoch": last.epoch if last else 0,
+        "current_loss": last.train_loss if last else None,
+        "validation_loss": last.validation_loss if last else None,
+        "current_metric": train,
+        "validation_metric": validation,
+        "current_accuracy": train if is_accuracy else None,
+        "validation_accuracy": validation if is_accuracy else None,
+        "queue_position": None if place is None else place.ahead + 1,
+        "checkpoints": training.kept_checkpoints(job=job),
+        "is_held_back": place is not None and place.is_held_back,
+    }
+    return JobSummarySerializer(job).data | MeasuredSerializer(measured).data
+
+
 class TrainingJobs(APIView):
     required_scope = {"POST": Scope.TRAIN, "GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_list_jobs", responses=dict, parameters=PAGE)
+    @extend_schema(operation_id="neural_list_jobs", responses=JOBS, parameters=PAGE)
     def get(self, request: Request) -> Response:
         """Your jobs, newest first."""
-        rows, following = page(request, Job.objects.of(caller(request)).select_related("model"))
-        found = [job_summary(job) for job in rows]
-        return Response({"jobs": found, "count": len(found), "next": following})
+        return listed(request, JOBS, Job.objects.of(caller(request)).select_related("model"))
 
     @extend_schema(
         operation_id="neural_train",
         request=TrainRequest,
-        responses={202: dict} | refused(409, NOT_READY),
+        responses={202: JobSerializer} | refused(409, NOT_READY),
         parameters=[IDEMPOTENCY_KEY],
         examples=[INLINE],
     )
@@ -118,72 +200,16 @@ class TrainingJobs(APIView):
         return response
 
 
-def job_summary(job: Job) -> dict[str, Any]:
-    """What the row of a job alone tells."""
-    model = getattr(job, "model", None)
-    quote = billing.credits(job.quote_microcredits)
-    return {
-        "job_id": str(job.pk),
-        "jobId": str(job.pk),
-        "name": job.name,
-        "status": job.status,
-        "tier": job.tier,
-        "category": job.category,
-        "progress": round(100 * job.progress, 1),
-        "total_epochs": job.epochs,
-        "metric": job.metric,
-        "parent_model_id": str(job.parent_id) if job.parent_id else None,
-        "parent_job_id": str(job.start_job_id) if job.start_job_id else None,
-        "parent_step": job.start_step,
-        "estimated_time_remaining": job.eta_seconds,
-        "estimated_cost": quote,
-        "estimatedCost": quote,
-        "credits_used": billing.credits(job.cost_microcredits),
-        "model_id": str(model.pk) if model else None,
-        "modelId": str(model.pk) if model else None,
-        "error_code": job.error_code,
-        "error_message": job.error_message,
-        "created_at": job.created_at.isoformat(),  # stored with its key, as JSON
-    }
-
-
-def job_body(job: Job) -> dict[str, Any]:
-    """The same with what was measured last. An accuracy is only said where one is measured."""
-    last = job.points.last()
-    train, validation = (last.train_metric, last.validation_metric) if last else (None, None)
-    is_accuracy = job.metric == "accuracy"
-    place = training.job_place(job=job)
-    return job_summary(job) | {
-        "current_epoch": last.epoch if last else 0,
-        "current_loss": last.train_loss if last else None,
-        "validation_loss": last.validation_loss if last else None,
-        "current_metric": train,
-        "validation_metric": validation,
-        "current_accuracy": train if is_accuracy else None,
-        "validation_accuracy": validation if is_accuracy else None,
-        "queue_position": None if place is None else place.ahead + 1,
-        "checkpoints": [
-            {
-                "step": kept.checkpoint.step,
-                "size_bytes": kept.checkpoint.size_bytes,
-                "kept_until": kept.until.isoformat(),
-            }
-            for kept in training.kept_checkpoints(job=job)
-        ],
-        "is_held_back": place is not None and place.is_held_back,
-    }
-
-
 class TrainingJob(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "DELETE": Scope.TRAIN}
 
-    @extend_schema(operation_id="neural_training_status", responses=dict)
+    @extend_schema(operation_id="neural_training_status", responses=JobSerializer)
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """How far a job is, what it measured last and what it cost so far."""
         job = get_object_or_404(Job.objects.of(caller(request)), pk=job_id)
-        return Response(job_body(job))
+        return tagged(request, job_body(job))
 
-    @extend_schema(operation_id="neural_training_cancel", responses={200: dict})
+    @extend_schema(operation_id="neural_training_cancel", responses={200: JobSerializer})
     def delete(self, request: Request, job_id: uuid.UUID) -> Response:
         """Cancel a job; finished chunks stay paid, the rest of the hold goes back."""
         user = caller(request)
@@ -191,20 +217,30 @@ class TrainingJob(APIView):
         return Response(job_body(training.cancel_job(actor=user, job=job)))
 
 
+CURVE = {
+    "type": "array",
+    "items": {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 2, "maxItems": 2},
+}
+
+
+class CurvesSerializer(serializers.Serializer[Any]):
+    job_id = serializers.UUIDField(source="job.pk")
+    metric = serializers.CharField(source="job.metric")
+    total_epochs = serializers.IntegerField(source="job.epochs")
+    series = told(
+        {"type": "object", "additionalProperties": CURVE},
+        help_text="by name, such as train_loss: [epoch, value] pairs",
+    )
+
+
 class TrainingCurves(APIView):
     required_scope = {"GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_training_curves", responses=dict)
+    @extend_schema(operation_id="neural_training_curves", responses=CurvesSerializer)
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """The curves of a job as [epoch, value] pairs, at most 1,000 each. Of a longer job every
         bucket of epochs keeps its lowest, highest and last point.
         """
         job = get_object_or_404(Job.objects.of(caller(request)), pk=job_id)
-        return Response(
-            {
-                "job_id": str(job.pk),
-                "metric": job.metric,
-                "total_epochs": job.epochs,
-                "series": training.job_curves(job=job),
-            }
-        )
+        series = training.job_curves(job=job)
+        return Response(CurvesSerializer({"job": job, "series": series}).data)

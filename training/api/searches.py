@@ -12,12 +12,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing import services as billing
-from governance.api.answers import page
+from governance.api.answers import Millionths, listed, page_of, tagged, told
 from governance.api.requests import caller, once
 from governance.api.schema import IDEMPOTENCY_KEY, PAGE
 from governance.models import Scope
 from training import services as training
 from training.models import NAME_LENGTH_MAX, Job, Search, Tier, Trial
+
+SPACE = {"type": "object", "additionalProperties": True}
 
 
 class SearchRequest(serializers.Serializer[Any]):
@@ -35,57 +37,73 @@ class SearchRequest(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=NAME_LENGTH_MAX, default="", allow_blank=True)
 
 
-def trial_body(trial: Trial) -> dict[str, Any]:
-    return {
-        "number": trial.number,
-        "params": trial.params,
-        "state": trial.state,
-        "value": trial.value,
-        "job_id": str(trial.job_id) if trial.job_id else None,
-    }
+class TrialSerializer(serializers.ModelSerializer[Trial]):
+    job_id = serializers.UUIDField(allow_null=True)
+    params = told(SPACE, help_text="paths of config, each with its value")
+
+    class Meta:
+        model = Trial
+        fields = ("number", "params", "state", "value", "job_id")
 
 
-def search_summary(search: Search) -> dict[str, Any]:
+class SearchSummarySerializer(serializers.ModelSerializer[Search]):
     """What the row of a search alone tells."""
-    return {
-        "search_id": str(search.pk),
-        "name": search.name,
-        "status": search.status,
-        "sampler": search.sampler,
-        "objective": search.objective,
-        "trials_max": search.trials_max,
-        "budget": billing.credits(search.budget_microcredits),
-        "error_code": search.error_code,
-        "error_message": search.error_message,
-        "created_at": search.created_at.isoformat(),
-    }
+
+    search_id = serializers.UUIDField(source="pk")
+    budget = Millionths(source="budget_microcredits", help_text="in credits")
+
+    class Meta:
+        model = Search
+        fields: tuple[str, ...] = (
+            *("search_id", "name", "status", "sampler", "objective", "trials_max", "budget"),
+            *("error_code", "error_message", "created_at"),
+        )
+
+
+class StandingSerializer(serializers.Serializer[Any]):
+    credits_used_or_held = Millionths(source="spent_microcredits")
+    best = TrialSerializer(allow_null=True)
+    trials = TrialSerializer(many=True)
+
+
+class SearchSerializer(StandingSerializer, SearchSummarySerializer):
+    """How a search stands: its trials, the best of them and what they cost."""
+
+
+SEARCHES = page_of("searches", SearchSummarySerializer)
 
 
 def search_body(search: Search) -> dict[str, Any]:
     standing = training.search_standing(search=search)
     assert standing is not None  # nothing was seen before
-    contest = standing.contest
-    return search_summary(search) | {
-        "credits_used_or_held": billing.credits(contest.spent_microcredits),
-        "best": trial_body(contest.best) if contest.best else None,
-        "trials": [trial_body(trial) for trial in contest.trials],
-    }
+    return SearchSummarySerializer(search).data | StandingSerializer(standing.contest).data
+
+
+class ProposalSerializer(serializers.Serializer[Any]):
+    """As a request for a search takes it."""
+
+    config = told(SPACE, source="job.config")
+    dataset = serializers.SlugField(source="job.dataset.slug")
+    tier = serializers.ChoiceField(Tier.choices, source="job.tier")
+    name = serializers.CharField(source="proposal.name")
+    space = told(SPACE, source="proposal.space")
+    trials_max = serializers.IntegerField(source="proposal.trials_max")
+    budget = Millionths(source="proposal.budget_microcredits", help_text="in credits")
+    seed = serializers.IntegerField(source="proposal.seed")
 
 
 class Searches(APIView):
     required_scope = {"POST": Scope.TRAIN, "GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_list_searches", responses=dict, parameters=PAGE)
+    @extend_schema(operation_id="neural_list_searches", responses=SEARCHES, parameters=PAGE)
     def get(self, request: Request) -> Response:
         """Your searches, newest first."""
-        rows, following = page(request, Search.objects.of(caller(request)))
-        found = [search_summary(search) for search in rows]
-        return Response({"searches": found, "count": len(found), "next": following})
+        return listed(request, SEARCHES, Search.objects.of(caller(request)))
 
     @extend_schema(
         operation_id="neural_search",
         request=SearchRequest,
-        responses={202: dict},
+        responses={202: SearchSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
@@ -115,36 +133,25 @@ class Searches(APIView):
 class SearchProposal(APIView):
     required_scope = {"GET": Scope.MODELS_READ}
 
-    @extend_schema(operation_id="neural_propose_search", responses=dict)
+    @extend_schema(operation_id="neural_propose_search", responses=ProposalSerializer)
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """A search around the settings of a job, to be changed and sent to /api/v1/searches."""
         jobs = Job.objects.of(caller(request)).select_related("dataset")
         job = get_object_or_404(jobs, pk=job_id)
         proposal = training.propose_search(job=job)
-        return Response(
-            {
-                "config": job.config,
-                "dataset": job.dataset.slug,
-                "tier": job.tier,
-                "name": proposal.name,
-                "space": proposal.space,
-                "trials_max": proposal.trials_max,
-                "budget": billing.credits(proposal.budget_microcredits),
-                "seed": proposal.seed,
-            }
-        )
+        return Response(ProposalSerializer({"job": job, "proposal": proposal}).data)
 
 
 class OneSearch(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "DELETE": Scope.TRAIN}
 
-    @extend_schema(operation_id="neural_search_status", responses=dict)
+    @extend_schema(operation_id="neural_search_status", responses=SearchSerializer)
     def get(self, request: Request, search_id: uuid.UUID) -> Response:
         """How a search stands: its trials, the best of them and what they cost."""
         search = get_object_or_404(Search.objects.of(caller(request)), pk=search_id)
-        return Response(search_body(search))
+        return tagged(request, search_body(search))
 
-    @extend_schema(operation_id="neural_search_cancel", responses={200: dict})
+    @extend_schema(operation_id="neural_search_cancel", responses={200: SearchSerializer})
     def delete(self, request: Request, search_id: uuid.UUID) -> Response:
         """Cancel a search and the trial that runs; what was measured stays."""
         user = caller(request)
