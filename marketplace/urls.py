@@ -4,6 +4,7 @@ from django.urls import path
 
 from marketplace.api import deployments as api_deployments
 from marketplace.api import inference
+from marketplace.api import offers as api_offers
 from marketplace.api import predictions as api_predictions
 from marketplace.api import purchases as api_purchases
 from marketplace.api import reviews as api_reviews
@@ -14,6 +15,7 @@ from marketplace.views import (
     comparing,
     deployments,
     discussions,
+    downloads,
     offers,
     publishing,
     reviews,
@@ -27,6 +29,17 @@ urlpatterns = [
     path("templates/mine/", templates.mine, name="mine"),
     path("templates/<slug:slug>/", offers.template, name="template"),
     path("templates/<slug:slug>/versions/<int:number>/", offers.template, name="version"),
+    path(
+        "templates/<slug:slug>/versions/<int:number>/files/<slug:kind>/",
+        downloads.take_file,
+        name="take_file",
+    ),
+    path(
+        "templates/<slug:slug>/versions/<int:number>/files/<slug:kind>/make/",
+        downloads.make_file,
+        name="make_file",
+    ),
+    path("downloads/<str:token>/", downloads.download, name="download"),
     path("templates/<slug:slug>/buy/", templates.buy_template, name="buy"),
     path("templates/<slug:slug>/deploy/", templates.deploy_template, name="deploy"),
     path("templates/<slug:slug>/reviews/", reviews.reviews, name="reviews"),
@@ -87,6 +100,17 @@ urlpatterns = [
     ),
     # /api/v1/
     path("api/v1/templates", api_templates.Templates.as_view(), name="api_templates"),
+    path(
+        "api/v1/templates/<uuid:template_id>",
+        api_offers.OneTemplate.as_view(),
+        name="api_template",
+    ),
+    path("api/v1/templates/<uuid:template_id>/files", api_offers.Files.as_view(), name="api_files"),
+    path(
+        "api/v1/templates/<uuid:template_id>/files/<slug:kind>/link",
+        api_offers.FileLink.as_view(),
+        name="api_file_link",
+    ),
     path(
         "api/v1/templates/<uuid:template_id>/purchases",
         api_purchases.Purchases.as_view(),

@@ -3,6 +3,7 @@
 from marketplace.models.collections import Collection, CollectionItem, CollectionQuerySet
 from marketplace.models.deployments import Deployment, DeploymentQuerySet
 from marketplace.models.discussions import Post, PostQuerySet, Thread, ThreadQuerySet
+from marketplace.models.downloads import Download, DownloadQuerySet
 from marketplace.models.purchases import Purchase, PurchaseQuerySet
 from marketplace.models.reviews import Review, ReviewQuerySet, ReviewRevision, Vote
 from marketplace.models.templates import (
@@ -20,9 +21,11 @@ __all__ = [
     "Collection",
     "CollectionItem",
     "CollectionQuerySet",
-    "DESCRIPTION_LENGTH_MAX",
     "Deployment",
     "DeploymentQuerySet",
+    "DESCRIPTION_LENGTH_MAX",
+    "Download",
+    "DownloadQuerySet",
     "Gone",
     "Plan",
     "Post",

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from billing.models import UsageEvent
 from governance.models import User
+from governance.services import Refusal
 from marketplace.models import Deployment, Gone, Purchase, Template, TemplateVersion
 from training import services as training
 from training.models import Model
@@ -24,7 +25,14 @@ DAYS_SHOWN = 30
 KEPT_SECONDS = 300
 SIMILAR = 4
 SIMILAR_LOOKED_AT = 100  # of the newest of its category
+YANKED = "yanked"  # a version alone
 Status = TemplateVersion.Status
+
+
+class TemplateNotAvailable(Refusal):
+    """It was public and no longer is: its author withdrew it, or a moderator removed it."""
+
+    status = 410
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +144,26 @@ def tombstone_of(
         return None
     successor = next((one for one in versions if one.pk == template.current_id), None)
     return Tombstone(
-        kind="yanked", reason=version.ended_reason, at=version.ended_at, successor=successor
+        kind=YANKED, reason=version.ended_reason, at=version.ended_at, successor=successor
+    )
+
+
+def require_open(offer: Offer) -> None:
+    """Raises TemplateNotAvailable where the visitor reads the tombstone and nothing else."""
+    gone = offer.tombstone
+    if gone is None or not offer.is_closed:
+        return
+    at = f" on {gone.at:%Y-%m-%d}" if gone.at else ""
+    named = f"Version {offer.version.number} of “{offer.template}”"
+    what = named if gone.kind == YANKED else f"“{offer.template}”"
+    instead = f" Use version {gone.successor.number}." if gone.successor else ""
+    raise TemplateNotAvailable(
+        f"{what} was withdrawn by {gone.by_whom}{at}: {gone.reason}{instead}",
+        members={
+            "reason": gone.reason,
+            "gone_at": gone.at.isoformat() if gone.at else None,
+            "successor": gone.successor.number if gone.successor else None,
+        },
     )
 
 
@@ -271,13 +298,17 @@ def kin_of(*, offer: Offer, lineage: training.Lineage) -> Kin:
 
 
 def usage_by_day(*, template: Template) -> dict[str, list[tuple[int, int]]]:
-    """How many people called it on each of the last days, today being 0; a person counts once a
-    day, and its author not at all. Kept a while, since a page that many look at has much to count.
+    """How many people called it, and took its files, on each of the last days, today being 0; a
+    person counts once a day, and its author not at all. Kept a while, since a page that many look
+    at has much to count.
     """
     key = f"usage/{template.pk}"
     kept: dict[str, list[tuple[int, int]]] | None = cache.get(key)
     if kept is None:
-        kept = {"people who called it": by_day(calls_by_day(template))}
+        kept = {
+            "called it": by_day(calls_by_day(template)),
+            "took its files": by_day(downloads_by_day(template)),
+        }
         cache.set(key, kept, timeout=KEPT_SECONDS)
     return kept
 
@@ -300,6 +331,11 @@ def calls_by_day(template: Template) -> Mapping[datetime.date, int]:
     )
     counted = events.values("day").annotate(people=models.Count("user", distinct=True))
     return dict(counted.values_list("day", "people"))
+
+
+def downloads_by_day(template: Template) -> Mapping[datetime.date, int]:
+    counted = template.downloads.filter(day__gte=first_day()).values("day").order_by()
+    return dict(counted.values_list("day").annotate(models.Count("pk")))
 
 
 def by_day(counted: Mapping[datetime.date, int]) -> list[tuple[int, int]]:

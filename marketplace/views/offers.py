@@ -20,6 +20,7 @@ from marketplace.views.templates import snippet
 from training import services as training
 
 GONE = 410
+PARTS = ("cost", "files")  # that ask for themselves
 
 
 def found_offer(request: PageRequest, slug: str, number: int | None = None) -> Offer:
@@ -45,8 +46,9 @@ def template(request: PageRequest, slug: str, number: int | None = None) -> Http
     context["cost"] = marketplace.cost_of_calls(
         version=offer.version, calls=CALLS if calls is None else calls, standing=offer.standing
     )
-    if request.htmx and request.htmx.target == "cost":
-        return render(request, "marketplace/template.html#cost", context)
+    context |= files_of(offer)
+    if request.htmx and request.htmx.target in PARTS:
+        return render(request, f"marketplace/template.html#{request.htmx.target}", context)
     context |= about(offer, visitor(request))
     context |= board_of(request, offer.template)
     context["threads"] = latest_threads(offer.template, visitor(request))
@@ -65,6 +67,11 @@ def stated(offer: Offer) -> dict[str, Any]:
     }
 
 
+def files_of(offer: Offer) -> dict[str, Any]:
+    files = marketplace.files_on_offer(offer=offer)
+    return {"files": files, "is_making": any(one.is_making for one in files)}
+
+
 def about(offer: Offer, viewer: User | None) -> dict[str, Any]:
     """What the whole page shows beside the offer itself."""
     model = offer.version.model
@@ -73,6 +80,7 @@ def about(offer: Offer, viewer: User | None) -> dict[str, Any]:
         "validation": offer.version.validation,
         "shows_rows": model.job.dataset.is_visible_to(viewer),
         "sales": offer.template.purchases.count(),
+        "downloads": offer.template.downloads.count(),
         "layers": training.model_layers(model=model),
         "lineage": lineage,
         "kin": marketplace.kin_of(offer=offer, lineage=lineage),

@@ -244,7 +244,7 @@ def test_a_person_counts_once_a_day_and_the_author_not_at_all(template, alice, b
         deployment = marketplace.deploy_template(owner=user, template=template)
         marketplace.predict(user=user, deployment=deployment, rows=row, event_id=uuid.uuid4())
     cache.clear()
-    called = marketplace.usage_by_day(template=template)["people who called it"]
+    called = marketplace.usage_by_day(template=template)["called it"]
     assert len(called) == 30
     assert called[-1] == (0, 2)
     assert sum(people for _, people in called) == 2

@@ -28,7 +28,8 @@ def test_a_worker_makes_a_file_and_looks_through_it(alice, model, kind):
     assert len(content) == export.size_bytes
     assert export.scan["state"] == "clean"
     file, opened = training.open_model_file(actor=alice, model=model, kind=kind.value)
-    assert b"".join(training.stream_file(opened)) == content
+    with opened:
+        assert opened.read() == content
     assert opened.closed
     assert file.scan_state == "clean"
 

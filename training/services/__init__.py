@@ -63,8 +63,14 @@ from training.services.documents import (
     document_model,
     fix_licence,
 )
-from training.services.exports import UnknownKind, export_model, open_model_file
-from training.services.files import FileUnreadable, open_file, stream_file
+from training.services.exports import (
+    UnknownKind,
+    export_model,
+    open_made_file,
+    open_model_file,
+    order_export,
+)
+from training.services.files import FileUnreadable, open_file
 from training.services.gates import Fault, publication_faults
 from training.services.inline import add_inline_dataset
 from training.services.jobs import (
@@ -299,7 +305,9 @@ __all__ = [
     "node_trainer",
     "noted",
     "open_file",
+    "open_made_file",
     "open_model_file",
+    "order_export",
     "patterns",
     "plan_search",
     "ports",
@@ -325,7 +333,6 @@ __all__ = [
     "start_search",
     "starting_points",
     "store_blob",
-    "stream_file",
     "study_patterns",
     "submit_distributed_job",
     "submit_job",

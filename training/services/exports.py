@@ -25,11 +25,22 @@ class UnknownKind(Refusal):
 @transaction.atomic
 def export_model(*, actor: User, model: Model, kind: str) -> Export:
     """Have a worker make this file; one that is there or under way is returned as it is."""
+    require_kind(kind)
+    if model.owner_id != actor.pk:
+        raise NotOwner("Only the owner of a model may have its files made.")
+    return order_export(actor=actor, model=model, kind=kind)
+
+
+def require_kind(kind: str) -> None:
     if kind not in Export.Kind.values:
         known = ", ".join(Export.Kind.values)
         raise UnknownKind(f"kind: {shown(kind)} cannot be made of a model; {known} can.")
-    if model.owner_id != actor.pk:
-        raise NotOwner("Only the owner of a model may have its files made.")
+
+
+@transaction.atomic
+def order_export(*, actor: User, model: Model, kind: str) -> Export:
+    """The same for whoever has a right to the file that is not told by the model's row."""
+    require_kind(kind)
     Model.objects.select_for_update().get(pk=model.pk)  # a second click finds the first's row
     export = model.exports.filter(kind=kind).first()
     if export is not None and (not export.is_over or export.status == Work.Status.DONE):
@@ -51,6 +62,11 @@ def open_model_file(*, actor: User, model: Model, kind: str) -> tuple[ModelFile,
     """One of a model's files, to be streamed, or closed by the caller. Raises FileUnreadable."""
     if model.owner_id != actor.pk:
         raise NotOwner("Only the owner of a model may have its files.")
+    return open_made_file(model=model, kind=kind)
+
+
+def open_made_file(*, model: Model, kind: str) -> tuple[ModelFile, File[bytes]]:
+    """The same for whoever has a right to the file that is not told by the model's row."""
     kinds = {one.kind: one for one in files_of(model)}
     if kind not in kinds:
         raise UnknownKind(f"kind: {shown(kind)} is no kind of file; there are {', '.join(kinds)}.")

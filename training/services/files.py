@@ -39,10 +39,3 @@ def open_file(*, sha256: str) -> File[bytes]:
     """To be streamed, or closed by the caller. Raises FileUnreadable."""
     with reading(sha256):
         return blobs.open_blob(sha256)
-
-
-def stream_file(file: File[bytes], *, size_bytes: int = 2**16) -> Iterator[bytes]:
-    """A file in parts; closed after the last."""
-    with file:
-        while part := file.read(size_bytes):
-            yield part

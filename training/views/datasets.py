@@ -18,6 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from governance.models import User
 from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest, led_once, visitor
+from governance.views.files import attachment
 from training import services as training
 from training.forms.datasets import (
     SHOWN_MAX,
@@ -28,7 +29,6 @@ from training.forms.datasets import (
     blame,
 )
 from training.models import Category, Dataset
-from training.views.files import attachment
 
 PAGE_SIZE = 24
 

@@ -17,12 +17,12 @@ from django.views.decorators.vary import vary_on_headers
 
 from governance.services import Refusal
 from governance.views import MemberRequest, pressed_on
+from governance.views.files import attachment, named
 from training import services as training
 from training.forms.datasets import blame
 from training.forms.models import CardForm
 from training.forms.validations import ValidationForm
 from training.models import Model, Validation, Work
-from training.views.files import attachment, named
 
 PAGE_SIZE = 20
 REPRODUCTIONS_SHOWN = 10
