@@ -352,3 +352,29 @@ class UsageEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.units} of {self.source}"
+
+
+class Allowance(models.Model):
+    """What one person has used of the units that a source includes each month, by its calendar in
+    UTC. The row and the event of a call are written together, so it counts each call once.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="allowances"
+    )
+    source = models.CharField(max_length=100)
+    month = models.DateField()  # its first day
+    used_units = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "source", "month"], name="one_allowance_per_month"
+            ),
+            models.CheckConstraint(
+                condition=Q(used_units__gt=0), name="allowance_counts_what_was_used"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.used_units} of {self.source} in {self.month}"

@@ -14,6 +14,7 @@ from billing.runner.holds import HoldExceeded
 from billing.runner.postings import InsufficientCredits
 from billing.runner.settlement import settle_usage
 from billing.runner.splits import author_share
+from billing.services.allowances import include, used_this_month
 from billing.services.holds import capture, hold, release
 from billing.services.sales import Sale, SelfDealing, sell
 from billing.services.usage import meter
@@ -44,6 +45,7 @@ __all__ = [
     "capture",
     "credits",
     "hold",
+    "include",
     "issue",
     "ledger_faults",
     "meter",
@@ -51,6 +53,7 @@ __all__ = [
     "release",
     "sell",
     "settle_usage",
+    "used_this_month",
     "wallet",
     "welcome",
 ]

@@ -117,7 +117,7 @@ def meter(
         price_microcredits=price_microcredits,
     )
     if price_microcredits == 0:
-        return event if _insert_free(event) else _earlier(event)
+        return event if insert_free_event(event) else earlier_event(event)
     cost_microcredits = units * price_microcredits
     require_amount("units · price_microcredits", cost_microcredits)
     use = (user.pk, source, event.author_id, price_microcredits)
@@ -126,11 +126,11 @@ def meter(
             return event
         if UsageEvent.objects.filter(pk=event_id).exists():
             BUDGETS.give_back(budget, cost_microcredits)
-            return _earlier(event)
+            return earlier_event(event)
         BUDGETS.drop(use, budget)  # closed by a settlement, or rolled back with what opened it
     budget = _open_lease(event, cost_microcredits)
     if budget is None:
-        return _earlier(event)
+        return earlier_event(event)
     BUDGETS.put(use, budget)
     return event
 
@@ -177,7 +177,7 @@ INSERT = """
 ONCE = " ON CONFLICT (id) DO NOTHING RETURNING at"
 
 
-def _insert_free(event: UsageEvent) -> bool:
+def insert_free_event(event: UsageEvent) -> bool:
     return _insert(event, INSERT + "VALUES (%s, %s, %s, %s, %s, %s, NULL)" + ONCE)
 
 
@@ -209,7 +209,7 @@ def _insert(event: UsageEvent, statement: str, *more: int) -> bool:
     return True
 
 
-def _earlier(event: UsageEvent) -> UsageEvent:
+def earlier_event(event: UsageEvent) -> UsageEvent:
     """The row that this id made before, when it says the same."""
     earlier = UsageEvent.objects.get(pk=event.pk)
     if _content(earlier) != _content(event):
