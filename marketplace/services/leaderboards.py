@@ -37,6 +37,20 @@ class Leaderboard:
     lower_is_better: bool
     places: list[Place]
 
+    @property
+    def intervals(self) -> list[dict[str, str | float]]:
+        """The places that have an interval, ready to be drawn."""
+        return [
+            {
+                "name": place.template.name,
+                "value": place.value,
+                "low": place.low,
+                "high": place.high,
+            }
+            for place in self.places
+            if place.low is not None and place.high is not None
+        ]
+
 
 def leaderboard_datasets(*, viewer: User | None) -> list[tuple[Dataset, int]]:
     """The datasets that a person may see with how many templates on offer stand on each."""
