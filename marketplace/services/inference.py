@@ -36,6 +36,8 @@ class Served:
     source: str
     author: User | None
     price: int
+    allowance: str = ""  # what includes rows each month
+    included_rows: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,8 @@ def served_by(user: User, deployment: Deployment) -> Served:
         source=f"deployment/{deployment.pk}",
         author=template.owner if asks else None,
         price=deployment.call_price_microcredits,
+        allowance=f"template/{template.pk}",
+        included_rows=0 if template.owner_id == user.pk else version.monthly_calls,
     )
 
 
@@ -155,7 +159,17 @@ def infer(
 
 
 def meter(user: User, served: Served, rows: int, event_id: uuid.UUID) -> int:
-    """What the rows cost."""
+    """What the rows cost: nothing where all of them are included this month."""
+    if served.included_rows and billing.include(
+        user=user,
+        source=served.source,
+        author=served.author,
+        units=rows,
+        event_id=event_id,
+        allowance=served.allowance,
+        included_units=served.included_rows,
+    ):
+        return 0
     billing.meter(
         user=user,
         source=served.source,

@@ -205,3 +205,19 @@ def test_one_active_deployment_per_version(bob, template):
     with pytest.raises(IntegrityError), transaction.atomic():
         made.save(force_insert=True)
     assert Deployment.objects.count() == 1
+
+
+def test_bob_has_the_calls_that_his_price_includes_and_pays_for_more(alice, judy, bob, model):
+    template = publish(alice, model, monthly_calls=3)
+    template = marketplace.approve_template(actor=judy, template=template)
+    marketplace.buy_template(buyer=bob, template=template)
+    deployment = marketplace.deploy_template(owner=bob, template=template)
+    row = [0] * 64
+    costs = [
+        marketplace.predict(
+            user=bob, deployment=deployment, rows=rows, event_id=uuid.uuid4()
+        ).microcredits
+        for rows in ([row, row], [row, row], [row], [row])
+    ]
+    price = template.shown.charged_microcredits
+    assert costs == [0, 2 * price, 0, price]
