@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from drf_spectacular.generators import SchemaGenerator
 from mcp_types import Tool, ToolAnnotations
+
+from config import reference
 
 # The original's, and what a program cannot end its work without.
 OPERATIONS = (
@@ -73,7 +74,7 @@ class Operation:
 @cache
 def operations() -> dict[str, Operation]:
     """By name, in the order in which clients are told them."""
-    described = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    described = reference.described()
     found = {
         written["operationId"]: operation(described, method, path, written)
         for path, methods in described["paths"].items()
@@ -173,7 +174,7 @@ def references(part: Any) -> Iterator[str]:
 
 def as_json_schema(part: Any) -> Any:
     """OpenAPI 3.0 says `nullable` where JSON Schema has another type, and keeps its definitions
-    elsewhere.
+    elsewhere. An exact decimal is told as text and taken as a number as well.
     """
     if isinstance(part, list):
         return [as_json_schema(each) for each in part]
@@ -182,4 +183,6 @@ def as_json_schema(part: Any) -> Any:
     plain = {name: as_json_schema(each) for name, each in part.items() if name != "nullable"}
     if isinstance(part.get("$ref"), str):
         plain["$ref"] = f"#/$defs/{name_of(part)}"
+    if part.get("format") == "decimal":
+        plain["type"] = ["string", "number"]
     return {"anyOf": [plain, {"type": "null"}]} if part.get("nullable") is True else plain

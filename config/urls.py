@@ -1,10 +1,12 @@
-"""One include per app, and what the site serves to machines: health, metrics, the API's schema."""
+"""One include per app, the documentation, and what the site serves to machines: health, metrics,
+the API's schema.
+"""
 
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from config import errors, health
+from config import docs, errors, health, sdk
 from marketplace.views.home import home
 
 urlpatterns = [
@@ -16,6 +18,10 @@ urlpatterns = [
     path("", include("governance.urls")),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    # /docs/
+    path("docs/", docs.index, name="guides"),
+    path("docs/<slug:slug>/", docs.page, name="guide"),
+    path("sdk/neural-sdk.tgz", sdk.package, name="sdk"),
     # /api/
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(permission_classes=[]), name="docs"),

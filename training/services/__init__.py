@@ -27,6 +27,7 @@ from training.runner.recipes import Role as ColumnRole
 from training.runner.rows import Part
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.runner.tensors import Tensors
+from training.runner.tiers import TIERS
 from training.services.asking import Sheet, ask_model, blank_sheet
 from training.services.beginnings import InvalidBeginning, UnknownJob, find_beginning
 from training.services.bundled import BUNDLED, add_bundled_dataset, add_bundled_datasets
@@ -233,6 +234,7 @@ __all__ = [
     "Spread",
     "Standing",
     "Start",
+    "TIERS",
     "TRIALS_MAX",
     "Tensors",
     "TierTooSmall",
