@@ -321,6 +321,7 @@ SPECTACULAR_SETTINGS = {
         "CardLicenceEnum": "training.models.Licence",
         "ValidationKindEnum": "training.models.Validation.Kind",
         "WorkStatusEnum": "training.models.Job.Status",
+        "VersionStatusEnum": "marketplace.models.TemplateVersion.Status",
     },
     "WEBHOOKS": ["governance.api.messages.MESSAGE"],
     "SWAGGER_UI_DIST": "SIDECAR",

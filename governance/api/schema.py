@@ -55,6 +55,7 @@ PROBLEMS = {
     408: "The body did not arrive in time.",
     409: "What is there does not allow it now; `detail` says why, and `Retry-After`, if it is "
     "there, when to ask again.",
+    410: "It was there and no longer is; `detail` says why.",
     412: "It has changed since you saw it: the tag in `If-Match` is not its tag any more.",
     413: "The body has more bytes than are taken.",
     415: "The body is in a format that is not read here; `Content-Type` names it.",

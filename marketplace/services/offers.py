@@ -17,7 +17,7 @@ from django.utils import timezone
 from billing.models import UsageEvent
 from governance.models import User
 from governance.services import Refusal
-from marketplace.models import Deployment, Gone, Purchase, Template, TemplateVersion
+from marketplace.models import Deployment, Download, Gone, Purchase, Template, TemplateVersion
 from training import services as training
 from training.models import Model
 
@@ -334,7 +334,9 @@ def calls_by_day(template: Template) -> Mapping[datetime.date, int]:
 
 
 def downloads_by_day(template: Template) -> Mapping[datetime.date, int]:
-    counted = template.downloads.filter(day__gte=first_day()).values("day").order_by()
+    counted = (
+        Download.objects.filter(template=template, day__gte=first_day()).values("day").order_by()
+    )
     return dict(counted.values_list("day").annotate(models.Count("pk")))
 
 

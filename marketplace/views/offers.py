@@ -13,6 +13,7 @@ from governance.models import User
 from governance.views import PageRequest, visitor
 from marketplace import services as marketplace
 from marketplace.forms.offers import CALLS, OfferForm
+from marketplace.models import Download
 from marketplace.services import Offer
 from marketplace.views.discussions import latest_threads
 from marketplace.views.reviews import board_of
@@ -80,7 +81,7 @@ def about(offer: Offer, viewer: User | None) -> dict[str, Any]:
         "validation": offer.version.validation,
         "shows_rows": model.job.dataset.is_visible_to(viewer),
         "sales": offer.template.purchases.count(),
-        "downloads": offer.template.downloads.count(),
+        "downloads": Download.objects.filter(template=offer.template).count(),
         "layers": training.model_layers(model=model),
         "lineage": lineage,
         "kin": marketplace.kin_of(offer=offer, lineage=lineage),
