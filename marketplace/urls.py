@@ -2,8 +2,11 @@
 
 from django.urls import path
 
+from marketplace.api import collections as api_collections
 from marketplace.api import deployments as api_deployments
+from marketplace.api import discussions as api_discussions
 from marketplace.api import inference
+from marketplace.api import leaderboards as api_leaderboards
 from marketplace.api import offers as api_offers
 from marketplace.api import predictions as api_predictions
 from marketplace.api import purchases as api_purchases
@@ -125,6 +128,30 @@ urlpatterns = [
         "api/v1/templates/<uuid:template_id>/ratings",
         api_reviews.Ratings.as_view(),
         name="api_ratings",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/threads",
+        api_discussions.Threads.as_view(),
+        name="api_threads",
+    ),
+    path(
+        "api/v1/threads/<uuid:thread_id>/posts", api_discussions.Posts.as_view(), name="api_posts"
+    ),
+    path("api/v1/collections", api_collections.Collections.as_view(), name="api_collections"),
+    path(
+        "api/v1/collections/<uuid:collection_id>",
+        api_collections.OneCollection.as_view(),
+        name="api_collection",
+    ),
+    path(
+        "api/v1/collections/<uuid:collection_id>/items",
+        api_collections.Items.as_view(),
+        name="api_collection_items",
+    ),
+    path(
+        "api/v1/leaderboards/<slug:slug>",
+        api_leaderboards.OneLeaderboard.as_view(),
+        name="api_leaderboard",
     ),
     path(
         "api/v1/models/<uuid:model_id>/predict",
