@@ -173,6 +173,7 @@ def inner_request(
     query = {name: given.pop(name) for name in operation.in_query if name in given}
     headers = [(name, value) for name, value in scope["headers"] if name in CARRIED]
     headers.append((b"accept", b"application/json"))
+    headers.append((b"if-match", b"*"))  # a model changes what is there, and keeps no tags
     key = given.pop(tools.IDEMPOTENCY, None)
     if key is not None:
         headers.append((b"idempotency-key", str(key).encode()))

@@ -25,6 +25,8 @@ GROUPS = {
     "deployments": "Deployments",
     "clusters": "Clusters",
     "wallet": "Your wallet",
+    "notices": "Notices",
+    "webhooks": "Webhooks",
 }
 # Bodies that say more than what is required; the others are worked out from their schema.
 NETWORK = {
@@ -48,11 +50,13 @@ BODIES: dict[str, Any] = {
         "category": "classification",
         "price": 15,
     },
+    "neural_rate_template": {"rating": 5, "review": "It names every iris of my garden."},
     "neural_deploy_template": {"custom_config": {"name": "Greenhouse"}},
     "neural_cluster_init": {"name": "Two workers", "topology": "star"},
     "neural_node_deploy": {"role": "worker"},
     "neural_train_distributed": {"dataset": "digits", "epochs": 10, "learning_rate": 0.01},
     "neural_predict_distributed": {"input_data": "[0, 1, 2]", "aggregation": "mean"},
+    "webhooks_create": {"url": "https://example.org/hooks"},
     "datasets_create": {"features": [[1, 2], [3, 4]], "labels": ["low", "high"]},
 }
 
@@ -65,6 +69,7 @@ class Operation:
     description: str
     scope: str
     body: Any  # an example; None where there is none to send
+    is_change: bool  # of what is there, so that it says of which state
 
     @property
     def command(self) -> str:
@@ -76,6 +81,8 @@ class Operation:
             f'curl -s {method}"$NEURAL_API_URL{self.path}"',
             '-H "Authorization: Bearer $NEURAL_API_KEY"',
         ]
+        if self.is_change:
+            lines.append("-H 'If-Match: *'")
         if self.body is not None:
             lines.append(f"--json {shlex.quote(json.dumps(self.body, ensure_ascii=False))}")
         return " \\\n  ".join(lines)
@@ -102,8 +109,8 @@ def groups() -> list[tuple[str, list[Operation]]]:
 
 
 def operation(path: str, method: str, written: Schema) -> Operation:
-    filled = path
-    for each in written.get("parameters", []):
+    filled, parameters = path, written.get("parameters", [])
+    for each in parameters:
         if each["in"] == "path":
             filled = filled.replace(f"{{{each['name']}}}", sample(each["schema"]))
     content = written.get("requestBody", {}).get("content", {}).get("application/json")
@@ -115,6 +122,7 @@ def operation(path: str, method: str, written: Schema) -> Operation:
         description=written.get("description") or written.get("summary", ""),
         scope=scope_of(filled, method.upper()),
         body=None if content is None else BODIES.get(name) or example(content["schema"]),
+        is_change=any(each["name"] == "If-Match" for each in parameters),
     )
 
 

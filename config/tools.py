@@ -28,6 +28,7 @@ OPERATIONS = (
     "neural_benchmark_status",
     "neural_document_model",
     "neural_list_templates",
+    "neural_get_template",
     "neural_publish_template",
     "neural_buy_template",
     "neural_deploy_template",
@@ -128,7 +129,7 @@ def input_of(described: Schema, method: str, written: Schema, places: dict[str, 
 def output_of(written: Schema) -> Schema:
     """Of the answer where all went well."""
     for status, answer in written["responses"].items():
-        if status.startswith("2") and "content" in answer:
+        if status.startswith("2") and "application/json" in answer.get("content", {}):
             schema: Schema = answer["content"]["application/json"]["schema"]
             return schema
     return {"type": "object"}

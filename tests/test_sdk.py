@@ -18,6 +18,7 @@ from django.db import connections
 from drf_spectacular.generators import SchemaGenerator
 from playwright.sync_api import sync_playwright
 
+from config import tools
 from config.demo import until_over
 from governance import services as governance
 from governance.models import Scope
@@ -95,6 +96,10 @@ def functions():
 
 def test_every_function_is_an_operation_of_the_schema_by_its_name_and_address():
     assert functions().items() <= described().items()
+
+
+def test_the_original_s_operations_are_all_functions():
+    assert {name for name in tools.OPERATIONS if name in described()} <= functions().keys()
 
 
 def test_every_function_can_be_imported_by_its_name():
@@ -341,6 +346,19 @@ def test_a_site_that_is_not_there_is_named():
     error = evaluated(PREDICT, url="http://127.0.0.1:1", key="k", patience=0)["error"]
     assert (error["code"], error["status"]) == ("unreachable", 0)
     assert error["message"].startswith("http://127.0.0.1:1 cannot be reached: ")
+
+
+def test_a_change_is_made_to_what_was_seen_or_to_whatever_is_there(live_server, alice, model):
+    call = """async ({neural_model_card, neural_document_model}, {model_id}) => {
+      const seen = await neural_model_card({model_id});
+      const change = (limits, options) =>
+        neural_document_model({model_id, licence: "Apache-2.0", limits}, options);
+      await change("One.", {if_match: seen.etag});
+      const late = await change("Two.", {if_match: seen.etag}).catch((error) => error.code);
+      return [seen.text.includes("It knows no letters."), late, (await change("Three.")).limits];
+    }"""
+    answer = evaluated(call, url=live_server.url, key=key_of(alice), model_id=str(model.pk))
+    assert answer == [True, "precondition_failed", "Three."]
 
 
 # In a browser

@@ -22,6 +22,8 @@
 /**
  * @typedef {object} Options
  * @property {string} [idempotency_key] instead of a fresh one: the same call, also after a restart
+ * @property {string} [if_match] of a change: the `etag` of the answer that it is meant for; without
+ *   one it is made to whatever is there
  * @property {AbortSignal} [signal] ends the call and its waits
  */
 /**
@@ -67,18 +69,31 @@ const OPERATIONS = {
   neural_training_cancel: "DELETE /training-jobs/{job_id}",
   neural_training_curves: "GET /training-jobs/{job_id}/curves",
   neural_list_jobs: "GET /training-jobs",
+  neural_propose_search: "GET /training-jobs/{job_id}/search",
+  neural_search: "POST /searches",
+  neural_search_status: "GET /searches/{search_id}",
+  neural_search_cancel: "DELETE /searches/{search_id}",
+  neural_list_searches: "GET /searches",
   neural_list_models: "GET /models",
   neural_get_model: "GET /models/{model_id}",
+  neural_model_card: "GET /models/{model_id}/card",
   neural_document_model: "PUT /models/{model_id}/card",
+  neural_model_bom: "GET /models/{model_id}/bom",
   neural_predict: "POST /models/{model_id}/predict",
   neural_validation_workflow: "POST /models/{model_id}/validations",
   neural_validation_status: "GET /models/{model_id}/validations",
   neural_performance_benchmark: "POST /models/{model_id}/benchmarks",
   neural_benchmark_status: "GET /models/{model_id}/benchmarks",
+  neural_reproduce_model: "POST /models/{model_id}/reproductions",
+  neural_reproductions: "GET /models/{model_id}/reproductions",
   neural_list_templates: "GET /templates",
+  neural_get_template: "GET /templates/{template_id}",
   neural_publish_template: "POST /templates",
+  neural_rate_template: "POST /templates/{template_id}/ratings",
   neural_buy_template: "POST /templates/{template_id}/purchases",
   neural_deploy_template: "POST /templates/{template_id}/deployments",
+  neural_list_files: "GET /templates/{template_id}/files",
+  neural_link_file: "POST /templates/{template_id}/files/{kind}/link",
   neural_cluster_init: "POST /clusters",
   neural_cluster_list: "GET /clusters",
   neural_cluster_status: "GET /clusters/{cluster_id}",
@@ -204,6 +219,7 @@ function written(settings, line, given, options) {
       if (value !== undefined && value !== null) url.searchParams.set(name, value);
     return { url, method, headers };
   }
+  if (method !== "POST") headers["If-Match"] = options.if_match ?? "*";
   headers["Content-Type"] = "application/json";
   return { url, method, headers, body: JSON.stringify(rest) };
 }
@@ -235,10 +251,17 @@ async function attempted(request, settings, signal, attempt) {
     const detail = `${url.origin} cannot be reached: ${cause.cause?.message ?? cause.message}`;
     return { error: new NeuralError({ code: "unreachable", detail, cause }), seconds: usual };
   }
-  if (response.ok) return { answer: text ? JSON.parse(text) : {} };
+  if (response.ok) return { answer: answer_of(response, text) };
   const asked = retry_after(response);
   const again = BUSY.includes(response.status) || (response.status === 409 && asked !== null);
   return { error: error_of(response, text), seconds: again ? asked ?? usual : Infinity };
+}
+
+// What a change of it is held to stands beside the answer and not in it; a card is Markdown.
+function answer_of(response, text) {
+  const isJson = /json/.test(response.headers.get("Content-Type") ?? "");
+  const answer = isJson && text ? JSON.parse(text) : { text };
+  return Object.defineProperty(answer, "etag", { value: response.headers.get("ETag") });
 }
 
 function error_of(response, text) {
@@ -283,10 +306,14 @@ function sleep(seconds, signal) {
 
 export const {
   neural_train, neural_training_status, neural_training_cancel, neural_training_curves,
-  neural_list_jobs, neural_list_models, neural_get_model, neural_document_model, neural_predict,
+  neural_list_jobs, neural_propose_search, neural_search, neural_search_status,
+  neural_search_cancel, neural_list_searches, neural_list_models, neural_get_model,
+  neural_model_card, neural_document_model, neural_model_bom, neural_predict,
   neural_validation_workflow, neural_validation_status, neural_performance_benchmark,
-  neural_benchmark_status, neural_list_templates, neural_publish_template, neural_buy_template,
-  neural_deploy_template, neural_cluster_init, neural_cluster_list, neural_cluster_status,
-  neural_cluster_terminate, neural_node_deploy, neural_cluster_connect, neural_train_distributed,
-  neural_predict_distributed, wait_for_training, wait_for_validation,
+  neural_benchmark_status, neural_reproduce_model, neural_reproductions, neural_list_templates,
+  neural_get_template, neural_publish_template, neural_rate_template, neural_buy_template,
+  neural_deploy_template, neural_list_files, neural_link_file, neural_cluster_init,
+  neural_cluster_list, neural_cluster_status, neural_cluster_terminate, neural_node_deploy,
+  neural_cluster_connect, neural_train_distributed, neural_predict_distributed, wait_for_training,
+  wait_for_validation,
 } = connect();

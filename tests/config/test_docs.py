@@ -153,7 +153,7 @@ def test_what_bob_deploys_by_the_tutorial_is_paid_70_to_30(reader, alice, bob, j
     demo.publish(owner=alice, moderator=judy, model=model)
     _, reader.key = governance.create_api_key(owner=bob, name="Reader", scopes=list(Scope))
     before = billing.available_microcredits(alice)
-    assert reader.follow(docs.read("deploy")) == 3
+    assert reader.follow(docs.read("deploy")) == 4
     billing.settle_usage()
     earned = billing.available_microcredits(alice) - before
     assert earned == billing.author_share(15_000_000) + billing.author_share(2_000)

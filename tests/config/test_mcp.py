@@ -17,7 +17,7 @@ from tests.conftest import SMALL
 from training import services as training
 from training.models import Job, Model
 
-# Of the original, as far as this site has them; the schema says which it has.
+# The original's seventeen.
 ORIGINAL = {
     "neural_train",
     "neural_training_status",
@@ -28,6 +28,7 @@ ORIGINAL = {
     "neural_list_templates",
     "neural_publish_template",
     "neural_deploy_template",
+    "neural_rate_template",
     "neural_cluster_init",
     "neural_node_deploy",
     "neural_cluster_connect",
