@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
@@ -27,6 +28,7 @@ from governance.runner.receivers import NoAnswer, Reply, post
 from governance.runner.sealing import SealBroken, unseal
 from governance.runner.telling import tell
 
+log = structlog.get_logger()
 # After each failure; Standard Webhooks 1.0. Up to a fifth longer, so that what failed at one moment
 # does not come back at one moment.
 RETRIES = (
@@ -103,8 +105,18 @@ def send(endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> None:
         error = f"We do not send there: {refusal}."
     except (NoAnswer, SealBroken) as fault:
         error = str(fault)
-    milliseconds = round((time.monotonic() - begun_at) * 1_000)
-    note(endpoint, delivery, reply=reply, error=error, milliseconds=milliseconds)
+    except Exception:
+        # Else it would come back for ever, whenever the lease runs out.
+        log.exception("webhook_failed", delivery=str(delivery.pk))
+        error = f"Something went wrong on our side; our log has it as {delivery.pk}."
+        note(endpoint, delivery, reply=None, error=error, milliseconds=since(begun_at))
+        raise
+    note(endpoint, delivery, reply=reply, error=error, milliseconds=since(begun_at))
+
+
+def since(begun_at: float) -> int:
+    """Milliseconds."""
+    return round((time.monotonic() - begun_at) * 1_000)
 
 
 def headers_of(endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> dict[str, str]:

@@ -487,12 +487,27 @@ def test_a_worker_that_was_thought_dead_changes_nothing(alice):
     WebhookEndpoint.objects.update(lease_until=timezone.now() - timedelta(days=1))
     again = deliveries.begin(deliveries.lease(str(endpoint.pk)))
     took = receivers.Reply(status=204, retry_after="", text="")
-    deliveries.note(endpoint, again, reply=took, error="", milliseconds=1)
-    deliveries.note(endpoint, late, reply=None, error="The connection broke.", milliseconds=9)
+    for reply, error in ((took, ""), (None, "The connection broke.")):
+        deliveries.note(endpoint, late, reply=reply, error=error, milliseconds=9)
+        delivery = the_delivery()
+        assert (delivery.state, delivery.attempt, delivery.retries) == ("pending", 2, 0)
     assert deliveries.begin(slow) is None
-    delivery = the_delivery()
-    assert (delivery.state, delivery.attempt, delivery.retries) == ("delivered", 2, 0)
+    deliveries.note(endpoint, again, reply=took, error="", milliseconds=1)
+    assert the_delivery().state == "delivered"
     assert [attempt.error for attempt in delivery.attempts.all()] == ["The connection broke.", ""]
+
+
+def test_a_fault_of_ours_is_a_failure_like_another_and_not_tried_for_ever(alice):
+    """Here one that no door lets in: an id that no header can carry."""
+    endpoint, _ = hook(alice, "https://hook.example/")
+    told(alice)
+    WebhookDelivery.objects.update(message_id="msg_\n")
+    with receiving(204) as receiver, pytest.raises(ValueError, match="Invalid header value"):
+        WebhookEndpoint.objects.update(url=receiver.url)
+        deliver(endpoint)
+    delivery = the_delivery()
+    assert (delivery.state, delivery.retries) == ("pending", 1)
+    assert delivery.attempts.get().error.startswith("Something went wrong on our side")
 
 
 def test_the_sweep_wakes_a_worker_for_what_is_due_and_not_at_every_turn(alice, bob):
