@@ -24,7 +24,7 @@ from django.views.decorators.http import require_GET
 
 from billing import services as billing
 from billing.models import WELCOME_MICROCREDITS
-from config import errors, reference
+from config import problems, reference
 from marketplace.templatetags.markdown import READER
 from training import services as training
 
@@ -134,12 +134,7 @@ def economics() -> dict[str, Any]:
 
 def codes() -> dict[str, Any]:
     """Every code of the one table, with its status and what it means in a line."""
-    known = sorted(errors.refusals().items())
-    return {
-        "codes": [
-            (code, kind.status, " ".join((kind.__doc__ or "").split())) for code, kind in known
-        ]
-    }
+    return {"codes": problems.problems().values()}
 
 
 FILLED: dict[str, Callable[[], dict[str, Any]]] = {

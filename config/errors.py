@@ -4,7 +4,6 @@ Services decline by raising `governance.services.Refusal`. Here, once for all do
 page with a way out, or an `application/problem+json` body (RFC 9457) with a stable `code`.
 """
 
-import inspect
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -27,6 +26,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from config.problems import ORIGINAL, ORIGINAL_NOT_FOUND, is_known
 from governance.services import Refusal, request_id
 
 PROBLEM = "application/problem+json"
@@ -46,16 +46,20 @@ def carried(text: str) -> str:
 
 def body(*, status: int, code: str, detail: str, **members: Any) -> dict[str, Any]:
     """The members of RFC 9457, and `error`, which the Open Inference Protocol reads."""
-    return {
-        # RFC 9457: `about:blank` where the status says it all.
-        "type": f"{settings.SITE_URL}/problems/{code}/" if code in refusals() else "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
-        "detail": carried(detail),
-        "error": carried(detail),
-        "instance": request_id(),
-    } | members
+    return (
+        {
+            # RFC 9457: `about:blank` where the status says it all.
+            "type": f"{settings.SITE_URL}/problems/{code}/" if is_known(code) else "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "code": code,
+            "detail": carried(detail),
+            "error": carried(detail),
+            "instance": request_id(),
+        }
+        | ({"original_code": ORIGINAL[code]} if code in ORIGINAL else {})
+        | members
+    )
 
 
 def refusal_body(refusal: Refusal) -> dict[str, Any]:
@@ -118,9 +122,16 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         elif isinstance(error, PermissionDenied):
             code = "permission_denied"
         detail = str(response.data.get("detail", "")) if isinstance(response.data, dict) else ""
-        response.data = body(status=response.status_code, code=code, detail=detail)
+        members = original_not_found(context) if code == "not_found" else {}
+        response.data = body(status=response.status_code, code=code, detail=detail, **members)
     response.content_type = PROBLEM
     return response
+
+
+def original_not_found(context: dict[str, Any]) -> dict[str, str]:
+    """By what the address names; the last id of it is what was looked for."""
+    named = [ORIGINAL_NOT_FOUND[name] for name in context["kwargs"] if name in ORIGINAL_NOT_FOUND]
+    return {"original_code": named[-1]} if named else {}
 
 
 class RefusalMiddleware:
@@ -168,23 +179,6 @@ def way_back(request: HttpRequest) -> str:
         if is_valid_path(f"{above}/"):
             return f"{above}/"
     return ""
-
-
-def refusals(kind: type[Refusal] = Refusal) -> dict[str, type[Refusal]]:
-    """Every refusal of every app by its code; the classes themselves are the list."""
-    found = {kind.code: kind}
-    for inner in kind.__subclasses__():
-        found |= refusals(inner)
-    return found
-
-
-def problem_page(request: HttpRequest, code: str) -> HttpResponse:
-    """What a problem's `type` points to."""
-    kind = refusals().get(code)
-    if kind is None:
-        raise Http404
-    context = {"code": code, "status": kind.status, "meaning": inspect.cleandoc(kind.__doc__ or "")}
-    return render(request, "problem.html", context)
 
 
 def wants_json(path: str) -> bool:

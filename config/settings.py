@@ -112,6 +112,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "config.activity.ActivityMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.quotas.QuotaMiddleware",
     "config.errors.RefusalMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -237,6 +238,22 @@ WEBHOOKS_TO_LOOPBACK = env.bool("WEBHOOKS_TO_LOOPBACK", DEBUG)
 # For our own processes and those they start: the compiled modules are shared.
 os.environ.setdefault("KERNELS_DIR", str(DATA_DIR / "kernels"))
 
+# So many calls in so many seconds, by kind of call: of a member, and of an address where nobody has
+# signed in. An open page that follows a job asks once a second. `QUOTA_FACTOR` makes all of them
+# larger or smaller; 0 counts nothing.
+
+QUOTA_SECONDS = 300
+QUOTA_FACTOR = env.float("QUOTA_FACTOR", 1.0)
+QUOTAS = {
+    kind: {who: round(calls * QUOTA_FACTOR) for who, calls in callers.items()}
+    for kind, callers in {
+        "pages": {"anonymous": 1_500, "member": 6_000},
+        "api": {"anonymous": 300, "member": 3_000},
+        "files": {"anonymous": 100, "member": 600},
+        "predict": {"member": 300_000},
+    }.items()
+}
+
 # People
 
 AUTH_USER_MODEL = "governance.User"
@@ -295,6 +312,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["governance.api.keys.ShallowJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "governance.api.schema.Schema",
+    "DEFAULT_THROTTLE_CLASSES": ["governance.api.quotas.QuotaThrottle"],
     "EXCEPTION_HANDLER": "config.errors.problem",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
@@ -321,6 +339,8 @@ SPECTACULAR_SETTINGS = {
         "CardLicenceEnum": "training.models.Licence",
         "ValidationKindEnum": "training.models.Validation.Kind",
         "WorkStatusEnum": "training.models.Job.Status",
+        "TierEnum": "training.models.Tier",
+        "OfferEnum": ["free", "paid"],
         "VersionStatusEnum": "marketplace.models.TemplateVersion.Status",
     },
     "WEBHOOKS": ["governance.api.messages.MESSAGE"],

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from config import docs, errors, health, sdk
+from config import docs, health, problems, sdk
 from marketplace.views.home import home
 
 urlpatterns = [
@@ -25,7 +25,7 @@ urlpatterns = [
     # /api/
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(permission_classes=[]), name="docs"),
-    path("problems/<slug:code>/", errors.problem_page, name="problem"),
+    path("problems/<slug:code>/", problems.problem_page, name="problem"),
     # for those who run it
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -8,6 +8,7 @@ from governance.runner import answers, deliveries, mail
 @shared_task
 def forget_answers() -> None:
     answers.forget_answers()
+    answers.forget_quotas()
 
 
 @shared_task

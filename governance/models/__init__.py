@@ -6,6 +6,7 @@ from governance.models.keys import ApiKey, ApiKeyQuerySet, Scope
 from governance.models.moderation import Moderated
 from governance.models.notices import BY_EMAIL, Notice, NoticeChoice, NoticeQuerySet, NoticeType
 from governance.models.people import Role, RoleGrant, User
+from governance.models.quotas import Quota
 from governance.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "NoticeChoice",
     "NoticeQuerySet",
     "NoticeType",
+    "Quota",
     "Role",
     "RoleGrant",
     "Scope",

@@ -16,6 +16,7 @@ from governance.services.notices import (
     unread_by,
 )
 from governance.services.people import close_account, reopen_account
+from governance.services.quotas import QuotaExceeded, Standing, exceeded, take_quota
 from governance.services.refusals import NotAllowed, Refusal
 from governance.services.roles import grant_role, require_role
 from governance.services.turns import in_turn, take_turn, try_turn
@@ -42,7 +43,9 @@ __all__ = [
     "KeyInUse",
     "KeyReused",
     "NotAllowed",
+    "QuotaExceeded",
     "Refusal",
+    "Standing",
     "TooManyWebhooks",
     "WebhookIsOff",
     "answer_once",
@@ -56,6 +59,7 @@ __all__ = [
     "disable_webhook",
     "enable_webhook",
     "find_api_key",
+    "exceeded",
     "fingerprint",
     "grant_role",
     "hide",
@@ -70,6 +74,7 @@ __all__ = [
     "restore",
     "revoke_api_key",
     "rotate_webhook_secret",
+    "take_quota",
     "take_turn",
     "tell",
     "tell_all",

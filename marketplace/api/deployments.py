@@ -32,13 +32,23 @@ class DeployRequest(serializers.Serializer[Any]):
         return value
 
 
+class DeployedSerializer(serializers.Serializer[Any]):
+    deployment_id = serializers.UUIDField()
+    deploymentId = serializers.UUIDField()  # noqa: N815
+    status = serializers.CharField()
+    template = serializers.CharField(help_text="its name")
+    model_id = serializers.UUIDField()
+    predict_url = serializers.CharField()
+    call_price_credits = serializers.CharField(help_text="for a prediction")
+
+
 class Deployments(APIView):
     required_scope = {"POST": Scope.BUY}
 
     @extend_schema(
         operation_id="neural_deploy_template",
         request=DeployRequest,
-        responses={201: dict},
+        responses={201: DeployedSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, template_id: uuid.UUID) -> Response:

@@ -39,13 +39,46 @@ def sureness(prediction: Prediction) -> dict[str, float]:
     return {"confidence": answer["confidence"]} if "confidence" in answer else {}
 
 
+class PredictionSerializer(serializers.Serializer[Any]):
+    """One answer: what its kind of model has."""
+
+    label = serializers.CharField(  # type: ignore[assignment]  # DRF takes fields off the class
+        required=False, help_text="a class or an action"
+    )
+    confidence = serializers.FloatField(required=False, help_text="0 to 1")
+    probabilities = serializers.DictField(
+        child=serializers.FloatField(), required=False, help_text="of all classes"
+    )
+    values = serializers.DictField(
+        child=serializers.FloatField(), required=False, help_text="numbers by name"
+    )
+    score = serializers.FloatField(required=False, help_text="how unusual the row is")
+    threshold = serializers.FloatField(required=False)
+    is_anomaly = serializers.BooleanField(required=False, help_text="beyond the threshold")
+    prompt = serializers.CharField(required=False)
+    text = serializers.CharField(required=False, help_text="goes on from the prompt")
+    sample = serializers.ListField(child=serializers.FloatField(), required=False)
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    """Told and not written by it: predictions are answered by the thousand."""
+
+    prediction_id = serializers.UUIDField()
+    model_id = serializers.UUIDField()
+    predictions = PredictionSerializer(many=True, help_text="one for each row")
+    confidence = serializers.FloatField(
+        required=False, help_text="of the first, where it is one that can be sure; 0 to 1"
+    )
+    credits = serializers.CharField(help_text="what it cost")
+
+
 class Predict(APIView):
     required_scope = {"POST": Scope.PREDICT}
 
     @extend_schema(
         operation_id="neural_predict",
         request=PredictRequest,
-        responses=dict,
+        responses=AnswerSerializer,
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, model_id: uuid.UUID) -> Response:

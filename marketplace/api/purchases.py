@@ -5,15 +5,24 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing import services as billing
-from governance.api.requests import IDEMPOTENCY_KEY, caller, once
+from governance.api.answers import Millionths
+from governance.api.requests import caller, once
+from governance.api.schema import IDEMPOTENCY_KEY
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.models import Template
+from marketplace.models import Purchase, Template
+
+
+class PurchaseSerializer(serializers.Serializer[Purchase]):
+    purchase_id = serializers.UUIDField(source="pk")
+    price_credits = Millionths(source="price_microcredits")
+    author_credits = Millionths(source="author_microcredits")
+    platform_credits = Millionths(source="platform_microcredits")
 
 
 class Purchases(APIView):
@@ -22,7 +31,7 @@ class Purchases(APIView):
     @extend_schema(
         operation_id="neural_buy_template",
         request=None,
-        responses={201: dict},
+        responses={201: PurchaseSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, template_id: uuid.UUID) -> Response:
@@ -32,11 +41,6 @@ class Purchases(APIView):
 
         def act() -> tuple[int, dict[str, Any]]:
             purchase = marketplace.buy_template(buyer=buyer, template=template)
-            return 201, {
-                "purchase_id": str(purchase.pk),
-                "price_credits": billing.credits(purchase.price_microcredits),
-                "author_credits": billing.credits(purchase.author_microcredits),
-                "platform_credits": billing.credits(purchase.platform_microcredits),
-            }
+            return 201, PurchaseSerializer(purchase).data
 
         return once(request, act)

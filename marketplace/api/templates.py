@@ -11,7 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing import services as billing
-from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX, caller, once, page
+from governance.api.answers import page, page_of, paged
+from governance.api.requests import caller, once
+from governance.api.schema import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Purchase, Template
@@ -65,11 +67,39 @@ def template_body(template: Template, *, sales: int) -> dict[str, Any]:
     }
 
 
+class TemplateSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField(help_text="Markdown")
+    category = serializers.ChoiceField(Category.choices)
+    tier = serializers.ChoiceField(["free", "paid"])
+    plan = serializers.ChoiceField(Plan.choices)
+    price_credits = serializers.CharField(help_text="once")
+    call_price_credits = serializers.CharField(help_text="for a prediction")
+    downloads = serializers.IntegerField(help_text="how often it was bought")
+    author_id = serializers.UUIDField()
+    status = serializers.CharField()
+    url = serializers.CharField(help_text="of its page")
+    model_id = serializers.UUIDField()
+    version = serializers.IntegerField()
+    accuracy = serializers.FloatField(allow_null=True, help_text="0 to 1")
+    latency_p50_ms = serializers.FloatField(allow_null=True)
+    model_size_mb = serializers.FloatField(allow_null=True)
+
+
+class PublishedSerializer(TemplateSerializer):
+    template_id = serializers.UUIDField()
+    templateId = serializers.UUIDField()  # noqa: N815
+
+
+TEMPLATES = page_of("templates", TemplateSerializer)
+
+
 class Templates(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.PUBLISH}
 
     @extend_schema(
-        operation_id="neural_list_templates", parameters=[ListQuery, CURSOR], responses=dict
+        operation_id="neural_list_templates", parameters=[ListQuery, CURSOR], responses=TEMPLATES
     )
     def get(self, request: Request) -> Response:
         """Public templates, newest first."""
@@ -92,12 +122,12 @@ class Templates(APIView):
         )
         sales = Purchase.objects.per_template(shown)
         found = [template_body(row, sales=sales.get(row.pk, 0)) for row in shown]
-        return Response({"templates": found, "count": len(found), "next": following})
+        return paged(request, TEMPLATES, found, following)
 
     @extend_schema(
         operation_id="neural_publish_template",
         request=PublishRequest,
-        responses={201: dict},
+        responses={201: PublishedSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 
 from billing import services as billing
-from config import demo, docs, errors, reference, tools
+from config import demo, docs, problems, reference, tools
 from config.demo import until_over
 from governance import services as governance
 from governance.models import Scope
@@ -240,7 +240,7 @@ def test_every_operation_of_the_schema_stands_there_with_a_call_that_fits_it():
 
 def test_every_code_stands_in_the_troubleshooting_page_with_its_meaning(client, db):
     text = client.get("/docs/troubleshooting/").content.decode()
-    for code in errors.refusals():
+    for code in problems.problems():
         assert f'href="/problems/{code}/"' in text, code
 
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from config import errors
+from config import problems
 from training import services as training
 from training.models import Job
 
@@ -143,7 +143,7 @@ def test_a_problems_type_is_a_page_that_explains_it(client, alice, digits):
 
 
 def test_every_refusal_says_what_it_means():
-    silent = [code for code, kind in errors.refusals().items() if not kind.__doc__]
+    silent = [code for code, kind in problems.refusals().items() if not kind.__doc__]
     assert silent == []
 
 

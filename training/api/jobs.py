@@ -19,6 +19,7 @@ from training import services as training
 from training.api.datasets import chosen_dataset
 from training.models import NAME_LENGTH_MAX, Job, Tier
 
+FAILED = (Job.Status.FAILED, Job.Status.QUARANTINED)
 NOT_READY = (
     "`not_ready`: a worker still reads the data, so the job has no price yet. `dataset_url` and "
     "`dataset_status` say where and how far; send the same again after `Retry-After` seconds."
@@ -76,6 +77,9 @@ class JobSummarySerializer(serializers.ModelSerializer[Job]):
 
     job_id = serializers.UUIDField(source="pk")
     jobId = serializers.UUIDField(source="pk")  # noqa: N815
+    original_code = serializers.SerializerMethodField(
+        help_text="of a failed job what flow-nexus calls it, for programs written for that one"
+    )
     progress = serializers.SerializerMethodField(help_text="0 to 100")
     total_epochs = serializers.IntegerField(source="epochs")
     parent_model_id = serializers.UUIDField(source="parent_id", allow_null=True)
@@ -96,9 +100,12 @@ class JobSummarySerializer(serializers.ModelSerializer[Job]):
             *("job_id", "jobId", "name", "status", "tier", "category", "progress"),
             *("total_epochs", "metric", "parent_model_id", "parent_job_id", "parent_step"),
             *("estimated_time_remaining", "estimated_cost", "estimatedCost", "credits_used"),
-            *("model_id", "modelId", "error_code", "error_message", "created_at"),
+            *("model_id", "modelId", "error_code", "original_code", "error_message", "created_at"),
         )
         extra_kwargs = {"metric": {"help_text": "what is measured beside the loss"}}
+
+    def get_original_code(self, job: Job) -> str:
+        return "TRAINING_FAILED" if job.status in FAILED else ""
 
     def get_progress(self, job: Job) -> float:
         return round(100 * job.progress, 1)
