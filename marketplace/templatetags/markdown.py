@@ -22,7 +22,9 @@ PAGES_KEPT = 256
 def rendered(text: str) -> str:
     """Safe HTML; a first-level heading becomes a second, since the page has its own."""
     html = READER.render(text).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
-    return nh3.clean(html, tags=TAGS, link_rel="nofollow noopener ugc")
+    clean = nh3.clean(html, tags=TAGS, link_rel="nofollow noopener ugc")
+    # Where a table is wider than the page it scrolls, and so must be reached by the keyboard.
+    return clean.replace("<table>", '<table tabindex="0">')
 
 
 @register.filter
