@@ -23,6 +23,7 @@ from marketplace.views import (
     publishing,
     reviews,
     templates,
+    trials,
 )
 
 app_name = "marketplace"
@@ -42,6 +43,10 @@ urlpatterns = [
         downloads.make_file,
         name="make_file",
     ),
+    path("templates/<slug:slug>/try/", trials.try_template, name="try"),
+    path("templates/<slug:slug>/try/model.wasm", trials.model_here, name="model_here"),
+    path("templates/<slug:slug>/try/prepare/", trials.prepare_here, name="prepare_here"),
+    path("templates/<slug:slug>/tries/", trials.allow_tries, name="allow_tries"),
     path("downloads/<str:token>/", downloads.download, name="download"),
     path("templates/<slug:slug>/buy/", templates.buy_template, name="buy"),
     path("templates/<slug:slug>/deploy/", templates.deploy_template, name="deploy"),

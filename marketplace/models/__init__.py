@@ -9,6 +9,7 @@ from marketplace.models.reviews import Review, ReviewQuerySet, ReviewRevision, V
 from marketplace.models.templates import (
     DESCRIPTION_LENGTH_MAX,
     REASON_LENGTH_MAX,
+    TRIES_MAX,
     Gone,
     Plan,
     Template,
@@ -18,6 +19,7 @@ from marketplace.models.templates import (
 )
 
 __all__ = [
+    "TRIES_MAX",
     "Collection",
     "CollectionItem",
     "CollectionQuerySet",

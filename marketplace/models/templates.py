@@ -25,6 +25,7 @@ from training.services import COMPUTE_PRICE_MICROCREDITS
 # Letters. Long enough for a thorough model card; a reader of Markdown is not linear in its length.
 DESCRIPTION_LENGTH_MAX = 20_000
 REASON_LENGTH_MAX = 1_000
+TRIES, TRIES_MAX = 10, 100  # a member's free answers a day, of one template
 
 
 def own_file() -> list[str]:
@@ -82,6 +83,7 @@ class Template(Moderated):
     published_at = models.DateTimeField(null=True, editable=False)  # first
     withdrawn_at = models.DateTimeField(null=True, editable=False)
     withdrawn_reason = models.TextField(blank=True, editable=False)
+    daily_tries = models.PositiveSmallIntegerField(default=TRIES)  # free, a member's a day
 
     objects = TemplateQuerySet.as_manager()
 
@@ -91,6 +93,10 @@ class Template(Moderated):
             models.CheckConstraint(
                 condition=LessThanOrEqual(Length("description"), DESCRIPTION_LENGTH_MAX),
                 name="template_description_is_readable",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(daily_tries__lte=TRIES_MAX),
+                name="template_is_not_given_away_by_tries",
             ),
             models.CheckConstraint(
                 condition=models.Q(current=None) | models.Q(published_at__isnull=False),

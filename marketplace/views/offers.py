@@ -65,6 +65,7 @@ def stated(offer: Offer) -> dict[str, Any]:
         "is_current": offer.is_current,
         "standing": offer.standing,
         "gone": offer.tombstone,
+        "runs_here": marketplace.runs_here(offer),
     }
 
 

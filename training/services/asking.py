@@ -78,12 +78,14 @@ class Sheet:
         return [(row, coloured(dataset=self.dataset, values=row.values)) for row in rows]
 
 
-def blank_sheet(*, model: Model, viewer: User) -> Sheet:
-    """The fields of a question, with an example in them. Raises FileUnreadable, InvalidRows."""
+def blank_sheet(*, model: Model, viewer: User | None, example: Any = None) -> Sheet:
+    """The fields of a question, with an example in them, which is the given one where it has the
+    fields' shape. Raises FileUnreadable, InvalidRows.
+    """
     kind, dataset = prediction_kind(model=model), model.job.dataset
     recipe = prediction_recipe(model=model)
     height, width = dataset.image_shape or (1, 0)
-    question = example_question(model=model, viewer=viewer)
+    question = fitted(example_question(model=model, viewer=viewer), example)
     sheet = Sheet(
         kind=kind,
         dataset=dataset,
@@ -98,6 +100,17 @@ def blank_sheet(*, model: Model, viewer: User) -> Sheet:
         may_pick=True,
         may_draw=height == width <= PAD_SIDE_MAX and dataset.columns == height * width,
     )
+
+
+def fitted(usual: Any, given: Any) -> Any:
+    """What is given in the shape of the usual question; the usual one where it has another."""
+    if isinstance(usual, Mapping):
+        if isinstance(given, str):
+            given = {next(iter(usual)): given}
+        is_alike = isinstance(given, Mapping) and set(given) <= set(usual)
+        return {**usual, **given} if is_alike else usual
+    is_row = isinstance(given, list) and len(given) == len(usual)
+    return given if is_row and all(isinstance(one, int | float) for one in given) else usual
 
 
 def ask_model(
