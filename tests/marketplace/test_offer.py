@@ -255,7 +255,7 @@ def test_the_page_asks_the_database_the_same_for_many_versions_as_for_one(
 ):
     client = Client()
     client.force_login(bob)
-    with django_assert_max_num_queries(24) as counted:
+    with django_assert_max_num_queries(27) as counted:
         client.get(template.get_absolute_url())
     first = len(counted)
     for number in range(2, 6):
