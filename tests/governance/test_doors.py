@@ -182,3 +182,17 @@ def test_a_program_is_told_that_a_refusal_is_repeated(bob, digits):
     assert "Idempotency-Replayed" not in first
     assert again["Idempotency-Replayed"] == "true"
     assert first.json()["detail"] == again.json()["detail"]
+
+
+def test_every_answer_is_told_field_by_field():
+    """Of bills of materials CycloneDX says it."""
+    for name, operation in operations():
+        method, path = name.split()
+        for status in (one for one in operation["responses"] if one < "300"):
+            _, told = resolved(("paths", path, method, "responses", status))
+            answered = told.get("content", {}).get("application/json")
+            if answered is None:
+                continue
+            place = ("paths", path, method, "responses", status, "content", "application/json")
+            _, shape = resolved((*place, "schema"))
+            assert shape.get("properties") or shape.get("type") == "array", name
