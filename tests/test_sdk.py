@@ -278,7 +278,8 @@ class Busy(http.server.BaseHTTPRequestHandler):
         status, headers = self.server.refusals.pop(0) if self.server.refusals else (200, {})
         body = json.dumps({"code": "busy", "detail": "later"} if status != 200 else {"ok": True})
         self.send_response(status)
-        for name, value in (headers | {"Content-Length": str(len(body))}).items():
+        told = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        for name, value in (headers | told).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body.encode())
