@@ -36,8 +36,9 @@ check: $(DEV)  ## check format, lint, import contracts, types and migrations
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-bench: $(DEV) kernels  ## measure the kernels
+bench: $(DEV) kernels  ## measure the kernels, and how fast predictions are served
 	$(BIN)/python -m kernels bench
+	$(BIN)/python manage.py bench_serving
 
 fix: $(DEV)  ## format, and mend what the linter can
 	$(BIN)/ruff check --fix .

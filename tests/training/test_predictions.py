@@ -33,6 +33,15 @@ def test_a_row_is_answered_the_same_alone_and_among_others(model, digits):
     assert [training.predict(model=model, rows=[row])[0] for row in rows] == together
 
 
+def test_numbers_are_the_same_however_they_are_written(model, digits):
+    rows = [list(row.values) for row in training.preview_rows(dataset=digits, count=3)]
+    expected = training.predict(model=model, rows=rows)
+    for write in (int, str):
+        assert training.predict(model=model, rows=[list(map(write, row)) for row in rows]) == (
+            expected
+        )
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
