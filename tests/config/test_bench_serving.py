@@ -1,6 +1,7 @@
 """How the speed of serving is measured and told."""
 
 import asyncio
+import contextlib
 import json
 import time
 
@@ -21,17 +22,23 @@ def test_a_percentile_is_that_of_the_nearest_answer():
 def served(act, use):
     """What `use` finds at a port where each request is answered by `act`."""
 
-    async def run():
-        async def talk(reader, writer):
-            while await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b"":
-                writer.write(await act())
+    talks = []
 
-        server = await asyncio.start_server(talk, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        try:
-            return await use(Target(port, load.request("GET", "/", {})))
-        finally:
-            server.close()
+    async def talk(reader, writer):
+        talks.append(asyncio.current_task())
+        with contextlib.suppress(asyncio.IncompleteReadError):  # the client left
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(await act())
+        writer.close()
+        await writer.wait_closed()
+
+    async def run():
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            try:
+                return await use(Target(port, load.request("GET", "/", {})))
+            finally:
+                await asyncio.gather(*talks)
 
     return asyncio.run(run())
 
