@@ -54,6 +54,18 @@ def set_clock(sender: Celery, **_: object) -> None:
             "task": "governance.tasks.forget_deliveries",
             "schedule": 600.0,
         },
+        "count who took what the catalogue lists": {
+            "task": "marketplace.tasks.count_listings",
+            "schedule": 300.0,
+        },
+        "sample the catalogue and learn its words": {
+            "task": "marketplace.tasks.sample_listings",
+            "schedule": 600.0,
+        },
+        "repair listings that say something else than their templates": {
+            "task": "marketplace.tasks.repair_listings",
+            "schedule": 86_400.0,
+        },
         "settle the use of deployments": {
             "task": "billing.tasks.settle_usage",
             "schedule": 15.0,

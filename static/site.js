@@ -384,6 +384,6 @@ document.addEventListener("htmx:responseError", (event) =>
   say(`That did not work (${event.detail.xhr.status}). Reload the page to see where things stand.`));
 
 enhance(document);
-for (const here of document.querySelectorAll(".site-nav [aria-current], .facets [aria-current]")) {
+for (const here of document.querySelectorAll(".site-nav [aria-current], nav > .facets [aria-current]")) {
   here.parentElement.scrollIntoView({ block: "nearest", inline: "center" }); // rows that scroll sideways
 }

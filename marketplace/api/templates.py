@@ -3,25 +3,31 @@
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from billing import services as billing
-from governance.api.answers import page, page_of, paged
+from governance.api.answers import page_of, paged
 from governance.api.requests import caller, once
 from governance.api.schema import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Purchase, Template
+from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Template
 from training import services as training
 from training.models import Category
 
 
 class ListQuery(serializers.Serializer[Any]):
+    q = serializers.CharField(
+        max_length=2_000,
+        default="",
+        help_text="As it is typed in the catalogue: `digit category:vision price:0 accuracy>0.95`.",
+    )
+    sort = serializers.ChoiceField(list(marketplace.ORDERS), default="newest")
     category = serializers.ChoiceField(Category.choices, required=False)
     tier = serializers.ChoiceField(["free", "paid"], required=False)
     search = serializers.CharField(max_length=100, required=False)
@@ -95,6 +101,14 @@ class PublishedSerializer(TemplateSerializer):
 TEMPLATES = page_of("templates", TemplateSerializer)
 
 
+def asked_query(asked: dict[str, Any]) -> marketplace.Query:
+    """The one query that these parameters are together."""
+    beside = [("category", asked.get("category", ""))]
+    if "tier" in asked:
+        beside.append(("price", "0" if asked["tier"] == "free" else "0.000001.."))
+    return marketplace.read_query(f"{asked['q']} {asked.get('search', '')}", beside)
+
+
 class Templates(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.PUBLISH}
 
@@ -102,26 +116,20 @@ class Templates(APIView):
         operation_id="neural_list_templates", parameters=[ListQuery, CURSOR], responses=TEMPLATES
     )
     def get(self, request: Request) -> Response:
-        """Public templates, newest first."""
-        query = ListQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
-        rows = Template.objects.public().with_current()
-        if "category" in asked:
-            rows = rows.filter(category=asked["category"])
-        if "tier" in asked:
-            free = asked["tier"] == "free"
-            costless = Q(current__price_microcredits=0)
-            rows = rows.filter(costless if free else ~costless)
-        if "search" in asked:
-            rows = rows.filter(
-                Q(name__icontains=asked["search"]) | Q(description__icontains=asked["search"])
-            )
-        shown, following = page(
-            request, rows, ordering=("-published_at", "-created_at"), length=asked["limit"]
+        """Templates on offer, the newest first unless `sort` says otherwise. `q` takes all that the
+        catalogue's search box takes.
+        """
+        asked = ListQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        shown, cursor = marketplace.list_templates(
+            query=asked_query(asked.validated_data),
+            order=marketplace.order_named(asked.validated_data["sort"]),
+            cursor=request.query_params.get("cursor", ""),
+            length=asked.validated_data["limit"],
         )
-        sales = Purchase.objects.per_template(shown)
-        found = [template_body(row, sales=sales.get(row.pk, 0)) for row in shown]
+        here = request.build_absolute_uri()
+        following = replace_query_param(here, "cursor", cursor) if cursor else None
+        found = [template_body(row, sales=sales) for row, sales in shown]
         return paged(request, TEMPLATES, found, following)
 
     @extend_schema(

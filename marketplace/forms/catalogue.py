@@ -2,19 +2,13 @@
 
 from django import forms
 
-from training.models import Category
+LENGTH_MAX = 2_000
 
 
 class CatalogueForm(forms.Form):
     """The catalogue's address is its state; what does not fit is left out."""
 
-    SORTS = [
-        ("newest", "Newest"),
-        ("accuracy", "Most accurate"),
-        ("fastest", "Fastest"),
-        ("price", "Cheapest"),
-    ]
-
-    q = forms.CharField(max_length=100, required=False)
-    category = forms.ChoiceField(choices=[("", "All"), *Category.choices], required=False)
-    sort = forms.ChoiceField(choices=SORTS, required=False)
+    q = forms.CharField(max_length=LENGTH_MAX, required=False)
+    sort = forms.CharField(max_length=20, required=False)
+    cursor = forms.CharField(max_length=400, required=False)
+    exact = forms.BooleanField(required=False)

@@ -4,6 +4,7 @@ from marketplace.models.collections import Collection, CollectionItem, Collectio
 from marketplace.models.deployments import Deployment, DeploymentQuerySet
 from marketplace.models.discussions import Post, PostQuerySet, Thread, ThreadQuerySet
 from marketplace.models.downloads import Download, DownloadQuerySet
+from marketplace.models.listings import Listing, Overview, Projection, Sampled, Word
 from marketplace.models.purchases import Purchase, PurchaseQuerySet
 from marketplace.models.reviews import Review, ReviewQuerySet, ReviewRevision, Vote
 from marketplace.models.templates import (
@@ -29,15 +30,19 @@ __all__ = [
     "Download",
     "DownloadQuerySet",
     "Gone",
+    "Listing",
+    "Overview",
     "Plan",
     "Post",
     "PostQuerySet",
+    "Projection",
     "Purchase",
     "PurchaseQuerySet",
     "REASON_LENGTH_MAX",
     "Review",
     "ReviewQuerySet",
     "ReviewRevision",
+    "Sampled",
     "Template",
     "TemplateQuerySet",
     "TemplateVersion",
@@ -45,4 +50,5 @@ __all__ = [
     "Thread",
     "ThreadQuerySet",
     "Vote",
+    "Word",
 ]

@@ -1,0 +1,246 @@
+"""How many listings there are of each kind, beside what is asked.
+
+Each row is labelled by what it misses: 0 where it has all that is asked, i where it fails the i-th
+filter alone. A facet's own counts leave its own filter out, so they are those of 0 and of its i
+together; and what is found without a filter is known at once.
+
+Up to `SAMPLE_FROM` listings all are counted, in one statement. Beyond that a sample is
+(`snapshots`), and its counts are estimates; where it holds fewer than `HITS_LEAST` of what is asked
+the listings themselves are counted, which are few then and come from the index. An estimate is
+never given as exact: `Count` says which it is. From h sampled rows it is right to about 1/√h, so it
+is rounded to the digits that are known.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from numpy.typing import NDArray
+
+from marketplace.models import Listing, Overview, Sampled
+from marketplace.models.listings import AGES
+from marketplace.runner import filters
+from marketplace.runner.queries import Query
+from marketplace.runner.snapshots import Snapshot, snapshot
+
+SAMPLE_FROM = 4_000  # listings
+SAMPLE_ROWS = 16_000
+HITS_LEAST = 40
+ROWS_MAX = 4_000  # that are counted one by one
+GROUPS_MAX = 8  # filters whose own counts are made
+VALUES_MAX = 12  # of a facet, those with the most
+
+COUNT = """
+WITH hit AS MATERIALIZED ({rows}),
+said AS (
+    SELECT miss, token, count(*) AS rows FROM hit
+    CROSS JOIN LATERAL unnest(
+        tokens || ('published:'
+            || width_bucket(extract(epoch FROM now() - published_at) / 86400, %s))
+    ) AS token
+    GROUP BY miss, token
+),
+placed AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY miss, split_part(token, ':', 1) ORDER BY rows DESC, token
+    ) AS place FROM said
+)
+SELECT miss, token, rows FROM placed WHERE place <= %s
+UNION ALL SELECT miss, '', count(*) FROM hit GROUP BY miss
+"""
+PLACES = """
+SELECT miss, string_agg(int2send(place), ''::bytea) FROM ({rows}) hit GROUP BY miss
+"""
+
+
+@dataclass(frozen=True)
+class Count:
+    """`rows` of the sample stand for `number` listings; where it is exact there is no sample."""
+
+    number: int
+    is_exact: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.number:,}" if self.is_exact else f"≈ {self.number:,}"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted, by what rows miss; `share` of all listings were looked at."""
+
+    rows: dict[int, Counter[str]] = field(default_factory=dict)
+    share: float = 1.0
+    is_live: bool = True  # a sample is some minutes old, even where it is everything
+
+    def hits(self, *misses: int) -> int:
+        return sum(self.rows[miss][""] for miss in misses if miss in self.rows)
+
+    def tokens(self, *misses: int) -> dict[str, Count]:
+        total: Counter[str] = Counter()
+        for miss in misses:
+            total.update(self.rows.get(miss, {}))
+        return {token: self.count(rows) for token, rows in total.items()}
+
+    def count(self, rows: int) -> Count:
+        if self.share == 1:
+            return Count(rows, is_exact=self.is_live)
+        return Count(rounded(rows / self.share, rows), is_exact=False)
+
+
+def rounded(estimate: float, hits: int) -> int:
+    """One digit of what stands on fewer than 400 rows, two beyond, three beyond 40,000."""
+    digits = 1 if hits < 400 else 2 if hits < 40_000 else 3
+    if estimate < 1:
+        return 0
+    scale = 10 ** max(0, math.floor(math.log10(estimate)) + 1 - digits)
+    return int(round(estimate / scale) * scale)
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many listings a query has, and each facet's own counts."""
+
+    total: Count
+    facets: dict[str, dict[str, Count]]  # by the filter that is left out; "" where none is
+    without: dict[str, Count]  # what is found when one filter is dropped
+    sampled: "Matching | None" = None  # where there are too many to look at all
+    is_walked: bool = False
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether its listings are so few that all of them may be gathered."""
+        if self.is_walked:
+            return False
+        return self.sampled is None or (self.total.is_exact and self.total.number < ROWS_MAX)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The rows of a sample that match; `share` of all listings are in the sample."""
+
+    snapshot: Snapshot
+    mask: "NDArray[np.bool_]"
+    share: float
+
+    def bound(self, key: str, wanted: int, *, descending: bool) -> Any:
+        """The key up to which about so many listings match; nothing where all of them are fewer."""
+        keys = self.snapshot.keys[key]
+        found = sorted((keys[place] for place in np.flatnonzero(self.mask)), reverse=descending)
+        last = math.ceil(wanted * self.share)
+        return found[last] if last < len(found) else None
+
+
+# Where nothing is asked, and no count either.
+EVERYTHING = Found(total=Count(0, is_exact=False), facets={"": {}}, without={}, is_walked=True)
+
+
+def look(query: Query, overview: Overview | None = None) -> Found:
+    overview = overview or Overview.objects.now()
+    groups = query.names[:GROUPS_MAX]
+    if not overview.sampled:
+        return found_in(groups, tally(labelled(Listing.objects.all(), query, groups)))
+    kept = snapshot(overview.counted_at)
+    share = overview.sampled / overview.listings
+    if query == Query():
+        everything = Matching(kept, np.ones(kept.rows, dtype=bool), share)
+        return found_in(groups, Tally({0: Counter(dict(overview.facets))}), sampled=everything)
+    masks = masks_of(labelled(Sampled.objects.all(), query, groups), kept)
+    counted = Tally({miss: kept.count(mask) for miss, mask in masks.items()}, share, is_live=False)
+    few = [miss for miss in range(len(groups) + 1) if counted.hits(*{0, miss}) < HITS_LEAST]
+    exact = counted_few(query, groups, few) if few else None
+    whole = masks.get(0, np.zeros(kept.rows, dtype=bool))
+    return found_in(groups, counted, exact, Matching(kept, whole, share))
+
+
+def masks_of(rows: "QuerySet[Any]", kept: Snapshot) -> "dict[int, NDArray[np.bool_]]":
+    """Which rows of the sample have which label."""
+    sql, params = rows.values_list("miss", "place").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(PLACES.format(rows=sql), params)
+        return {
+            miss: kept.mask(np.frombuffer(places, dtype=">i2"))
+            for miss, places in cursor.fetchall()
+        }
+
+
+def found_in(
+    groups: tuple[str, ...],
+    counted: Tally,
+    exact: Tally | None = None,
+    sampled: Matching | None = None,
+) -> Found:
+    def best(miss: int) -> Tally:
+        return exact if exact is not None and miss in exact.rows and 0 in exact.rows else counted
+
+    whole = best(0)
+    return Found(
+        total=whole.count(whole.hits(0)),
+        facets={"": whole.tokens(0)}
+        | {name: best(miss).tokens(0, miss) for miss, name in enumerate(groups, 1)},
+        without={
+            name: best(miss).count(best(miss).hits(0, miss)) for miss, name in enumerate(groups, 1)
+        },
+        sampled=sampled,
+    )
+
+
+def labelled(rows: Any, query: Query, groups: tuple[str, ...]) -> Any:
+    """The rows that fail at most one of the groups, with `miss`."""
+    always = filters.plain(query.without(*groups))
+    rows = rows.filter(always)
+    if not groups:
+        return rows.annotate(miss=Value(0))
+    tests = [filters.on(query, name) for name in groups]
+    whens = [
+        When(all_of(test for place, test in enumerate(tests, 1) if place != miss), then=Value(miss))
+        for miss in range(len(tests) + 1)
+    ]
+    miss = Case(*whens, default=Value(-1), output_field=IntegerField())
+    return rows.annotate(miss=miss).exclude(miss=-1)
+
+
+def all_of(tests: Iterable[Q]) -> Q:
+    found = Q(pk__isnull=False)  # of every row, since a CASE takes no empty condition
+    for test in tests:
+        found &= test
+    return found
+
+
+def tally(*rows: Any, share: float = 1.0) -> Tally:
+    """Count what was labelled, in one statement."""
+    parts, params = [], list[Any]()
+    for some in rows:
+        sql, values = some.values_list("miss", "tokens", "published_at").query.sql_with_params()
+        parts.append(f"({sql})")
+        params += values
+    found: dict[int, Counter[str]] = defaultdict(Counter)
+    with connection.cursor() as cursor:
+        statement = COUNT.format(rows=" UNION ALL ".join(parts))
+        cursor.execute(statement, [*params, list(AGES), VALUES_MAX])
+        for miss, token, count in cursor.fetchall():
+            found[miss][token] = count
+    return Tally(dict(found), share)
+
+
+def counted_few(query: Query, groups: tuple[str, ...], few: list[int]) -> Tally | None:
+    """The listings themselves, for the labels that the sample hardly knows."""
+    labels = sorted({0, *few})
+    parts = []
+    for miss in labels:
+        name = groups[miss - 1] if miss else None
+        asked = filters.indexed(query.without(name) if name else query)
+        if name:
+            asked &= ~filters.on(query, name)
+        parts.append(Listing.objects.filter(asked).annotate(miss=Value(miss))[:ROWS_MAX])
+    found = tally(*parts)
+    for miss in labels:
+        found.rows.setdefault(miss, Counter())
+    cut = [miss for miss in labels if found.hits(miss) >= ROWS_MAX]
+    for miss in cut:
+        del found.rows[miss]
+    return found

@@ -1,0 +1,21 @@
+"""What workers are asked to do: one call of the runner, safe to run twice."""
+
+from celery import shared_task
+
+from marketplace.runner import listings
+
+
+@shared_task
+def count_listings() -> None:
+    listings.count()
+
+
+@shared_task
+def sample_listings() -> None:
+    listings.sample()
+    listings.learn()
+
+
+@shared_task
+def repair_listings() -> None:
+    listings.repair()

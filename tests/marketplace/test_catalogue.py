@@ -1,0 +1,284 @@
+"""bob looks for a template: by words, by facets, in any order, to the last page."""
+
+import math
+
+import pytest
+
+from marketplace import services as marketplace
+from marketplace.models import Listing, Overview, Template
+from marketplace.runner import counting, filters, inventions, listings
+from marketplace.runner.queries import Query, parse
+
+INVENTED = 3_000
+
+
+def search(text="", sort="", **more):
+    return marketplace.search_catalogue(
+        query=marketplace.read_query(text),
+        order=marketplace.order_named(sort),
+        **{"length": 24} | more,
+    )
+
+
+def names(results):
+    return [listing.name for listing in results.listings]
+
+
+def counts(results, facet):
+    shown = next(one for one in results.facets if one.name == facet)
+    return {value.label: value.said for value in shown.values}
+
+
+@pytest.fixture
+def catalogue(alice, judy, template):
+    """Beside the digit reader for 15 credits four more, of the same model."""
+    for name, category, price in (
+        ("Letter reader", "vision", 0),
+        ("Digit writer", "generative", 5),
+        ("Price forecaster", "timeseries", 50),
+        ("Price watcher", "timeseries", 0),
+    ):
+        made = marketplace.publish_template(
+            owner=alice,
+            model=template.shown.model,
+            name=name,
+            description=f"A {name.lower()} for tests.",
+            category=category,
+            plan="standard" if price else "free",
+            price_microcredits=price * 1_000_000,
+        )
+        marketplace.approve_template(actor=judy, template=made)
+    listings.learn()
+    return Template.objects.public()
+
+
+@pytest.fixture
+def invented(db):
+    """Some thousand invented listings, of which a third is sampled."""
+    later = inventions.make_tables()
+    list(inventions.copy_rows(INVENTED, 1))
+    inventions.make_indexes(later)
+    with inventions.asked_there():
+        listings.sample(beyond=0, rows=INVENTED)
+        yield
+
+
+def test_words_are_found_in_any_form_and_the_name_counts_most(catalogue):
+    assert set(names(search("readers"))) == {"Digit reader", "Letter reader"}
+    assert names(search("forecasters"))[0] == "Price forecaster"
+    assert names(search('"price watcher"')) == ["Price watcher"]
+    assert set(names(search("price -watcher"))) == {"Price forecaster"}
+
+
+def test_bob_asks_with_operators(catalogue):
+    assert set(names(search("price:0"))) == {"Letter reader", "Price watcher"}
+    assert names(search("price:0 category:vision")) == ["Letter reader"]
+    assert names(search("price>=5", "price")) == [
+        "Digit writer",
+        "Digit reader",
+        "Price forecaster",
+    ]
+    assert len(names(search("author:alice licence:Apache-2.0 accuracy>0.5 latency<100"))) == 5
+    assert names(search("accuracy>1")) == []
+    assert len(names(search("published:7d commercial:yes params>10 -category:vision"))) == 3
+
+
+def test_facets_count_what_is_found_and_leave_their_own_filter_out(catalogue):
+    found = search("reader category:vision")
+    assert str(found.total) == "2"
+    everything = search("category:vision")
+    assert counts(everything, "category") == {"Vision": "2", "Time series": "2", "Generative": "1"}
+    assert counts(everything, "price") == {
+        "Free": "1",
+        "Up to 5 credits": "1",
+        "Up to 20 credits": "2",
+        "Up to 100 credits": "2",
+    }
+    categories = next(facet for facet in everything.facets if facet.name == "category")
+    queries = {value.label: value.query for value in categories.values}
+    assert queries["Vision"] == ""
+    assert queries["Time series"] == "category:vision,timeseries"
+    assert len(names(search("category:vision,timeseries"))) == 4
+
+
+def test_a_misspelled_word_is_corrected_and_can_be_insisted_on(catalogue):
+    found = search("raeder")
+    assert found.meant == {"raeder": "reader"}
+    assert set(names(found)) == {"Digit reader", "Letter reader"}
+    assert found.text == "reader"
+    assert names(search("raeder", is_literal=True)) == []
+    assert search("forec").meant == {"forec": "forecaster"}
+    assert search("zzzzzz").meant == {}
+
+
+def test_nothing_found_says_which_filter_to_drop(catalogue):
+    found = search("forecaster category:vision price:0")
+    assert found.listings == []
+    assert {(way.text, str(way.count)) for way in found.ways_out} == {("forecaster", "1")}
+    found = search("reader category:vision price:50")
+    assert ("price:50", "2") in {(way.text, str(way.count)) for way in found.ways_out}
+    assert search("forecaster price:0").ways_out[0].query == "forecaster"
+
+
+@pytest.mark.parametrize("sort", marketplace.ORDERS)
+@pytest.mark.parametrize("text", ["", "reader", "category:timeseries,vision"])
+def test_every_order_is_read_to_its_end_without_repeating(catalogue, sort, text):
+    found, cursor, everything = [], "", Listing.objects.filter(filters.plain(parse(text)))
+    while True:
+        page = search(text, sort, cursor=cursor, length=2)
+        found += [listing.pk for listing in page.listings]
+        if not (cursor := page.cursor):
+            break
+    assert len(found) == len(set(found)) == everything.count()
+
+
+def test_a_cursor_of_another_order_is_refused(catalogue):
+    cursor = search(length=2).cursor
+    assert cursor
+    for sort, broken in (("newest", cursor), ("", "nonsense"), ("", "W10"), ("", "é")):
+        with pytest.raises(marketplace.UnknownPlace, match="beginning"):
+            search("", sort, cursor=broken)
+
+
+# Where there are too many to count
+
+
+TEXTS = ["image", "image category:vision", "category:vision price:0", "price>500", "latency<0.02",
+         "certificate:basic accuracy<0.6", "author:generated-3", "-image plan:free",
+         "published:90d commercial:yes"]  # fmt: skip
+
+
+def test_what_is_estimated_is_near_what_is_so_and_says_that_it_is_estimated(invented):
+    listings.sample(beyond=0, rows=1_000)
+    overview = Overview.objects.get()
+    assert (overview.listings, overview.sampled) == (INVENTED, 1_000)
+    for text in TEXTS:
+        query = parse(text)
+        so = Listing.objects.filter(filters.plain(query)).count()
+        found = counting.look(query)
+        if found.total.is_exact:
+            assert found.total.number == so
+        else:
+            assert str(found.total).startswith("≈")
+            hits = so / 3
+            assert abs(found.total.number - so) <= 3 * (5 * math.sqrt(hits) + 1) + so * 0.5
+
+
+@pytest.mark.parametrize("sort", marketplace.ORDERS)
+def test_common_things_are_walked_to_the_end_in_order(invented, sort):
+    order = marketplace.order_named(sort)
+    for text in ("image", "category:vision", "category:vision image"):
+        query, keys, ids, cursor = parse(text), [], [], ""
+        rows = Listing.objects.filter(filters.plain(query))
+        if sort == "accuracy":
+            metric = "r2" if "vision" not in text else "accuracy"
+            rows = rows.filter(metric=metric) if "vision" in text else rows
+        while True:
+            page = search(text, sort, cursor=cursor, length=100)
+            ids += [listing.pk for listing in page.listings]
+            keys += [getattr(listing, order.key) for listing in page.listings]
+            if not (cursor := page.cursor):
+                break
+        assert len(ids) == len(set(ids))
+        if sort != "accuracy":
+            assert len(ids) == rows.count()
+        if sort != "relevance":
+            assert keys == sorted(keys, reverse=order.descending)
+
+
+def test_facets_of_a_sample_are_those_of_all_rows_where_it_holds_all(invented):
+    for text in TEXTS:
+        query = parse(text)
+        groups = query.names
+        everything = counting.tally(counting.labelled(Listing.objects.all(), query, groups))
+        kept = counting.look(query)
+        assert kept.total.number == everything.hits(0)
+        counted = {token: count.number for token, count in kept.facets[""].items()}
+        closed = [token for token in everything.rows[0] if token.startswith(("plan:", "category:"))]
+        assert closed
+        assert {token: counted[token] for token in closed} == {
+            token: everything.rows[0][token] for token in closed
+        }
+
+
+def test_invented_listings_are_never_seen_by_people(template, invented, client):
+    assert Listing.objects.count() == INVENTED  # on this connection, which asks there
+    with inventions.connection.cursor() as cursor:
+        cursor.execute("RESET search_path")
+    assert Listing.objects.count() == 1
+    page = client.get("/templates/").content.decode()
+    assert "generated" not in page
+    assert template.name in page
+
+
+# The page and the API
+
+
+def test_the_page_says_it_all_and_its_address_is_its_state(client, catalogue):
+    page = client.get("/templates/", {"q": "reader category:vision price:0", "sort": "newest"})
+    text = page.content.decode()
+    assert "Letter reader" in text
+    assert "Digit reader" not in text
+    assert "category:vision" in text
+    assert "Clear all" in text
+    assert "<b>1</b> template" in text
+    assert "when it was first published" in text
+    assert client.get("/templates/?category=vision&tier=nano").status_code == 200
+
+
+def test_the_page_leads_out_of_a_dead_end(client, catalogue):
+    text = client.get("/templates/", {"q": "reader category:vision price:50"}).content.decode()
+    assert "Drop one of these" in text
+    assert "without <b>price:50</b>: 2" in text
+    assert "Show everything" in text
+    text = client.get("/templates/", {"q": "raeder"}).content.decode()
+    assert "Showing results for <b>reader</b>" in text
+    assert "“letters” is none of" in client.get("/templates/?q=category:letters").content.decode()
+
+
+def test_more_is_loaded_behind_what_is_shown(client, catalogue, monkeypatch):
+    monkeypatch.setattr("marketplace.views.catalogue.PAGE_SIZE", 2)
+    first = client.get("/templates/").content.decode()
+    following = first.split('rel="next nofollow" href="')[1].split('"')[0].replace("&amp;", "&")
+    whole = client.get(f"/templates/{following}").content.decode()
+    assert "Back to the beginning" in whole
+    part = client.get(
+        f"/templates/{following}", headers={"HX-Request": "true", "HX-Target": "more"}
+    ).content.decode()
+    assert part.lstrip().startswith('<ul class="grid">')
+    assert part.count("<article") == 2
+    broken = client.get("/templates/?cursor=nonsense&q=reader&sort=newest")
+    assert (broken.status_code, broken["Location"]) == (302, "/templates/?sort=newest&q=reader")
+
+
+def test_the_page_asks_the_database_little_whatever_is_asked(
+    client, bob, catalogue, django_assert_max_num_queries
+):
+    client.force_login(bob)
+    client.get("/templates/")  # the first page of a session notes who came
+    for text in ("", "reader", "raeder", "category:vision price:0 licence:MIT author:bob reader"):
+        with django_assert_max_num_queries(10):
+            client.get("/templates/", {"q": text})
+
+
+def test_programs_ask_as_people_do(api_list, catalogue):
+    def found(query):
+        return {row["name"] for row in api_list(query)["templates"]}
+
+    assert found("q=reader+price:0") == {"Letter reader"}
+    assert found("search=reader&tier=paid") == {"Digit reader"}
+    assert found("category=timeseries&tier=free") == {"Price watcher"}
+    assert [row["name"] for row in api_list("sort=price&tier=paid")["templates"]] == [
+        "Digit writer", "Digit reader", "Price forecaster",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def api_list(client, bob):
+    client.force_login(bob)
+    return lambda query: client.get(f"/api/v1/templates?{query}").json()
+
+
+def test_an_empty_query_is_everything(catalogue):
+    assert search("").query == Query()
+    assert str(search("").total) == "5"
