@@ -99,6 +99,7 @@ from marketplace.services.reviews import (
     review_template,
     vote_on_review,
 )
+from marketplace.services.snippets import Snippet, snippets_of
 from marketplace.services.templates import (
     MONTHLY_CALLS_MAX,
     InvalidTemplate,
@@ -230,6 +231,8 @@ __all__ = [
     "Served",
     "signature_of",
     "similar_templates",
+    "Snippet",
+    "snippets_of",
     "spelled",
     "Standing",
     "start_template",

@@ -17,7 +17,6 @@ from marketplace.models import Download
 from marketplace.services import Offer
 from marketplace.views.discussions import latest_threads
 from marketplace.views.reviews import board_of
-from marketplace.views.templates import snippet
 from training import services as training
 
 GONE = 410
@@ -53,7 +52,12 @@ def template(request: PageRequest, slug: str, number: int | None = None) -> Http
     context |= about(offer, visitor(request))
     context |= board_of(request, offer.template)
     context["threads"] = latest_threads(offer.template, visitor(request))
-    context["snippet"] = snippet(request, offer.version.model)
+    context["snippets"] = marketplace.snippets_of(
+        model=offer.version.model,
+        viewer=visitor(request),
+        site=request.build_absolute_uri("/").rstrip("/"),
+        name=offer.template.slug,
+    )
     return render(request, "marketplace/template.html", context)
 
 
