@@ -36,9 +36,11 @@ check: $(DEV)  ## check format, lint, import contracts, types and migrations
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-bench: $(DEV) kernels  ## measure the kernels, and how fast predictions are served
+bench: $(DEV) kernels  ## measure the kernels, predictions, and searches of the catalogue
 	$(BIN)/python -m kernels bench
 	$(BIN)/python manage.py bench_serving
+	$(BIN)/python manage.py seed_catalogue --rows 100000
+	$(BIN)/python manage.py bench_catalogue
 
 fix: $(DEV)  ## format, and mend what the linter can
 	$(BIN)/ruff check --fix .

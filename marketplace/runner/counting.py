@@ -32,6 +32,7 @@ SAMPLE_FROM = 4_000  # listings
 SAMPLE_ROWS = 16_000
 HITS_LEAST = 40
 ROWS_MAX = 4_000  # that are counted one by one
+GATHERED_MAX = 8_000  # that are gathered to be sorted
 GROUPS_MAX = 8  # filters whose own counts are made
 VALUES_MAX = 12  # of a facet, those with the most
 
@@ -117,6 +118,11 @@ class Found:
         if self.is_walked:
             return False
         return self.sampled is None or (self.total.is_exact and self.total.number < ROWS_MAX)
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether gathering them takes less than a walk may, in which they could all come last."""
+        return not self.is_walked and (self.is_rare or self.total.number <= GATHERED_MAX)
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,6 @@ def make_tables() -> list[str]:
                 f"CREATE UNLOGGED TABLE {SCHEMA}.{table}"
                 f" (LIKE public.{table} INCLUDING ALL EXCLUDING INDEXES)"
             )
-            cursor.execute(f"ALTER TABLE {SCHEMA}.{table} SET (toast_tuple_target = 256)")
             cursor.execute(
                 "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = %s",
                 [table],
@@ -206,6 +205,17 @@ def make_tables() -> list[str]:
     with asked_there():
         Overview.objects.create()
     return later
+
+
+def drop() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+
+def are_there() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [f"{SCHEMA}.{TABLES[0]}"])
+        return bool(cursor.fetchone()[0])
 
 
 def copy_rows(rows: int, seed: int) -> Iterator[int]:

@@ -128,7 +128,7 @@ def page_of(query: Query, order: Order, *, found: Found, cursor: str, length: in
         rows = Listing.objects.all()
     if order.name == "relevance" and query.terms:
         keys = ranked(query, rows, found, place, length + 1)
-    elif found.is_rare:
+    elif found.is_gathered:
         rows = rows.filter(filters.indexed(query)).annotate(key=F(order.key))
         keys = gathered(rows, place, length + 1, order.descending)
     else:
