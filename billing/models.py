@@ -308,6 +308,28 @@ class Lease(models.Model):
         return f"lease of {self.source}"
 
 
+class Spending(models.Model):
+    """What the closed leases of one person at one source took, by the month that they began in.
+
+    Caps ask for it when a lease is opened; summing up events would take longer from month to month.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    source = models.CharField(max_length=100)
+    month = models.DateField()  # its first day, UTC
+    microcredits = models.BigIntegerField()  # by trigger, as leases are closed
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "source", "month"], name="one_spending_per_month"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} in {self.month:%B %Y}"
+
+
 class UsageEvent(models.Model):
     """One served call. The id is the request's, so a call that is reported twice is one row.
 

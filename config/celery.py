@@ -66,6 +66,14 @@ def set_clock(sender: Celery, **_: object) -> None:
             "task": "marketplace.tasks.repair_listings",
             "schedule": 86_400.0,
         },
+        "follow new versions where deployments do": {
+            "task": "marketplace.tasks.follow_versions",
+            "schedule": 15.0,
+        },
+        "forget old statistics of deployments": {
+            "task": "marketplace.tasks.forget_statistics",
+            "schedule": 600.0,
+        },
         "settle the use of deployments": {
             "task": "billing.tasks.settle_usage",
             "schedule": 15.0,

@@ -230,6 +230,7 @@ TRAINING_READER = [sys.executable, "-m", "training.runner.reading"]
 PREDICTIONS_MAX = env.int("PREDICTIONS_MAX", 64)
 PREDICTIONS_OF_ONE_MODEL_MAX = env.int("PREDICTIONS_OF_ONE_MODEL_MAX", 48)
 PREDICTION_SECONDS = env.float("PREDICTION_SECONDS", 20.0)
+STATISTICS_SECONDS = env.float("STATISTICS_SECONDS", 5.0)
 # How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
 # rounds, answers to idempotency keys. Models, measurements and money are kept for ever.
 RETENTION_DAYS = env.float("RETENTION_DAYS", 7.0)
@@ -333,6 +334,7 @@ SPECTACULAR_SETTINGS = {
         "NodeStateEnum": "clusters.models.Node.State",
         "ClusterStateEnum": "clusters.models.Cluster.State",
         "AggregationEnum": "clusters.services.Aggregation",
+        "MergingEnum": "marketplace.models.Deployment.Aggregation",
         "NoticeTypeEnum": "governance.models.NoticeType",
         "DeliveryStateEnum": "governance.models.WebhookDelivery.State",
         "LicenceEnum": "training.services.LICENCES",

@@ -178,8 +178,8 @@ class PurchaseAdmin(DeskAdmin):
 
 @admin.register(Deployment)
 class DeploymentAdmin(DeskAdmin):
-    list_display = ["name", "owner", "version", "created_at", "stopped_at"]
-    list_select_related = ["owner", "version__template"]
+    list_display = ["name", "owner", "template", "status", "created_at", "stopped_at"]
+    list_select_related = ["owner", "template"]
 
 
 @admin.register(Review)

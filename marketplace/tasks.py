@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from marketplace.runner import listings
+from marketplace.runner import following, listings, minutes
 
 
 @shared_task
@@ -19,3 +19,13 @@ def sample_listings() -> None:
 @shared_task
 def repair_listings() -> None:
     listings.repair()
+
+
+@shared_task
+def follow_versions() -> None:
+    following.follow_all()
+
+
+@shared_task
+def forget_statistics() -> None:
+    minutes.forget()

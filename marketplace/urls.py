@@ -7,21 +7,25 @@ from marketplace.api import deployments as api_deployments
 from marketplace.api import discussions as api_discussions
 from marketplace.api import inference
 from marketplace.api import leaderboards as api_leaderboards
+from marketplace.api import metrics as api_metrics
 from marketplace.api import offers as api_offers
 from marketplace.api import predictions as api_predictions
 from marketplace.api import purchases as api_purchases
 from marketplace.api import reviews as api_reviews
+from marketplace.api import routes as api_routes
 from marketplace.api import templates as api_templates
 from marketplace.views import (
     catalogue,
     collections,
     comparing,
+    dashboards,
     deployments,
     discussions,
     downloads,
     offers,
     publishing,
     reviews,
+    routes,
     templates,
     trials,
 )
@@ -106,6 +110,36 @@ urlpatterns = [
         deployments.stop_deployment,
         name="stop_deployment",
     ),
+    path(
+        "deployments/<uuid:deployment_id>/start/",
+        deployments.start_deployment,
+        name="start_deployment",
+    ),
+    path("deployments/<uuid:deployment_id>/settings/", deployments.settings, name="settings"),
+    path("deployments/<uuid:deployment_id>/dashboard/", dashboards.dashboard, name="dashboard"),
+    path("deployments/<uuid:deployment_id>/calls/", dashboards.calls, name="calls"),
+    path(
+        "deployments/<uuid:deployment_id>/calls/inputs/",
+        dashboards.log_inputs,
+        name="log_inputs",
+    ),
+    path("deployments/<uuid:deployment_id>/versions/", routes.routes, name="routes"),
+    path(
+        "deployments/<uuid:deployment_id>/versions/canary/",
+        routes.start_canary,
+        name="start_canary",
+    ),
+    path(
+        "deployments/<uuid:deployment_id>/versions/promote/",
+        routes.promote_canary,
+        name="promote_canary",
+    ),
+    path(
+        "deployments/<uuid:deployment_id>/versions/abort/",
+        routes.abort_canary,
+        name="abort_canary",
+    ),
+    path("deployments/<uuid:deployment_id>/versions/rollback/", routes.roll_back, name="roll_back"),
     # /api/v1/
     path("api/v1/templates", api_templates.Templates.as_view(), name="api_templates"),
     path(
@@ -126,8 +160,60 @@ urlpatterns = [
     ),
     path(
         "api/v1/templates/<uuid:template_id>/deployments",
-        api_deployments.Deployments.as_view(),
-        name="api_deployments",
+        api_deployments.TemplateDeployments.as_view(),
+        name="api_template_deployments",
+    ),
+    # /api/v1/deployments
+    path("api/v1/deployments", api_deployments.Deployments.as_view(), name="api_deployments"),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>",
+        api_deployments.OneDeployment.as_view(),
+        name="api_deployment",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/stop",
+        api_deployments.StopDeployment.as_view(),
+        name="api_stop_deployment",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/start",
+        api_deployments.StartDeployment.as_view(),
+        name="api_start_deployment",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/routes",
+        api_routes.Routes.as_view(),
+        name="api_routes",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/canary",
+        api_routes.Canary.as_view(),
+        name="api_canary",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/canary/promote",
+        api_routes.PromoteCanary.as_view(),
+        name="api_promote_canary",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/rollback",
+        api_routes.RollBack.as_view(),
+        name="api_roll_back",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/predict",
+        api_predictions.PredictDeployed.as_view(),
+        name="api_predict_deployed",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/metrics",
+        api_metrics.Metrics.as_view(),
+        name="api_metrics",
+    ),
+    path(
+        "api/v1/deployments/<uuid:deployment_id>/calls",
+        api_metrics.Calls.as_view(),
+        name="api_calls",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/ratings",

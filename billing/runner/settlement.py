@@ -84,6 +84,26 @@ def make_room(
     missing_microcredits = amount_microcredits - postings.available_microcredits(owner)
     if missing_microcredits <= 0 or waiting_microcredits(owner) < missing_microcredits:
         return
+    for hold in _locked_leases(owner, streams=streams, others=others):
+        _settle(hold, close=True)
+
+
+def close_leases(owner: User, *, source: str) -> None:
+    """Settle and close what a person has open at a source. All of the person's leases are locked,
+    so that a movement after it, in the same transaction, has nothing left to wait for.
+    """
+    for hold in _locked_leases(owner):
+        if hold.lease.source == source:
+            _settle(hold, close=True)
+
+
+def _locked_leases(
+    owner: User,
+    *,
+    streams: Collection[StreamName] = (),
+    others: Collection[uuid.UUID] = (),
+) -> list[Hold]:
+    """A person's open leases, then the streams and the wallets that they touch, in one order."""
     leases = list(
         Hold.objects.open()
         .select_for_update(of=("self",))
@@ -100,8 +120,7 @@ def make_room(
         splits.lock_stream(author_id=author_id, buyer_id=buyer_id, source=source)
     people = {owner.pk, *others, *(author_id for author_id, _, _ in named)}
     postings.lock_wallets(people)
-    for hold in leases:
-        _settle(hold, close=True)
+    return leases
 
 
 def waiting_microcredits(owner: User) -> int:

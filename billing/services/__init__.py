@@ -9,6 +9,7 @@ Movements lock wallets, so make one of them per transaction where you can, and m
 """
 
 from billing.runner.amounts import credits, microcredits
+from billing.runner.caps import Cap, SpendCapReached
 from billing.runner.faults import ledger_faults
 from billing.runner.holds import HoldExceeded
 from billing.runner.postings import InsufficientCredits
@@ -17,7 +18,7 @@ from billing.runner.splits import author_share
 from billing.services.allowances import include, used_this_month
 from billing.services.holds import capture, hold, release
 from billing.services.sales import Sale, SelfDealing, sell
-from billing.services.usage import meter
+from billing.services.usage import close_leases, meter
 from billing.services.wallets import (
     Movement,
     Wallet,
@@ -31,6 +32,9 @@ from billing.services.wallets import (
 )
 
 __all__ = [
+    "Cap",
+    "SpendCapReached",
+    "close_leases",
     "HoldExceeded",
     "InsufficientCredits",
     "Movement",

@@ -18,8 +18,9 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from billing.models import Lease, UsageEvent
-from billing.runner import holds, postings, settlement
+from billing.runner import caps, holds, postings, settlement
 from billing.runner.amounts import require_amount
+from billing.runner.caps import Cap
 from billing.services.sales import require_two_people
 from governance import services as governance
 from governance.models import User
@@ -98,6 +99,7 @@ def meter(
     price_microcredits: int,
     units: int,
     event_id: uuid.UUID,
+    cap: Cap | None = None,
 ) -> UsageEvent:
     """Record a call that used `units` of a source, each at this price, paid in advance.
 
@@ -105,6 +107,8 @@ def meter(
     raises `governance.KeyReused`. A price of 0 is recorded and costs nothing. With an author, 70 %
     of the price become theirs, otherwise all of it pays for compute. Raises `InsufficientCredits`,
     and `SelfDealing` when the user is the author: for one's own, give no author or a price of 0.
+    With a cap, `SpendCapReached` when the source would cost the user more; it costs calls nothing,
+    since it is held where leases are opened.
     """
     if author is not None and price_microcredits:
         require_two_people(payer=user, author=author)
@@ -128,7 +132,7 @@ def meter(
             BUDGETS.give_back(budget, cost_microcredits)
             return earlier_event(event)
         BUDGETS.drop(use, budget)  # closed by a settlement, or rolled back with what opened it
-    budget = _open_lease(event, cost_microcredits)
+    budget = _open_lease(event, cost_microcredits, cap)
     if budget is None:
         return earlier_event(event)
     BUDGETS.put(use, budget)
@@ -136,12 +140,15 @@ def meter(
 
 
 @transaction.atomic
-def _open_lease(event: UsageEvent, cost_microcredits: int) -> Budget | None:
+def _open_lease(event: UsageEvent, cost_microcredits: int, cap: Cap | None) -> Budget | None:
     """Open a lease and record its first call with it; None when the call was recorded before.
 
     A lease holds at most half of what is free, where that covers the call, so that another
-    source, or a purchase, finds credits without closing it.
+    source, or a purchase, finds credits without closing it; and at most half of what a cap leaves.
     """
+    room = (
+        None if cap is None else caps.require_room(event.user, event.source, cap, cost_microcredits)
+    )
     postings.open_accounts(settlement.places(event.user_id, event.author_id))
     settlement.make_room(event.user, cost_microcredits)
     wallets = postings.lock_free(event.user)
@@ -150,7 +157,8 @@ def _open_lease(event: UsageEvent, cost_microcredits: int) -> Budget | None:
     affordable_units = (
         sum(wallet.amount_microcredits for wallet in wallets) // event.price_microcredits
     )
-    units = max(event.units, min(LEASE_UNITS, affordable_units // 2))
+    capped_units = LEASE_UNITS if room is None else room // event.price_microcredits // 2
+    units = max(event.units, min(LEASE_UNITS, affordable_units // 2, capped_units))
     hold = holds.place(
         owner=event.user,
         key=f"lease/{uuid.uuid4()}",
@@ -168,6 +176,14 @@ def _open_lease(event: UsageEvent, cost_microcredits: int) -> Budget | None:
     if not _insert_prepaid(event, hold.pk):
         raise _reused(event)  # somebody else's call has this id, a moment ago
     return Budget(hold.pk, hold.amount_microcredits - cost_microcredits)
+
+
+@transaction.atomic
+def close_leases(*, user: User, source: str) -> None:
+    """Settle what was used at a source and give the rest back: the next call opens a lease anew,
+    and so meets a cap that changed.
+    """
+    settlement.close_leases(user, source=source)
 
 
 INSERT = """

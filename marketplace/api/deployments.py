@@ -1,54 +1,156 @@
-"""Deploying templates, for programs."""
+"""Deploying templates, for programs: start, look, set, stop, start again."""
 
 import uuid
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing import services as billing
-from governance.api.requests import IDEMPOTENCY_KEY, caller, once
+from governance.api.answers import Millionths, listed, page_of, tag, tagged
+from governance.api.requests import caller, changed, once
+from governance.api.schema import IDEMPOTENCY_KEY, IF_MATCH, PAGE
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.models import Template
+from marketplace.models import (
+    BATCH_LIMIT_MAX,
+    DEPLOYMENT_NAME_LENGTH_MAX,
+    TIMEOUT_MS_MAX,
+    Deployment,
+    DeploymentQuerySet,
+    Route,
+    Template,
+)
 
-DEPLOYMENT_NAME = serializers.CharField(max_length=80, allow_blank=True)
+NAME = serializers.CharField(max_length=DEPLOYMENT_NAME_LENGTH_MAX, allow_blank=True)
+CONFIG_HELP = (
+    "What differs from the usual: name, version (a number), follows (pinned or current), routes "
+    "(a list of version and share in percent), aggregation (mean, majority, weighted or ensemble), "
+    "batch_limit (rows a call), timeout_ms, spend_cap (credits), spend_period (month or total), "
+    "fine_tune (dataset_id, epochs, …)."
+)
+
+
+class RouteSerializer(serializers.ModelSerializer[Route]):
+    model_id = serializers.UUIDField()
+    version = serializers.IntegerField(source="version.number")
+    price_credits = Millionths(source="price_microcredits")
+
+    class Meta:
+        model = Route
+        fields = ["version", "model_id", "share", "role", "price_credits"]
+
+
+class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
+    deployment_id = serializers.UUIDField(source="id")
+    deploymentId = serializers.UUIDField(source="id")  # noqa: N815  # as the original spells it
+    status = serializers.ChoiceField(Deployment.Status.choices)
+    template_id = serializers.UUIDField()
+    template = serializers.CharField(source="template.name")
+    job_id = serializers.UUIDField(allow_null=True)
+    model_id = serializers.SerializerMethodField()
+    version = serializers.SerializerMethodField()
+    call_price_credits = serializers.SerializerMethodField()
+    routes = serializers.SerializerMethodField()
+    route_set = serializers.SerializerMethodField()
+    spend_cap = Millionths(source="spend_cap_microcredits", allow_null=True)
+    predict_url = serializers.SerializerMethodField()
+    url = serializers.CharField(source="get_absolute_url")
+
+    class Meta:
+        model = Deployment
+        fields = [
+            "deployment_id",
+            "deploymentId",
+            "name",
+            "status",
+            "template_id",
+            "template",
+            "model_id",
+            "version",
+            "call_price_credits",
+            "follows",
+            "aggregation",
+            "routes",
+            "route_set",
+            "batch_limit",
+            "timeout_ms",
+            "spend_cap",
+            "spend_period",
+            "job_id",
+            "predict_url",
+            "url",
+            "created_at",
+            "stopped_at",
+            "stopped_reason",
+        ]
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_model_id(self, row: Deployment) -> str | None:
+        return str(row.stable.model_id) if row.stable else None
+
+    def get_version(self, row: Deployment) -> int | None:
+        return row.stable.version.number if row.stable else None
+
+    def get_call_price_credits(self, row: Deployment) -> str | None:
+        return Millionths().to_representation(row.stable.price_microcredits) if row.stable else None
+
+    @extend_schema_field(RouteSerializer(many=True))
+    def get_routes(self, row: Deployment) -> list[dict[str, Any]]:
+        routes = list(row.stable.route_set.routes.all()) if row.stable else []
+        return list(RouteSerializer(routes, many=True).data)
+
+    def get_route_set(self, row: Deployment) -> int | None:
+        return row.stable.route_set.number if row.stable else None
+
+    def get_predict_url(self, row: Deployment) -> str:
+        return f"/api/v1/deployments/{row.pk}/predict"
+
+
+DeploymentPage = page_of("deployments", DeploymentSerializer)
+
+
+def told() -> DeploymentQuerySet:
+    """With all that is told of a deployment, in as many queries for many as for one."""
+    return Deployment.objects.with_stable().prefetch_related("stable__route_set__routes__version")
+
+
+def body_of(deployment: Deployment) -> dict[str, Any]:
+    return dict(DeploymentSerializer(deployment).data)
+
+
+def own_deployment(request: Request, deployment_id: uuid.UUID) -> Deployment:
+    return get_object_or_404(told().of(caller(request)), pk=deployment_id)
+
+
+def body_after(deployment: Deployment) -> dict[str, Any]:
+    """As it is now, read anew."""
+    return body_of(told().get(pk=deployment.pk))
 
 
 class DeployRequest(serializers.Serializer[Any]):
-    custom_config = serializers.DictField(default=dict, help_text="may set: name")
+    custom_config = serializers.DictField(default=dict, help_text=CONFIG_HELP)
 
     def validate_custom_config(self, value: dict[str, Any]) -> dict[str, Any]:
-        for name, given in value.items():
-            if name != "name":
-                raise serializers.ValidationError(f"{name}: cannot be set here; name can.")
-            if not isinstance(given, str):
-                raise serializers.ValidationError("name: must be a text of at most 80 letters.")
-            DEPLOYMENT_NAME.run_validation(given)
+        if "name" in value:  # what no database keeps is no name
+            if not isinstance(value["name"], str):
+                raise serializers.ValidationError("name: must be a text.")
+            NAME.run_validation(value["name"])
+        for name in value:
+            NAME.run_validation(name)
         return value
 
 
-class DeployedSerializer(serializers.Serializer[Any]):
-    deployment_id = serializers.UUIDField()
-    deploymentId = serializers.UUIDField()  # noqa: N815
-    status = serializers.CharField()
-    template = serializers.CharField(help_text="its name")
-    model_id = serializers.UUIDField()
-    predict_url = serializers.CharField()
-    call_price_credits = serializers.CharField(help_text="for a prediction")
-
-
-class Deployments(APIView):
+class TemplateDeployments(APIView):
     required_scope = {"POST": Scope.BUY}
 
     @extend_schema(
         operation_id="neural_deploy_template",
         request=DeployRequest,
-        responses={201: DeployedSerializer},
+        responses={201: DeploymentSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, template_id: uuid.UUID) -> Response:
@@ -57,18 +159,115 @@ class Deployments(APIView):
         asked.is_valid(raise_exception=True)
         owner = caller(request)
         template = get_object_or_404(Template.objects.visible_to(owner), pk=template_id)
-        name = asked.validated_data["custom_config"].get("name", "")
+        config = asked.validated_data["custom_config"]
 
         def act() -> tuple[int, dict[str, Any]]:
-            made = marketplace.deploy_template(owner=owner, template=template, name=name)
-            return 201, {
-                "deployment_id": str(made.pk),
-                "deploymentId": str(made.pk),
-                "status": "active",
-                "template": template.name,
-                "model_id": str(made.model_id),
-                "predict_url": f"/api/v1/models/{made.model_id}/predict",
-                "call_price_credits": billing.credits(made.call_price_microcredits),
-            }
+            made = marketplace.deploy_template(owner=owner, template=template, custom_config=config)
+            return 201, body_after(made)
+
+        return once(request, act)
+
+
+class Deployments(APIView):
+    required_scope = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(
+        operation_id="neural_list_deployments", responses=DeploymentPage, parameters=PAGE
+    )
+    def get(self, request: Request) -> Response:
+        """Your deployments, newest first; those that were stopped, too."""
+        return listed(request, DeploymentPage, told().of(caller(request)))
+
+
+class ConfigureRequest(serializers.Serializer[Any]):
+    """What to change; the rest stays. The values are those of `custom_config`."""
+
+    name = serializers.CharField(required=False, max_length=DEPLOYMENT_NAME_LENGTH_MAX)
+    follows = serializers.ChoiceField(Deployment.Follows.choices, required=False)
+    aggregation = serializers.ChoiceField(Deployment.Aggregation.choices, required=False)
+    batch_limit = serializers.IntegerField(required=False, min_value=1, max_value=BATCH_LIMIT_MAX)
+    timeout_ms = serializers.IntegerField(required=False, min_value=1, max_value=TIMEOUT_MS_MAX)
+    spend_cap = serializers.FloatField(
+        required=False, allow_null=True, min_value=0, help_text="credits; null for none"
+    )
+    spend_period = serializers.ChoiceField(Deployment.SpendPeriod.choices, required=False)
+
+
+class OneDeployment(APIView):
+    required_scope = {"GET": Scope.MODELS_READ, "PATCH": Scope.BUY}
+
+    @extend_schema(operation_id="neural_deployment_status", responses=DeploymentSerializer)
+    def get(self, request: Request, deployment_id: uuid.UUID) -> Response:
+        """How a deployment is set, and which versions answer."""
+        return tagged(request, body_of(own_deployment(request, deployment_id)))
+
+    @extend_schema(
+        operation_id="neural_configure_deployment",
+        request=ConfigureRequest,
+        responses=DeploymentSerializer,
+        parameters=[IF_MATCH, IDEMPOTENCY_KEY],
+    )
+    def patch(self, request: Request, deployment_id: uuid.UUID) -> Response:
+        """Change settings; those that are left out stay."""
+        if not isinstance(request.data, dict):
+            raise serializers.ValidationError("Send an object with what to change.")
+        asked = ConfigureRequest(data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        changes = dict(request.data)
+
+        def act(found: Deployment) -> tuple[int, dict[str, Any]]:
+            made = marketplace.configure_deployment(
+                actor=caller(request), deployment=found, changes=changes
+            )
+            return 200, body_after(made)
+
+        response = changed(
+            request,
+            find=lambda: own_deployment(request, deployment_id),
+            tell=body_of,
+            act=act,
+        )
+        response["ETag"] = tag(response.data)
+        return response
+
+
+class StopDeployment(APIView):
+    required_scope = {"POST": Scope.BUY}
+
+    @extend_schema(
+        operation_id="neural_stop_deployment",
+        request=None,
+        responses={200: DeploymentSerializer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, deployment_id: uuid.UUID) -> Response:
+        """Answer no more; everything else stays as it is, to be started again."""
+        found = own_deployment(request, deployment_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            return 200, body_after(
+                marketplace.stop_deployment(actor=caller(request), deployment=found)
+            )
+
+        return once(request, act)
+
+
+class StartDeployment(APIView):
+    required_scope = {"POST": Scope.BUY}
+
+    @extend_schema(
+        operation_id="neural_start_deployment",
+        request=None,
+        responses={200: DeploymentSerializer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, deployment_id: uuid.UUID) -> Response:
+        """Answer again, with the versions that answered when it was stopped."""
+        found = own_deployment(request, deployment_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            return 200, body_after(
+                marketplace.start_deployment(actor=caller(request), deployment=found)
+            )
 
         return once(request, act)

@@ -5,6 +5,7 @@ spellings are accepted.
 import uuid
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,6 +16,7 @@ from billing import services as billing
 from governance.api.requests import IDEMPOTENCY_KEY, caller, once
 from governance.models import Scope
 from marketplace import services as marketplace
+from marketplace.models import Deployment
 from training.services import Prediction
 
 
@@ -94,12 +96,67 @@ class Predict(APIView):
                 rows=asked.validated_data["rows"],
                 event_id=uuid.uuid4(),
             )
-            return 200, {
-                "prediction_id": str(answer.id),
-                "model_id": str(model_id),
-                "predictions": [prediction.to_json() for prediction in answer.predictions],
-                **sureness(answer.predictions[0]),
-                "credits": billing.credits(answer.microcredits),
+            return 200, answer_body(answer)
+
+        return once(request, act)
+
+
+def answer_body(answer: marketplace.Answer) -> dict[str, Any]:
+    return {
+        "prediction_id": str(answer.id),
+        "model_id": str(answer.model_id),
+        "predictions": [prediction.to_json() for prediction in answer.predictions],
+        **sureness(answer.predictions[0]),
+        "credits": billing.credits(answer.microcredits),
+    }
+
+
+class SaidSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    predictions = PredictionSerializer(many=True)
+
+
+class DeployedAnswerSerializer(AnswerSerializer):
+    deployment_id = serializers.UUIDField()
+    version = serializers.IntegerField(help_text="what answered; of merged ones the stable one")
+    individual = SaidSerializer(
+        many=True, required=False, help_text="what each version said, of an ensemble"
+    )
+
+
+class PredictDeployed(APIView):
+    required_scope = {"POST": Scope.PREDICT}
+
+    @extend_schema(
+        operation_id="neural_predict_deployed",
+        request=PredictRequest,
+        responses=DeployedAnswerSerializer,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, deployment_id: uuid.UUID) -> Response:
+        """Predict with a deployment of yours, by the versions that it has; each row is metered."""
+        asked = PredictRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        user = caller(request)
+        rows = Deployment.objects.of(user).select_related("owner", "stable")
+        deployment = get_object_or_404(rows, pk=deployment_id)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            answer = marketplace.predict(
+                user=user,
+                deployment=deployment,
+                rows=asked.validated_data["rows"],
+                event_id=uuid.uuid4(),
+            )
+            body = answer_body(answer) | {
+                "deployment_id": str(deployment.pk),
+                "version": answer.version,
             }
+            if answer.individual:
+                body["individual"] = [
+                    {"version": version, "predictions": [each.to_json() for each in said]}
+                    for version, said in answer.individual.items()
+                ]
+            return 200, body
 
         return once(request, act)

@@ -1,12 +1,50 @@
 """Templates and their versions, purchases, deployments; reviews, discussions, collections."""
 
-from marketplace.models.collections import Collection, CollectionItem, CollectionQuerySet
-from marketplace.models.deployments import Deployment, DeploymentQuerySet
-from marketplace.models.discussions import Post, PostQuerySet, Thread, ThreadQuerySet
-from marketplace.models.downloads import Download, DownloadQuerySet
-from marketplace.models.listings import Listing, Overview, Projection, Sampled, Word
-from marketplace.models.purchases import Purchase, PurchaseQuerySet
-from marketplace.models.reviews import Review, ReviewQuerySet, ReviewRevision, Vote
+from marketplace.models.collections import (
+    Collection,
+    CollectionItem,
+    CollectionQuerySet,
+)
+from marketplace.models.deployments import (
+    BATCH_LIMIT_MAX,
+    DEPLOYMENT_NAME_LENGTH_MAX,
+    TIMEOUT_MS_MAX,
+    Deployment,
+    DeploymentQuerySet,
+    Route,
+    RouteSet,
+)
+from marketplace.models.discussions import (
+    Post,
+    PostQuerySet,
+    Thread,
+    ThreadQuerySet,
+)
+from marketplace.models.downloads import (
+    Download,
+    DownloadQuerySet,
+)
+from marketplace.models.listings import (
+    Listing,
+    Overview,
+    Projection,
+    Sampled,
+    Word,
+)
+from marketplace.models.purchases import (
+    Purchase,
+    PurchaseQuerySet,
+)
+from marketplace.models.reviews import (
+    Review,
+    ReviewQuerySet,
+    ReviewRevision,
+    Vote,
+)
+from marketplace.models.served import (
+    Call,
+    Served,
+)
 from marketplace.models.templates import (
     DESCRIPTION_LENGTH_MAX,
     REASON_LENGTH_MAX,
@@ -20,13 +58,15 @@ from marketplace.models.templates import (
 )
 
 __all__ = [
-    "TRIES_MAX",
+    "BATCH_LIMIT_MAX",
+    "Call",
     "Collection",
     "CollectionItem",
     "CollectionQuerySet",
+    "DEPLOYMENT_NAME_LENGTH_MAX",
+    "DESCRIPTION_LENGTH_MAX",
     "Deployment",
     "DeploymentQuerySet",
-    "DESCRIPTION_LENGTH_MAX",
     "Download",
     "DownloadQuerySet",
     "Gone",
@@ -42,7 +82,12 @@ __all__ = [
     "Review",
     "ReviewQuerySet",
     "ReviewRevision",
+    "Route",
+    "RouteSet",
     "Sampled",
+    "Served",
+    "TIMEOUT_MS_MAX",
+    "TRIES_MAX",
     "Template",
     "TemplateQuerySet",
     "TemplateVersion",

@@ -121,8 +121,8 @@ class Template(Moderated):
     def hide(self, reason: str) -> None:
         """Hidden from everyone, and no longer answering anybody."""
         super().hide(reason)
-        for version in self.versions.all():
-            version.deployments.filter(stopped_at=None).update(stopped_at=Now())
+        why = f"A moderator has hidden “{self.name}”."
+        self.deployments.filter(stopped_at=None).update(stopped_at=Now(), stopped_reason=why)
 
     @property
     def is_public(self) -> bool:

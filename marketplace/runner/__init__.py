@@ -1,1 +1,1 @@
-"""How the catalogue is kept, asked and counted."""
+"""How the catalogue is kept, asked and counted, and how deployments answer."""

@@ -1,8 +1,14 @@
-"""Deployments: start one, stop it, and what it was used for; `inference` answers by them."""
+"""Deployments: start one, stop it, start it again, and change what it is set to.
 
+One click takes the version on offer, as it is; everything else can be said in `custom_config`
+(`services.configurations`).
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models.functions import Now
 
 from billing import services as billing
@@ -10,74 +16,189 @@ from billing.models import UsageEvent
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
-from marketplace.models import Deployment, Template, TemplateVersion
+from marketplace.models import (
+    DEPLOYMENT_NAME_LENGTH_MAX,
+    Deployment,
+    RouteSet,
+    Template,
+    TemplateVersion,
+)
+from marketplace.runner.routing import Planned, planned, routes_now
+from marketplace.services.configurations import Config, read_config, read_settings
 from marketplace.services.purchases import buy_template, may_deploy, one_at_a_time
-from marketplace.services.templates import InvalidTemplate
-from training.services import COMPUTE_PRICE_MICROCREDITS
+from marketplace.services.routes import (
+    check_together,
+    locked,
+    offered_version,
+    place_routes,
+    planned_targets,
+)
 
 
 class NotOnOffer(Refusal):
     """What was never published, or no longer is, cannot be had."""
 
 
+class NameTaken(Refusal):
+    """Another deployment of this person's has this name, and is not stopped."""
+
+
 @transaction.atomic
-def deploy_template(*, owner: User, template: Template, name: str = "") -> Deployment:
-    """Answer predictions with the newest version. What costs nothing is bought along the way."""
-    if not name.isprintable():
-        raise InvalidTemplate("name: must be text that people can see, in one line.")
+def deploy_template(
+    *, owner: User, template: Template, custom_config: Mapping[str, Any] | None = None
+) -> Deployment:
+    """Answer predictions with a template. What costs nothing is bought along the way; without a
+    configuration, what is already deployed that way is the answer.
+    """
+    config = read_config(custom_config or {})
     one_at_a_time(owner, template)
-    # Locked, so that who hides it meanwhile also stops what is made here.
-    template = Template.objects.select_for_update(of=("self",)).get(pk=template.pk)
-    if template.hidden_at is not None:
-        raise governance.NotAllowed(
-            f"A moderator has hidden “{template.name}”: {template.hidden_reason}"
-        )
-    version = template.shown if template.owner_id == owner.pk else template.current
-    if version is None:
-        raise NotOnOffer(f"“{template.name}” has no published version yet.")
-    if not may_deploy(owner, template):
-        if version.price_microcredits:
-            price = billing.credits(version.price_microcredits)
-            raise governance.NotAllowed(
-                f"Buy “{template.name}” for {price} credits first; then deploy it."
-            )
-        buy_template(buyer=owner, template=template)
-    running = Deployment.objects.of(owner).active().filter(version=version).first()
-    if running is not None:
-        return running
-    deployment = Deployment.objects.create(
-        owner=owner,
-        version=version,
-        model=version.model,
-        name=name.strip() or template.name,
-        call_price_microcredits=call_price(owner, version),
-    )
+    template = offered(template)
+    routes = planned_routes(owner, template, config)
+    obtain(owner, template, routes[0].version)
+    if not custom_config:
+        rows = Deployment.objects.of(owner).active().with_stable()
+        running = rows.filter(template=template, stable__model=routes[0].model).first()
+        if running is not None:
+            return running
+    deployment = named(owner, template, config)
+    place_routes(deployment, routes, RouteSet.Cause.DEPLOYED)
     governance.record(
         actor=owner,
         verb="deploy_template",
         subject=deployment,
-        details={"template": str(template.pk), "version": version.number},
+        details={"template": str(template.pk), "version": routes[0].version.number},
     )
     return deployment
 
 
-def call_price(owner: User, version: TemplateVersion) -> int:
-    """Authors pay for the sandbox's time; others what the author asks, which includes it."""
-    if version.template.owner_id == owner.pk:
-        return COMPUTE_PRICE_MICROCREDITS
-    return version.charged_microcredits
+def offered(template: Template) -> Template:
+    """Locked, so that who hides it meanwhile also stops what is made here."""
+    found = Template.objects.select_for_update(of=("self",)).select_related("owner")
+    template = found.get(pk=template.pk)
+    if template.hidden_at is not None:
+        raise governance.NotAllowed(
+            f"A moderator has hidden “{template.name}”: {template.hidden_reason}"
+        )
+    return template
+
+
+def planned_routes(owner: User, template: Template, config: Config) -> list[Planned]:
+    """What the configuration names, or the version on offer; of one's own, the newest."""
+    if config.routes:
+        return planned_targets(owner, template, config.routes, field="custom_config.routes")
+    if config.version is not None:
+        version = offered_version(owner, template, config.version, field="custom_config.version")
+        return [planned(owner, version)]
+    return [planned(owner, version_on_offer(owner, template))]
+
+
+def version_on_offer(owner: User, template: Template) -> TemplateVersion:
+    version = template.shown if template.owner_id == owner.pk else template.current
+    if version is None:
+        raise NotOnOffer(f"“{template.name}” has no published version yet.")
+    return version
+
+
+def obtain(owner: User, template: Template, version: TemplateVersion) -> None:
+    """The right to deploy: theirs, bought, or for nothing."""
+    if may_deploy(owner, template):
+        return
+    if version.price_microcredits:
+        price = billing.credits(version.price_microcredits)
+        raise governance.NotAllowed(
+            f"Buy “{template.name}” for {price} credits first; then deploy it."
+        )
+    buy_template(buyer=owner, template=template)
+
+
+def named(owner: User, template: Template, config: Config) -> Deployment:
+    """The row, with the name that was asked for, or the template's, numbered where it is taken."""
+    settings = dict(config.settings)
+    governance.take_turn(f"deployments/{owner.pk}")
+    taken = set(Deployment.objects.of(owner).open().values_list("name", flat=True))
+    name = settings.pop("name", "")
+    if name in taken:
+        raise NameTaken(f"name: you have a deployment “{name}”; choose another name, or stop it.")
+    if not name:
+        name, number = template.name, 1
+        while name in taken:
+            number += 1
+            name = f"{template.name[: DEPLOYMENT_NAME_LENGTH_MAX - 8]} {number}"
+    return Deployment.objects.create(
+        owner=owner, template=template, name=name, considered=template.current, **settings
+    )
 
 
 @transaction.atomic
 def stop_deployment(*, actor: User, deployment: Deployment) -> Deployment:
-    stopped = (
-        Deployment.objects.of(actor).active().filter(pk=deployment.pk).update(stopped_at=Now())
-    )
-    if not stopped:
+    stopped = Deployment.objects.of(actor).open().filter(pk=deployment.pk)
+    if not stopped.update(stopped_at=Now(), stopped_reason=""):
         raise Refusal("This deployment is already stopped.")
     governance.record(actor=actor, verb="stop_deployment", subject=deployment)
     deployment.refresh_from_db()
     return deployment
+
+
+@transaction.atomic
+def start_deployment(*, actor: User, deployment: Deployment) -> Deployment:
+    """Have it answer again, with the routes that it had when it was stopped."""
+    found = locked(actor, deployment)
+    if found.status != Deployment.Status.STOPPED:
+        raise Refusal(f"“{found.name}” is {found.status.label.lower()}; there is nothing to start.")
+    offered(found.template)
+    for route in routes_now(found):
+        if route.version.status == TemplateVersion.Status.WITHDRAWN:
+            raise NotOnOffer(
+                f"{route.version} was withdrawn: {route.version.ended_reason} Deploy another."
+            )
+    save_named(found, {"stopped_at": None, "stopped_reason": ""})
+    governance.record(actor=actor, verb="start_deployment", subject=found)
+    return found
+
+
+def save_named(deployment: Deployment, values: Mapping[str, Any]) -> None:
+    """Write columns, of which a name may be taken; the database is who knows."""
+    for column, value in values.items():
+        setattr(deployment, column, value)
+    try:
+        with transaction.atomic():
+            deployment.save(update_fields=list(values))
+    except IntegrityError as error:
+        if "one_open_deployment_per_name" not in str(error):
+            raise
+        raise NameTaken(
+            f"name: another deployment of yours is called “{deployment.name}”; choose another "
+            "name, or stop that one."
+        ) from error
+
+
+@transaction.atomic
+def configure_deployment(
+    *, actor: User, deployment: Deployment, changes: Mapping[str, Any]
+) -> Deployment:
+    """Change what people may set of it, by the names of `custom_config`."""
+    values = read_settings(changes)
+    found = locked(actor, deployment)
+    if not values:
+        return found
+    if "aggregation" in values and found.stable_id:
+        routes = routes_now(found)
+        check_together(
+            [planned(found.owner, route.version, share=route.share) for route in routes],
+            values["aggregation"],
+        )
+    if values.get("follows") == Deployment.Follows.CURRENT:
+        values["considered"] = None  # what is out already is followed, too
+    if {"spend_cap_microcredits", "spend_period"} & set(values):
+        billing.close_leases(user=found.owner, source=found.source)
+    save_named(found, values)
+    governance.record(
+        actor=actor,
+        verb="configure_deployment",
+        subject=found,
+        details={name: str(changes[name]) for name in sorted(changes)},
+    )
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +210,7 @@ class Usage:
 
 
 def usage(deployment: Deployment) -> Usage:
-    events = UsageEvent.objects.filter(source=f"deployment/{deployment.pk}")
+    events = UsageEvent.objects.filter(source=deployment.source)
     spent = models.F("price_microcredits") * models.F("units")
     totals = events.aggregate(calls=models.Count("pk"), spent=models.Sum(spent))
     return Usage(calls=totals["calls"], microcredits=totals["spent"] or 0)

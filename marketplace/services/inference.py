@@ -2,19 +2,26 @@
 answered.
 
 A name is the id of a model of one's own, the id of a deployment or of the model it answers with, or
-the address of a template that one has deployed.
+the address of a template that one has deployed. Of a deployment's several versions one answers a
+call, chosen by the id of its event, unless the call names one. Where their answers are merged, all
+answer, and a row costs the sum.
 """
 
+import time
 import uuid
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from django.db.models import Q
 
 from billing import services as billing
 from governance.models import User
 from governance.services import Refusal
-from marketplace.models import Deployment, DeploymentQuerySet
+from marketplace.models import Deployment, DeploymentQuerySet, Route
+from marketplace.runner.merging import merge
+from marketplace.runner.minutes import RECORDER, Noted
+from marketplace.runner.routing import picked, routes_of
 from training import services as training
 from training.models import Model
 from training.services import COMPUTE_PRICE_MICROCREDITS, Prediction, Tensors
@@ -26,9 +33,21 @@ class NotDeployed(Refusal):
     status = 404
 
 
+class BatchTooLarge(Refusal):
+    """More rows in one call than this deployment takes; nothing was charged."""
+
+    status = 422
+
+
+class OnlyMerged(Refusal):
+    """The outputs of one network are asked of a deployment whose versions answer together."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """A model that somebody may use, and what a row costs them."""
+    """A model that somebody may use, and what a row costs them. Of a deployment with several
+    `routes` it is the stable one's, until a call chooses.
+    """
 
     name: str
     version: int
@@ -38,15 +57,22 @@ class Served:
     price: int
     allowance: str = ""  # what includes rows each month
     included_rows: int = 0
+    deployment: Deployment | None = None
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Predictions with what they cost; `id` names the metered event."""
+    """Predictions with what they cost; `id` names the metered event. `individual` are the answers
+    of each version by its number, where they were merged and are to be seen.
+    """
 
     id: uuid.UUID
     predictions: list[Prediction]
     microcredits: int
+    version: int
+    model_id: uuid.UUID
+    individual: dict[int, list[Prediction]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +92,14 @@ def serve(*, user: User, name: str, version: int | None = None) -> Served:
     try:
         asked = uuid.UUID(name)
     except ValueError:
-        return served_by(user, deployed(user, Q(version__template__slug=name), name, version))
+        found = deployed(user, Q(template__slug=name), name, version)
+        return served_by(user, found, version=version)
     model = Model.objects.of(user).filter(pk=asked).first()
     if model is None:
-        return served_by(user, deployed(user, Q(pk=asked) | Q(model=asked), name, version))
+        named = Q(pk=asked) | Q(stable__route_set__routes__model=asked)
+        found = deployed(user, named, name, version)
+        model_id = None if found.pk == asked else asked
+        return served_by(user, found, version=version, model_id=model_id)
     if version not in (None, model.version):
         raise NotDeployed(f"{name} is version {model.version}; each version has an id of its own.")
     return Served(
@@ -84,8 +114,9 @@ def serve(*, user: User, name: str, version: int | None = None) -> Served:
 
 def versions_served(*, user: User, served: Served) -> list[int]:
     """The numbers under which its name is answered."""
-    found = running(user).filter(version__template__slug=served.name)
-    numbers = found.order_by("version__number").values_list("version__number", flat=True)
+    found = running(user).filter(template__slug=served.name)
+    number = "stable__route_set__routes__version__number"
+    numbers = found.order_by(number).values_list(number, flat=True).distinct()
     return list(numbers) or [served.version]
 
 
@@ -96,36 +127,91 @@ def running(user: User) -> DeploymentQuerySet:
 def deployed(user: User, named: Q, name: str, version: int | None) -> Deployment:
     rows = running(user).filter(named)
     if version is not None:
-        rows = rows.filter(version__number=version)
-    known = rows.select_related("model", "version__template__owner")
-    found = known.order_by("-version__number", "-created_at").first()
+        rows = rows.filter(stable__route_set__routes__version__number=version)
+    found = (
+        rows.select_related("stable").order_by("-stable__version__number", "-created_at").first()
+    )
     if found is None:
         which = name if version is None else f"{name}, version {version},"
         raise NotDeployed(f"{which} is neither yours nor deployed by you; deploy it first.")
     return found
 
 
-def served_by(user: User, deployment: Deployment) -> Served:
-    """What a running deployment of theirs answers with. Raises NotDeployed."""
-    if deployment.owner_id != user.pk or deployment.is_over:
-        raise NotDeployed("This deployment is stopped; start it again from the template's page.")
-    version = deployment.version
-    template = version.template
-    asks = template.owner_id != user.pk and version.call_price_microcredits
-    return Served(
+def served_by(
+    user: User,
+    deployment: Deployment,
+    *,
+    version: int | None = None,
+    model_id: uuid.UUID | None = None,
+) -> Served:
+    """What a running deployment of theirs answers with; by the version or model that the call
+    names, whatever its share. Raises NotDeployed.
+    """
+    if deployment.owner_id != user.pk or not deployment.is_active:
+        raise NotDeployed(
+            f"This deployment is {deployment.status.label.lower()} and answers only when it is "
+            "active; start it on its page."
+        )
+    routes = routes_of(deployment.answering.route_set_id)
+    if version is not None or model_id is not None:
+        routes = tuple(
+            route
+            for route in routes
+            if version in (None, route.version.number) and model_id in (None, route.model_id)
+        )
+    if not routes:
+        raise NotDeployed(f"“{deployment.name}” does not answer with that version at present.")
+    template = routes[0].version.template
+    served = Served(
         name=template.slug,
-        version=version.number,
-        model=deployment.model,
-        source=f"deployment/{deployment.pk}",
-        author=template.owner if asks else None,
-        price=deployment.call_price_microcredits,
+        version=routes[0].version.number,
+        model=routes[0].model,
+        source=deployment.source,
+        author=None,
+        price=0,
         allowance=f"template/{template.pk}",
-        included_rows=0 if template.owner_id == user.pk else version.monthly_calls,
+        deployment=deployment,
+        routes=routes,
+    )
+    return by_route(served, routes[0])
+
+
+def by_route(served: Served, route: Route) -> Served:
+    version = route.version
+    is_own = served.deployment is None or version.template.owner_id == served.deployment.owner_id
+    return replace(
+        served,
+        version=version.number,
+        model=route.model,
+        author=version.template.owner if route.earns else None,
+        price=route.price_microcredits,
+        included_rows=0 if is_own else version.monthly_calls,
+    )
+
+
+def together(served: Served) -> Served:
+    """Every route answers, and a row costs the sum; a month's included rows are of one version, so
+    none are here.
+    """
+    template = served.routes[0].version.template
+    return replace(
+        served,
+        author=template.owner if any(route.earns for route in served.routes) else None,
+        price=sum(route.price_microcredits for route in served.routes),
+        included_rows=0,
+    )
+
+
+def is_merged(served: Served) -> bool:
+    return (
+        served.deployment is not None
+        and bool(served.deployment.aggregation)
+        and len(served.routes) > 1
     )
 
 
 def predict(*, user: User, deployment: Deployment, rows: object, event_id: uuid.UUID) -> Answer:
-    """Answer with the deployment's model."""
+    """Answer as the deployment is set."""
     return answer(user=user, served=served_by(user, deployment), rows=rows, event_id=event_id)
 
 
@@ -137,9 +223,112 @@ def predict_model(*, user: User, model_id: uuid.UUID, rows: object, event_id: uu
 
 def answer(*, user: User, served: Served, rows: object, event_id: uuid.UUID) -> Answer:
     """Rows as people write them, answered in their words."""
-    predictions = training.predict(model=served.model, rows=rows)
+    served = routed(served, event_id)
+    with noting(served, event_id, rows) as count:
+        require_few(served, rows)
+        if is_merged(served):
+            found = answer_together(user, together(served), rows, event_id)
+        else:
+            found = answer_alone(user, served, rows, event_id)
+        count(len(found.predictions))
+    return found
+
+
+@contextmanager
+def noting(
+    served: Served, event_id: uuid.UUID, asked: object = None
+) -> Iterator[Callable[[int], None]]:
+    """Inside, a call of a deployment is timed and counted, by what became of it."""
+    started, rows, outcome = time.perf_counter(), 0, ""
+
+    def count(answered: int) -> None:
+        nonlocal rows
+        rows = answered
+
+    try:
+        yield count
+    except Refusal as refusal:
+        outcome = refusal.code
+        raise
+    except Exception:
+        outcome = "server_error"
+        raise
+    finally:
+        if served.deployment is not None:
+            noted = Noted(
+                deployment=served.deployment,
+                route_id=served.routes[0].pk,
+                event_id=event_id,
+                rows=rows,
+                milliseconds=(time.perf_counter() - started) * 1_000,
+                outcome=outcome,
+                asked=asked,
+            )
+            RECORDER.note(noted)
+
+
+def answer_alone(user: User, served: Served, rows: object, event_id: uuid.UUID) -> Answer:
+    predictions = training.predict(model=served.model, rows=rows, seconds=seconds_of(served))
     charged = meter(user, served, len(predictions), event_id)
-    return Answer(id=event_id, predictions=predictions, microcredits=charged)
+    return Answer(
+        id=event_id,
+        predictions=predictions,
+        microcredits=charged,
+        version=served.version,
+        model_id=served.model.pk,
+    )
+
+
+def answer_together(user: User, served: Served, rows: object, event_id: uuid.UUID) -> Answer:
+    """What all versions say, as one."""
+    assert served.deployment is not None
+    how = served.deployment.aggregation
+    said = [
+        training.predict(model=route.model, rows=rows, seconds=seconds_of(served))
+        for route in served.routes
+    ]
+    merged = merge(said, [route.share for route in served.routes], how)
+    charged = meter(user, served, len(merged), event_id)
+    individual: dict[int, list[Prediction]] = {}
+    if how == Deployment.Aggregation.ENSEMBLE:
+        numbers = [route.version.number for route in served.routes]
+        individual = dict(zip(numbers, said, strict=True))
+    return Answer(
+        id=event_id,
+        predictions=merged,
+        microcredits=charged,
+        version=served.version,
+        model_id=served.model.pk,
+        individual=individual,
+    )
+
+
+def routed(served: Served, event_id: uuid.UUID) -> Served:
+    """With the route that this call takes; where all of them answer, with all."""
+    if len(served.routes) < 2 or is_merged(served):
+        return served
+    route = picked(served.routes, event_id)
+    return replace(by_route(served, route), routes=(route,))
+
+
+def seconds_of(served: Served) -> float | None:
+    return None if served.deployment is None else served.deployment.timeout_ms / 1_000
+
+
+def require_few(served: Served, rows: object) -> None:
+    """Before anything is computed. Raises BatchTooLarge."""
+    deployment = served.deployment
+    if deployment is None or not isinstance(rows, list) or len(rows) <= deployment.batch_limit:
+        return  # a list that is one row is counted only if it is longer than the limit
+    require_within(deployment, training.count_rows(model=served.model, rows=rows))
+
+
+def require_within(deployment: Deployment, count: int) -> None:
+    if count > deployment.batch_limit:
+        raise BatchTooLarge(
+            f"input_data: has {count:,} rows, and “{deployment.name}” takes at most "
+            f"{deployment.batch_limit:,} in one call; send fewer, or raise its batch_limit."
+        )
 
 
 def infer(
@@ -153,8 +342,20 @@ def infer(
     """Rows as the network takes them, or the columns of a table, answered as it answers: with the
     wanted outputs, or all.
     """
-    outputs, rows = training.infer(model=served.model, asked=asked, wanted=wanted)
-    charged = meter(user, served, rows, event_id)
+    if is_merged(served):
+        raise OnlyMerged(
+            "Its versions answer together, and tensors are one network's; name a version, or ask "
+            "through predict."
+        )
+    served = routed(served, event_id)
+    with noting(served, event_id) as count:
+        outputs, rows = training.infer(
+            model=served.model, asked=asked, wanted=wanted, seconds=seconds_of(served)
+        )
+        if served.deployment is not None:
+            require_within(served.deployment, rows)
+        charged = meter(user, served, rows, event_id)
+        count(rows)
     return Inference(id=event_id, outputs=outputs, microcredits=charged)
 
 
@@ -177,5 +378,16 @@ def meter(user: User, served: Served, rows: int, event_id: uuid.UUID) -> int:
         price_microcredits=served.price,
         units=rows,
         event_id=event_id,
+        cap=cap_of(served),
     )
     return served.price * rows
+
+
+def cap_of(served: Served) -> billing.Cap | None:
+    deployment = served.deployment
+    if deployment is None or deployment.spend_cap_microcredits is None:
+        return None
+    return billing.Cap(
+        microcredits=deployment.spend_cap_microcredits,
+        is_monthly=deployment.spend_period == Deployment.SpendPeriod.MONTH,
+    )

@@ -322,7 +322,7 @@ def first_moment() -> datetime.datetime:
 
 
 def calls_by_day(template: Template) -> Mapping[datetime.date, int]:
-    of_it = Deployment.objects.filter(version__template=template)
+    of_it = Deployment.objects.filter(template=template)
     named = Concat(models.Value("deployment/"), Cast("pk", models.CharField()))
     events = (
         UsageEvent.objects.filter(source__in=of_it.values(source=named), at__gte=first_moment())

@@ -48,7 +48,10 @@ def tell_ended(version: TemplateVersion) -> None:
     """Those who use just this version, as they bought it or as it answers them."""
     tell_all(
         version.template,
-        users_of(Purchase.objects.filter(version=version), answered_by(version=version)),
+        users_of(
+            Purchase.objects.filter(version=version),
+            answered_by(stable__route_set__routes__version=version),
+        ),
         NoticeType.TEMPLATE_DEPRECATED,
         f"{named(version)} is {version.get_status_display().lower()}: {version.ended_reason}",
     )
@@ -60,7 +63,7 @@ def tell_withdrawn(template: Template) -> None:
 
 
 def tell_users(template: Template, type: NoticeType, text: str) -> None:
-    users = users_of(template.purchases.all(), answered_by(version__template=template))
+    users = users_of(template.purchases.all(), answered_by(template=template))
     tell_all(template, users, type, text)
 
 

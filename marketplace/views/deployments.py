@@ -12,8 +12,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django.views.decorators.vary import vary_on_headers
 
 from billing import services as billing
+from governance.services import Refusal
 from governance.views import MemberRequest, pressed_on
 from marketplace import services as marketplace
+from marketplace.forms.deployments import SettingsForm
 from marketplace.models import Deployment
 from marketplace.views.templates import snippet
 from training import services as training
@@ -24,15 +26,14 @@ PAGE_SIZE = 24
 @login_required
 @require_GET
 def deployments(request: MemberRequest) -> HttpResponse:
-    rows = Deployment.objects.of(request.user).select_related("version__template__owner", "model")
+    rows = Deployment.objects.of(request.user).with_stable()
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "marketplace/deployments.html", {"page_obj": page})
 
 
 def found_deployment(request: MemberRequest, deployment_id: uuid.UUID) -> Deployment:
-    rows = Deployment.objects.of(request.user).select_related(
-        "version__template__owner", "model__job__dataset"
-    )
+    rows = Deployment.objects.of(request.user).with_stable()
+    rows = rows.select_related("owner", "job", "stable__model__job__dataset")
     return get_object_or_404(rows, pk=deployment_id)
 
 
@@ -43,6 +44,8 @@ def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse
     """Ask the model something, and see what it makes of it."""
     found = found_deployment(request, deployment_id)
     context: dict[str, Any] = {"deployment": found, "told": {"told-answer": ""}}
+    if found.stable is None:
+        return render(request, "marketplace/deployment.html", context)
     if request.method == "POST":
         context |= answered(request, found)
         if request.htmx:
@@ -83,3 +86,37 @@ def stop_deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpRes
     marketplace.stop_deployment(actor=request.user, deployment=found)
     messages.success(request, f"“{found.name}” is stopped.")
     return redirect("marketplace:deployments")
+
+
+@pressed_on("../")
+def start_deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse:
+    found = found_deployment(request, deployment_id)
+    marketplace.start_deployment(actor=request.user, deployment=found)
+    messages.success(request, f"“{found.name}” answers again.")
+    return redirect(found)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def settings(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse:
+    """What its owner may set."""
+    found = found_deployment(request, deployment_id)
+    form = SettingsForm(request.POST or None, initial=set_now(found))
+    context: dict[str, Any] = {"deployment": found, "form": form}
+    if request.method == "POST" and form.is_valid():
+        try:
+            marketplace.configure_deployment(
+                actor=request.user, deployment=found, changes=form.changes()
+            )
+        except Refusal as refusal:
+            return render(request, "marketplace/settings.html", context | {"refusal": refusal})
+        messages.success(request, "Your settings were saved.")
+        return redirect("marketplace:settings", found.pk)
+    return render(request, "marketplace/settings.html", context)
+
+
+def set_now(deployment: Deployment) -> dict[str, Any]:
+    names = ("name", "follows", "aggregation", "batch_limit", "timeout_ms", "spend_period")
+    found = {name: getattr(deployment, name) for name in names}
+    cap = deployment.spend_cap_microcredits
+    return found | {"spend_cap": None if cap is None else billing.credits(cap)}

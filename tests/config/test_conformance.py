@@ -32,7 +32,9 @@ ORDER = {"GET": 0, "POST": 1, "PUT": 2, "PATCH": 3, "DELETE": 4}  # what is aske
 def ids(template: Template) -> dict[str, str]:
     """Of what alice has, by the names of the parameters."""
     model, job = Model.objects.get(), Job.objects.get()
-    deployed = marketplace.deploy_template(owner=model.owner, template=template, name="mine")
+    deployed = marketplace.deploy_template(
+        owner=model.owner, template=template, custom_config={"name": "mine"}
+    )
     _, secret = governance.create_api_key(owner=model.owner, name="t", scopes=list(Scope))
     return {
         "secret": secret,

@@ -99,6 +99,7 @@ from training.services.predictions import (
     InvalidRows,
     Ports,
     TooManyCalls,
+    count_rows,
     infer,
     ports,
     predict,
@@ -153,6 +154,7 @@ from training.services.searches import (
     search_standing,
     start_search,
 )
+from training.services.signatures import take_the_same
 from training.services.starts import Start, starting_points
 from training.services.studies import Effect, Pattern, patterns, study_patterns
 from training.services.uploads import (
@@ -266,6 +268,7 @@ __all__ = [
     "as_last_read",
     "correct_schema",
     "count_reproductions",
+    "count_rows",
     "dataset_health",
     "dataset_steps",
     "delete_dataset",
@@ -338,6 +341,7 @@ __all__ = [
     "study_patterns",
     "submit_distributed_job",
     "submit_job",
+    "take_the_same",
     "tier_use",
     "too_many_calls",
     "unfitted",

@@ -73,26 +73,34 @@ def ready(sha256: str) -> networks.ReadyModel:
         raise Refusal(f"The model could not be loaded: {error}") from error
 
 
-def predict(*, model: Model, rows: object) -> list[Prediction]:
-    """What the model answers to a row or a list of rows, as `training.runner.answers` says."""
-    return predict_with_file(sha256=model.sha256, rows=rows)
+def predict(*, model: Model, rows: object, seconds: float | None = None) -> list[Prediction]:
+    """What the model answers to a row or a list of rows, as `training.runner.answers` says; in so
+    many seconds, if that is less than every call has.
+    """
+    return predict_with_file(sha256=model.sha256, rows=rows, seconds=seconds)
 
 
-def predict_with_file(*, sha256: str, rows: object) -> list[Prediction]:
+def predict_with_file(
+    *, sha256: str, rows: object, seconds: float | None = None
+) -> list[Prediction]:
     """The same with a stored model file that has no row, such as what one node of many trained."""
-    with answering(sha256) as network:
+    with answering(sha256, seconds) as network:
         return answers.answer(network, rows)
 
 
 def infer(
-    *, model: Model, asked: Tensors, wanted: Collection[str] = ()
+    *,
+    model: Model,
+    asked: Tensors,
+    wanted: Collection[str] = (),
+    seconds: float | None = None,
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
     """What the network answers, by the names of its outputs, each (rows, …); and how many rows.
 
     Asked is what it takes, under its name, or the columns of a table under theirs. Of the outputs
     those that are wanted, or all.
     """
-    with answering(model.sha256) as network:
+    with answering(model.sha256, seconds) as network:
         shapes = {port.name: port.shape for port in network.gives}
         if unknown := set(wanted) - set(shapes):
             raise InvalidRows(f"outputs: there is no {min(unknown)!r}, but {', '.join(shapes)}.")
@@ -118,17 +126,18 @@ def ports(*, model: Model) -> Ports:
 
 
 @contextmanager
-def answering(sha256: str) -> Iterator[networks.Asked]:
+def answering(sha256: str, seconds: float | None = None) -> Iterator[networks.Asked]:
     """A network to ask in one call, with whatever hinders it as a refusal."""
+    most_seconds = min(seconds or settings.PREDICTION_SECONDS, settings.PREDICTION_SECONDS)
     try:
         with ADMISSION.enter(sha256):
-            until_seconds = time.monotonic() + settings.PREDICTION_SECONDS
+            until_seconds = time.monotonic() + most_seconds
             yield networks.Asked(ready(sha256), until_seconds)
     except Full as error:
         raise too_many_calls(error.most) from error
     except TooLate as error:
         raise AnswerLate(
-            f"The answer was not there after {settings.PREDICTION_SECONDS:g} seconds; ask again, "
+            f"The answer was not there after {most_seconds:g} seconds; ask again, "
             "or for less in one call. Nothing was charged.",
             retry_seconds=RETRY_SECONDS,
         ) from error
@@ -155,6 +164,14 @@ def prediction_recipe(*, model: Model) -> Recipe:
     if recipe is None:
         raise InvalidRows("The model says nothing of how a row becomes its numbers.")
     return recipe
+
+
+def count_rows(*, model: Model, rows: object) -> int:
+    """How many answers this asks for, without computing one."""
+    network = ready(model.sha256)
+    if network.recipe is None:
+        return len(answers.listed(rows))
+    return len(answers.rows_in(rows, network.recipe))
 
 
 def require_one_row(*, model: Model, rows: object) -> None:
