@@ -22,12 +22,14 @@ from marketplace.views import (
     deployments,
     discussions,
     downloads,
+    drafts,
     offers,
     publishing,
     reviews,
     routes,
     templates,
     trials,
+    versions,
 )
 
 app_name = "marketplace"
@@ -35,6 +37,7 @@ urlpatterns = [
     # /templates/
     path("templates/", catalogue.catalogue, name="catalogue"),
     path("templates/mine/", templates.mine, name="mine"),
+    path("templates/new/", publishing.new_template, name="new_template"),
     path("templates/<slug:slug>/", offers.template, name="template"),
     path("templates/<slug:slug>/versions/<int:number>/", offers.template, name="version"),
     path(
@@ -101,6 +104,18 @@ urlpatterns = [
     path("leaderboards/", comparing.leaderboards, name="leaderboards"),
     path("leaderboards/<slug:slug>/", comparing.leaderboard, name="leaderboard"),
     path("authors/<str:username>/", comparing.author, name="author"),
+    # publishing
+    path("templates/<slug:slug>/draft/", drafts.draft, name="draft"),
+    path("templates/<slug:slug>/draft/discard/", publishing.discard_draft, name="discard_draft"),
+    path("templates/<slug:slug>/draft/<slug:step>/", drafts.step, name="draft_step"),
+    path("templates/<slug:slug>/versions/", versions.versions, name="versions"),
+    path("templates/<slug:slug>/versions/new/", publishing.new_version, name="new_version"),
+    path(
+        "templates/<slug:slug>/versions/<int:number>/<slug:act>/",
+        versions.change_version,
+        name="change_version",
+    ),
+    path("templates/<slug:slug>/withdraw/", versions.withdraw_template, name="withdraw_template"),
     path("models/<uuid:model_id>/publish/", publishing.publish, name="publish"),
     # /deployments/
     path("deployments/", deployments.deployments, name="deployments"),

@@ -43,7 +43,14 @@ PAGES = (
     "/models/{model}/",
     "/models/{model}/try/",
     "/models/{model}/card/",
-    "/models/{model}/publish/",
+    "/templates/new/",
+    "/templates/digit-reader/draft/model/",
+    "/templates/digit-reader/draft/validate/",
+    "/templates/digit-reader/draft/card/",
+    "/templates/digit-reader/draft/files/",
+    "/templates/digit-reader/draft/price/",
+    "/templates/digit-reader/draft/submit/",
+    "/templates/digit-reader/versions/",
     "/deployments/{deployment}/",
     "/wallet/",
     "/clusters/",
@@ -87,6 +94,7 @@ def test_everybody_can_use_the_pages_as_far_as_a_machine_can_tell(
         "brought": bring(alice, TABLE_ROWS, "csv").slug,
         "deployment": marketplace.deploy_template(owner=alice, template=template).pk,
     }
+    marketplace.start_version(owner=alice, template=template, model=model, changelog="n")
     long = "W" * NAME_LENGTH_MAX
     webhook, _ = governance.create_webhook(
         owner=alice, url="https://hook.example/", description=long

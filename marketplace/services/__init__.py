@@ -1,19 +1,9 @@
 """What people may ask of the marketplace. One noun per file; this list is its specification."""
 
-from marketplace.runner.orders import (
-    ORDERS,
-)
-from marketplace.runner.queries import (
-    FIELDS,
-    Query,
-)
-from marketplace.runner.routing import (
-    routes_now,
-)
-from marketplace.services.authors import (
-    Author,
-    find_author,
-)
+from marketplace.runner.orders import ORDERS
+from marketplace.runner.queries import FIELDS, Query
+from marketplace.runner.routing import routes_now
+from marketplace.services.authors import Author, find_author
 from marketplace.services.catalogue import (
     DEFAULT_ORDER,
     Results,
@@ -24,6 +14,7 @@ from marketplace.services.catalogue import (
     search_catalogue,
     spelled,
 )
+from marketplace.services.checklist import Lack, Piece, Step, completeness, lacks_of
 from marketplace.services.collections import (
     InvalidCollection,
     change_collection,
@@ -39,11 +30,7 @@ from marketplace.services.comparisons import (
     TooManyTemplates,
     compare_templates,
 )
-from marketplace.services.configurations import (
-    InvalidDeployment,
-    Target,
-    read_routes,
-)
+from marketplace.services.configurations import InvalidDeployment, Target, read_routes
 from marketplace.services.dashboards import (
     WINDOWS,
     Dashboard,
@@ -52,11 +39,7 @@ from marketplace.services.dashboards import (
     last_calls,
     log_inputs,
 )
-from marketplace.services.decisions import (
-    approve_template,
-    reject_template,
-    request_changes,
-)
+from marketplace.services.decisions import approve_template, reject_template, request_changes
 from marketplace.services.deployments import (
     NameTaken,
     NotOnOffer,
@@ -97,6 +80,8 @@ from marketplace.services.drafts import (
     give_examples,
     offer_files,
     schedule_version,
+    settle_files,
+    write_card,
 )
 from marketplace.services.inference import (
     Answer,
@@ -111,11 +96,7 @@ from marketplace.services.inference import (
     serve,
     versions_served,
 )
-from marketplace.services.leaderboards import (
-    Leaderboard,
-    leaderboard_datasets,
-    leaderboard_of,
-)
+from marketplace.services.leaderboards import Leaderboard, leaderboard_datasets, leaderboard_of
 from marketplace.services.offers import (
     Cost,
     Offer,
@@ -130,12 +111,8 @@ from marketplace.services.offers import (
     similar_templates,
     usage_by_day,
 )
-from marketplace.services.purchases import (
-    AlreadyBought,
-    OwnTemplate,
-    buy_template,
-    may_deploy,
-)
+from marketplace.services.prices import CALLS_SHOWN, Bill, bill_of
+from marketplace.services.purchases import AlreadyBought, OwnTemplate, buy_template, may_deploy
 from marketplace.services.reviews import (
     InvalidReview,
     NotAUser,
@@ -158,10 +135,7 @@ from marketplace.services.routes import (
     start_canary,
     versions_to_try,
 )
-from marketplace.services.snippets import (
-    Snippet,
-    snippets_of,
-)
+from marketplace.services.snippets import Snippet, snippets_of
 from marketplace.services.templates import (
     MONTHLY_CALLS_MAX,
     InvalidTemplate,
@@ -201,6 +175,8 @@ __all__ = [
     "Answer",
     "Author",
     "BatchTooLarge",
+    "Bill",
+    "CALLS_SHOWN",
     "Comparison",
     "Cost",
     "DEFAULT_ORDER",
@@ -214,6 +190,7 @@ __all__ = [
     "InvalidReview",
     "InvalidTemplate",
     "LINK_SECONDS",
+    "Lack",
     "Leaderboard",
     "Link",
     "LinkExpired",
@@ -233,6 +210,7 @@ __all__ = [
     "OnlyMerged",
     "OpenVersion",
     "OwnTemplate",
+    "Piece",
     "Query",
     "Rating",
     "Results",
@@ -241,6 +219,7 @@ __all__ = [
     "Served",
     "Snippet",
     "Standing",
+    "Step",
     "TEMPLATES_MAX",
     "Target",
     "TemplateNotAvailable",
@@ -258,11 +237,13 @@ __all__ = [
     "add_post",
     "allow_tries",
     "approve_template",
+    "bill_of",
     "buy_template",
     "change_collection",
     "choose_model",
     "collect_template",
     "compare_templates",
+    "completeness",
     "configure_deployment",
     "cost_of_calls",
     "dashboard",
@@ -280,6 +261,7 @@ __all__ = [
     "give_examples",
     "infer",
     "kin_of",
+    "lacks_of",
     "last_calls",
     "leaderboard_datasets",
     "leaderboard_of",
@@ -324,6 +306,7 @@ __all__ = [
     "search_catalogue",
     "serve",
     "set_routes",
+    "settle_files",
     "signature_of",
     "similar_templates",
     "snippets_of",
@@ -344,4 +327,5 @@ __all__ = [
     "vote_on_review",
     "withdraw_template",
     "withdraw_version",
+    "write_card",
 ]

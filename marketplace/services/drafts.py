@@ -14,7 +14,9 @@ from marketplace.models import TemplateVersion
 from marketplace.services.templates import (
     InvalidTemplate,
     NotEditable,
+    describe_version,
     lock_editable,
+    require_author,
     require_own,
 )
 from training import services as training
@@ -88,6 +90,57 @@ def check_example(model: Model, place: int, example: Any) -> None:
         training.predict(model=model, rows=example)
     except governance.Refusal as refusal:
         raise InvalidTemplate(f"examples: number {place + 1}: {refusal}") from refusal
+
+
+@transaction.atomic
+def write_card(
+    *,
+    actor: User,
+    version: TemplateVersion,
+    intended_use: str,
+    limits: str,
+    ethics: str,
+    **words: str,
+) -> TemplateVersion:
+    """All that a page says in its author's words: of the version, and of its model."""
+    version = describe_version(actor=actor, version=version, **words)
+    card = training.card_of(model=version.model)
+    training.document_model(
+        actor=actor,
+        model=version.model,
+        licence=card.licence,
+        licence_terms=card.licence_terms,
+        intended_use=intended_use,
+        limits=limits,
+        ethics=ethics,
+    )
+    return version
+
+
+@transaction.atomic
+def settle_files(
+    *,
+    actor: User,
+    version: TemplateVersion,
+    licence: str,
+    licence_terms: str,
+    files: Sequence[str],
+    examples: Sequence[Any],
+) -> TemplateVersion:
+    """What people get, under which licence, and what they may try it with."""
+    require_author(actor, version.template)
+    card = training.card_of(model=version.model)
+    training.document_model(
+        actor=actor,
+        model=version.model,
+        licence=licence,
+        licence_terms=licence_terms,
+        intended_use=card.intended_use,
+        limits=card.limits,
+        ethics=card.ethics,
+    )
+    version = offer_files(actor=actor, version=version, files=files)
+    return give_examples(actor=actor, version=version, examples=examples)
 
 
 @transaction.atomic

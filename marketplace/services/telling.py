@@ -92,7 +92,7 @@ def tell_author(version: TemplateVersion, type: NoticeType, text: str) -> None:
         user=template.owner,
         type=type,
         text=text,
-        url=template.get_absolute_url(),
+        url=reverse("marketplace:versions", args=[template.slug]),
         data=data_of(version),
     )
 

@@ -12,6 +12,7 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Template, TemplateVersion
+from marketplace.services.checklist import missing_files
 from marketplace.services.telling import tell_submitted
 from training import services as training
 from training.models import Category, Model, Validation
@@ -264,11 +265,10 @@ def require_complete(version: TemplateVersion) -> None:
     require_description(version.words.get("description", ""))
     if not version.changelog.strip():
         raise InvalidTemplate("changelog: is empty; say what is new in this version.")
-    for file in training.files_of(version.model):
-        if file.kind in version.files and not file.is_ready:
-            raise InvalidTemplate(
-                f"files: the {file.label} file is not made yet; have it made, or leave it out."
-            )
+    for file in missing_files(version):
+        raise InvalidTemplate(
+            f"files: the {file.label} file is not made yet; have it made, or leave it out."
+        )
 
 
 @transaction.atomic

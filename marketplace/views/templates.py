@@ -13,7 +13,7 @@ from billing import services as billing
 from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest, pressed_on, visitor
 from marketplace import services as marketplace
-from marketplace.models import Purchase, Template
+from marketplace.models import Purchase, Template, TemplateVersion
 from training import services as training
 from training.models import Model
 
@@ -61,7 +61,9 @@ def deploy_template(request: MemberRequest, slug: str) -> HttpResponse:
 @require_GET
 def mine(request: MemberRequest) -> HttpResponse:
     """What a person offers and what a person bought."""
+    open_ones = TemplateVersion.objects.open().filter(template__owner=request.user)
     context = {
+        "open": open_ones.select_related("template", "model").order_by("-created_at"),
         "offered": Template.objects.of(request.user).with_current(),
         "bought": Purchase.objects.of(request.user).select_related("template__owner"),
     }

@@ -125,7 +125,9 @@ def test_a_description_ends_after_a_page_at_every_door(api, client, alice, model
     assert answer.status_code == 400
     assert [entry["field"] for entry in answer.json()["invalid_parameters"]] == ["description"]
     client.force_login(alice)
-    page = client.post(f"/models/{model.pk}/publish/", body | {"category": "vision"})
+    draft = marketplace.start_template(owner=alice, model=model, name="Longest")
+    typed = body | {"category": "vision", "action": "next"}
+    page = client.post(f"/templates/{draft.slug}/draft/card/", typed)
     assert "at most 20000 characters" in page.content.decode()
     published = api(alice)("POST", "/api/v1/templates", body | {"description": longest})
     assert published.status_code == 201

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from billing import services as billing
 from marketplace import services as marketplace
-from marketplace.models import Deployment, Purchase, Template
+from marketplace.models import Deployment, Purchase
 from training import services as training
 from training.models import Dataset
 
@@ -122,17 +122,6 @@ def test_too_few_credits_is_a_clear_refusal_that_changes_nothing(as_bob, bob, te
     assert "15" in text(page)
     assert "credits" in text(page)
     assert not Purchase.objects.exists()
-
-
-def test_alice_publishes_by_the_form_and_sees_what_is_wrong_with_it(client, alice, model):
-    client.force_login(alice)
-    address = reverse("marketplace:publish", args=[model.pk])
-    terms = {"name": "N", "description": "D", "category": "vision", "plan": "free", "price": "3"}
-    page = client.post(address, terms | {"call_price": "0"})
-    assert "A template of the free plan costs 0." in text(page)
-    page = client.post(address, terms | {"plan": "standard", "call_price": "0"}, follow=True)
-    assert "Sent to review" in text(page)
-    assert Template.objects.get().state == "submitted"
 
 
 def test_what_is_in_review_is_seen_by_its_author_alone(client, alice, bob, model):

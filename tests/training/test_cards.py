@@ -11,10 +11,11 @@ from django.urls import reverse
 
 from governance.models import AuditEntry
 from kernels import modelfile, tensors
+from marketplace import services as marketplace
 from tests.conftest import CARD, SMALL
 from tests.training.test_reproduce import without_walls
 from training import services as training
-from training.models import Export, Model, Tier
+from training.models import Category, Export, Model, Tier
 from training.runner import blobs, chunks, exports, reproductions
 from training.templatetags.measured import next_level
 
@@ -209,32 +210,30 @@ def test_alice_keeps_the_licence_she_published_under(alice, model, template):
     assert entry.details["changed"] == ["limits"]
 
 
-def test_alice_reads_what_is_missing_before_she_fills_in_the_form(client, alice, model):
+def test_alice_reads_what_is_missing_before_she_can_submit(client, alice, model):
     training.document_model(actor=alice, model=model, licence="", limits="No letters.")
     client.force_login(alice)
-    address = reverse("marketplace:publish", args=[model.pk])
+    template = marketplace.start_template(owner=alice, model=model)
+    marketplace.describe_template(
+        actor=alice,
+        template=template,
+        name="n",
+        summary="",
+        description="d",
+        category=Category.VISION,
+    )
+    address = reverse("marketplace:draft_step", args=[template.slug, "submit"])
     page = client.get(address).content.decode()
-    assert "3 things stand before it" in page
+    assert "3 things are missing" in page
     assert "It has no licence." in page
     assert "Its card has no intended use." in page
     assert "no limits" not in page
-    assert f'href="/models/{model.pk}/card/#id_ethics"' in page
-    assert "Send to review" not in page
-    refused = client.post(
-        address,
-        {
-            "name": "n",
-            "description": "d",
-            "category": "vision",
-            "plan": "free",
-            "price": "0",
-            "call_price": "0",
-        },
-    ).content.decode()
-    assert "It has no licence." in refused
+    assert f'href="/templates/{template.slug}/draft/card/#id_ethics"' in page
+    sent = {"publishes_at_once": "yes", "action": "submit"}
+    assert "It has no licence." in client.post(address, sent).content.decode()
     said = client.post(reverse("training:document_model", args=[model.pk]), CARD)
     assert said.url == f"{model.get_absolute_url()}#card"
-    assert "Send to review" in client.get(address).content.decode()
+    assert "Nothing stands before it" in client.get(address).content.decode()
 
 
 def test_alices_words_are_kept_when_something_in_the_form_is_wrong(client, alice, model):

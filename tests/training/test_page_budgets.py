@@ -31,7 +31,14 @@ PAGES = (
     "/models/{model}/",
     "/models/{model}/try/",
     "/models/{model}/card/",
-    "/models/{model}/publish/",
+    "/templates/new/",
+    "/templates/digit-reader/draft/model/",
+    "/templates/digit-reader/draft/validate/",
+    "/templates/digit-reader/draft/card/",
+    "/templates/digit-reader/draft/files/",
+    "/templates/digit-reader/draft/price/",
+    "/templates/digit-reader/draft/submit/",
+    "/templates/digit-reader/versions/",
     "/deployments/{deployment}/",
 )
 
@@ -42,6 +49,7 @@ def places(alice, model, template, digits, asked, in_this_process) -> dict[str, 
     again = training.reproduce_model(actor=alice, model=model)
     chunks.run_turn()
     reproductions.compare_reproduction(str(again.pk))
+    marketplace.start_version(owner=alice, template=template, model=model, changelog="n")
     waiting = training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO)
     return {
         "model": str(model.pk),

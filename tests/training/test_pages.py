@@ -5,6 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from marketplace import services as marketplace
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Event, Job, Work
@@ -146,4 +147,5 @@ def test_figures_stay_while_a_model_is_measured_again(client, alice, model):
     page = text(client.get(model.get_absolute_url()))
     assert "A worker is measuring" in page
     assert "Confusion matrix" in page
-    assert "Measured on 270 test rows" in text(client.get(f"/models/{model.pk}/publish/"))
+    slug = marketplace.start_template(owner=alice, model=model).slug
+    assert "Measured on 270 test rows" in text(client.get(f"/templates/{slug}/draft/validate/"))

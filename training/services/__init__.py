@@ -72,7 +72,7 @@ from training.services.exports import (
     order_export,
 )
 from training.services.files import FileUnreadable, open_file
-from training.services.gates import Fault, publication_faults
+from training.services.gates import Fault, faults_by_model, publication_faults
 from training.services.inline import add_inline_dataset
 from training.services.jobs import (
     JobIsOver,
@@ -119,7 +119,7 @@ from training.services.progress import (
     job_version,
     learning_of,
 )
-from training.services.questions import example_question
+from training.services.questions import Tested, example_question, tested_questions
 from training.services.repetitions import NothingDivergent, retrain_job, run_baseline
 from training.services.reproductions import (
     NotReproducible,
@@ -241,6 +241,7 @@ __all__ = [
     "Tensors",
     "TierTooSmall",
     "TooManyCalls",
+    "Tested",
     "TooManyJobs",
     "TooMuchAtOnce",
     "TooManySearches",
@@ -280,6 +281,7 @@ __all__ = [
     "export_model",
     "fail_job",
     "fault_code",
+    "faults_by_model",
     "files_of",
     "find_beginning",
     "find_dataset",
@@ -342,6 +344,7 @@ __all__ = [
     "submit_distributed_job",
     "submit_job",
     "take_the_same",
+    "tested_questions",
     "tier_use",
     "too_many_calls",
     "unfitted",

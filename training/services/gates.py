@@ -1,12 +1,14 @@
 """The publish gate: what a model must have shown before anybody is asked to pay for it."""
 
-from collections.abc import Mapping
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from django.urls import reverse
 
-from training.models import Card, Model, Validation, Work
+from training.models import Card, Export, Model, Validation, Work
 from training.runner.copies import is_leak, leaks
 from training.services.documents import TEXTS
 
@@ -18,45 +20,73 @@ class Fault:
     what: str
     remedy: str
     url: str = ""  # of the page where it is mended
+    field: str = ""  # of its card, where that is what is missing
 
     def __str__(self) -> str:
         return f"{self.what} {self.remedy}"
 
 
 NAMES = {"intended_use": "intended use", "limits": "limits", "ethics": "ethical considerations"}
+Row = TypeVar("Row", Validation, Export)
 AGAIN = "Have the model validated again, with everything (“comprehensive”)."
 
 
 def publication_faults(*, model: Model) -> list[Fault]:
     """Nothing where the model may be published."""
-    measure = f"{model.get_absolute_url()}#measure"
-    return [replace(fault, url=measure) for fault in measurement_faults(model)] + card_faults(model)
+    return faults_by_model(models=[model])[model.pk]
 
 
-def card_faults(model: Model) -> list[Fault]:
-    """What a buyer would miss in its card."""
-    url, card = reverse("training:document_model", args=[model.pk]), Card.objects.about(model)
-    found = []
-    if not card.licence:
-        remedy = "Choose one in its card; without one nobody may use what they buy."
-        found.append(Fault("It has no licence.", remedy, f"{url}#id_licence"))
-    for name, words in TEXTS.items():
-        if not getattr(card, name):
-            title = NAMES[name]
-            found.append(Fault(f"Its card has no {title}.", f"Say {words}.", f"{url}#id_{name}"))
+def faults_by_model(*, models: Sequence[Model]) -> dict[uuid.UUID, list[Fault]]:
+    """The same of many, in as many queries as of one."""
+    cards = {card.model_id: card for card in Card.objects.filter(model__in=models)}
+    whole = Validation.objects.filter(model__in=models, kind=Validation.Kind.COMPREHENSIVE)
+    made = Export.objects.filter(model__in=models, status=Work.Status.DONE)
+    validations, exports = grouped(whole), grouped(made)
+    return {
+        model.pk: measurement_faults(model, validations[model.pk], exports[model.pk])
+        + card_faults(model, cards.get(model.pk) or Card(model_id=model.pk))
+        for model in models
+    }
+
+
+def grouped(rows: Iterable[Row]) -> dict[uuid.UUID, list[Row]]:
+    found: dict[uuid.UUID, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row.model_id].append(row)
     return found
 
 
-def measurement_faults(model: Model) -> list[Fault]:
-    validation = model.validations.done().first()
-    if validation is None:
-        return [unmeasured(model)]
+def card_faults(model: Model, card: Card) -> list[Fault]:
+    """What a buyer would miss in its card."""
+    url = reverse("training:document_model", args=[model.pk])
+    found = []
+    if not card.licence:
+        remedy = "Choose one in its card; without one nobody may use what they buy."
+        found.append(Fault("It has no licence.", remedy, f"{url}#id_licence", "licence"))
+    for name, words in TEXTS.items():
+        if not getattr(card, name):
+            what = f"Its card has no {NAMES[name]}."
+            found.append(Fault(what, f"Say {words}.", f"{url}#id_{name}", name))
+    return found
+
+
+def measurement_faults(
+    model: Model, validations: Sequence[Validation], exports: Sequence[Export]
+) -> list[Fault]:
+    """`validations` are its full ones in any state, the newest first."""
+    measure = f"{model.get_absolute_url()}#measure"
+    done = [one for one in validations if one.is_whole]
+    found = measured_faults(model, done[0], exports) if done else [unmeasured(model, validations)]
+    return [replace(fault, url=measure) for fault in found]
+
+
+def measured_faults(model: Model, validation: Validation, exports: Sequence[Export]) -> list[Fault]:
     found = undefined_faults(validation) + leak_faults(validation)
     if not found and (validation.expires_at is None or validation.has_expired):
         found.append(Fault("Its validation is more than 30 days old.", AGAIN))
     if validation.receipt.get("weights_sha256") != model.weights_sha256:
         found.append(Fault("Its validation does not name just these weights.", AGAIN))
-    return found + scan_faults(model, validation) + baseline_faults(validation)
+    return found + scan_faults(validation, exports) + baseline_faults(validation)
 
 
 def undefined_faults(validation: Validation) -> list[Fault]:
@@ -78,8 +108,8 @@ def undefined_faults(validation: Validation) -> list[Fault]:
     ]
 
 
-def unmeasured(model: Model) -> Fault:
-    newest = model.validations.filter(kind=Validation.Kind.COMPREHENSIVE).first()
+def unmeasured(model: Model, validations: Sequence[Validation]) -> Fault:
+    newest = validations[0] if validations else None
     if newest is not None and not newest.is_over:
         remedy = "A worker is at it; come back when it is done."
     elif newest is not None and newest.status == Work.Status.FAILED:
@@ -89,13 +119,12 @@ def unmeasured(model: Model) -> Fault:
     return Fault(f"The model “{model.name}” has no finished validation yet.", remedy)
 
 
-def scan_faults(model: Model, validation: Validation) -> list[Fault]:
+def scan_faults(validation: Validation, exports: Sequence[Export]) -> list[Fault]:
     """Of the model's file, and of each that was made of it: all of them may be downloaded."""
     scan = validation.report.get("scan")
     if scan is None:
         return [Fault("Its file was not looked through.", AGAIN)]
-    made = model.exports.filter(status=Work.Status.DONE)
-    scans = {"its file": scan} | {f"its {e.get_kind_display()} file": e.scan for e in made}
+    scans = {"its file": scan} | {f"its {e.get_kind_display()} file": e.scan for e in exports}
     return [unclean(file, found) for file, found in scans.items() if found.get("state") != "clean"]
 
 

@@ -4,6 +4,7 @@ A model is sold, its data are not: who may not see the rows is shown their mean,
 tokens, which its file tells anyhow.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from training.runner.recipes import Column, Form, Recipe, columns, feature_names
 from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes.decoding import decode_features
 from training.runner.rows import Part
-from training.services.datasets import KEPT_SECONDS, load_rows
+from training.services.datasets import KEPT_SECONDS, label_of, load_rows
 from training.services.predictions import prediction_kind, prediction_recipe
 
 NAMED_MAX = 32  # a row of more numbers is a list, which is easier to read than as many names
@@ -40,6 +41,49 @@ def example_question(*, model: Model, viewer: User | None) -> Any:
     return kept
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """A row that no training read, as a question that the model takes as it stands."""
+
+    number: int
+    label: str
+    question: Any
+    values: list[float]
+
+    @property
+    def alt(self) -> str:
+        return f"Row {self.number}"
+
+
+def tested_questions(*, model: Model, count: int) -> list[Tested]:
+    """The first rows of the test part, to choose from; for who may see them. None where the model
+    takes no row, or has none. Kept, as `example_question` is.
+    """
+    dataset = model.job.dataset
+    key = f"questions/{model.sha256}/{dataset.pk}/{dataset.sha256}/{count}"
+    kept: list[Tested] | None = cache.get(key)
+    if kept is None:
+        kept = (
+            [] if prediction_kind(model=model) is AnswerKind.SAMPLE else first_tested(model, count)
+        )
+        cache.set(key, kept, timeout=KEPT_SECONDS)
+    return kept
+
+
+def first_tested(model: Model, count: int) -> list[Tested]:
+    kind, recipe = prediction_kind(model=model), prediction_recipe(model=model)
+    rows = load_rows(model.job.dataset)
+    return [
+        Tested(
+            number=int(number),
+            label=label_of(model.job.dataset, rows.targets[number]),
+            question=question_of(recipe, kind, rows.features[number : number + 1]),
+            values=rows.features[number].reshape(-1).tolist(),
+        )
+        for number in rows.numbers(Part.TEST)[:count]
+    ]
+
+
 def make_question(model: Model, *, is_visible: bool) -> Any:
     kind, dataset = prediction_kind(model=model), model.job.dataset
     if kind is AnswerKind.SAMPLE:
@@ -47,7 +91,11 @@ def make_question(model: Model, *, is_visible: bool) -> Any:
     tested = load_rows(dataset).only(Part.TEST).features if is_visible else of_nobody(dataset)
     if not len(tested):
         tested = np.zeros((1, *dataset.data_shape.input), np.float32)
-    recipe = prediction_recipe(model=model)
+    return question_of(prediction_recipe(model=model), kind, tested)
+
+
+def question_of(recipe: Recipe, kind: AnswerKind, tested: NDArray[Any]) -> Any:
+    """About the first of these rows; of texts, about the first that is told in known words."""
     if recipe.kind is Form.TEXT:
         return text_question(recipe, tested, kind)
     if recipe.kind is Form.SERIES and len(recipe.inputs) <= NAMED_MAX:
