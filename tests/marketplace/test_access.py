@@ -54,6 +54,13 @@ TABLE = {
     "leaderboard": ("GET", 200, 200, 200, 200, 200),
     "author": ("GET", 200, 200, 200, 200, 200),
     "publish": ("GET", 200, 404, 404, 404, 302),
+    "draft": ("GET", 302, 404, 404, 404, 302),
+    "draft_step": ("GET", 302, 404, 404, 404, 302),
+    "discard_draft": ("POST", 302, 404, 404, 404, 302),
+    "versions": ("GET", 200, 200, 200, 200, 200),
+    "new_version": ("GET", 200, 404, 404, 404, 302),
+    "change_version": ("POST", 302, 404, 404, 404, 302),
+    "withdraw_template": ("POST", 302, 404, 404, 404, 302),
     "deployment": ("GET", 404, 200, 404, 404, 302),
     "stop_deployment": ("POST", 404, 302, 404, 404, 302),
     "start_deployment": ("POST", 404, 409, 404, 404, 302),  # it answers already
@@ -171,6 +178,8 @@ def rows(template, alice, bob, model) -> dict[str, object]:
         "name": template.slug,
         "version": "1",
         "username": "alice",
+        "step": "card",
+        "act": "recall",
     }
 
 
