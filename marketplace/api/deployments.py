@@ -29,8 +29,7 @@ NAME = serializers.CharField(max_length=DEPLOYMENT_NAME_LENGTH_MAX, allow_blank=
 CONFIG_HELP = (
     "What differs from the usual: name, version (a number), follows (pinned or current), routes "
     "(a list of version and share in percent), aggregation (mean, majority, weighted or ensemble), "
-    "batch_limit (rows a call), timeout_ms, spend_cap (credits), spend_period (month or total), "
-    "fine_tune (dataset_id, epochs, …)."
+    "batch_limit (rows a call), timeout_ms, spend_cap (credits), spend_period (month or total)."
 )
 
 

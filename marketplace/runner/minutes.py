@@ -181,7 +181,13 @@ def write(sums: dict[Key, Sum], calls: Iterable[Call]) -> None:
 
 RECORDER = Recorder()
 os.register_at_fork(after_in_child=RECORDER.clear)
-atexit.register(RECORDER.flush)
+
+
+@atexit.register
+def flush_at_exit() -> None:
+    """Of a process that writes down at all."""
+    if RECORDER.writer is not None:
+        RECORDER.flush()
 
 
 def forget() -> None:

@@ -17,8 +17,6 @@ from marketplace.models import (
     TIMEOUT_MS_MAX,
     Deployment,
 )
-from training.models import Tier
-from training.services import SEED_MAX
 
 ROUTES_MAX = 8
 CREDITS_MAX = 1_000_000
@@ -39,15 +37,8 @@ SETTINGS: dict[str, Field] = {
     "spend_period": Choice(Deployment.SpendPeriod.values),
 }
 TARGETS: dict[str, Field] = {"version": Whole(1, 1_000_000), "share": Whole(1, 100)}
-FINE_TUNING: dict[str, Field] = {
-    "epochs": Whole(1, 10_000),
-    "batch_size": Whole(1, 65_536),
-    "learning_rate": Real(1e-9, 10.0),
-    "tier": Choice(Tier.values),
-    "seed": Whole(0, SEED_MAX),
-}
 CHANGEABLE = ("name", *SETTINGS, "spend_cap")
-KNOWN = (*CHANGEABLE, "version", "routes", "fine_tune")
+KNOWN = (*CHANGEABLE, "version", "routes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +56,6 @@ class Config:
     settings: dict[str, Any]
     version: int | None
     routes: tuple[Target, ...]
-    fine_tune: dict[str, Any] | None
 
 
 def read_config(given: object) -> Config:
@@ -75,13 +65,10 @@ def read_config(given: object) -> Config:
     settings = settings_in(reader, section)
     version = reader.fields(section, PATH, {"version": TARGETS["version"]}).get("version")
     routes = routes_in(reader, section)
-    fine_tune = fine_tuning_in(reader, section)
     if routes and "version" in section:
         reader.refuse(f"{PATH}.version", "leave it out: routes already say which versions answer")
-    if fine_tune is not None and routes:
-        reader.refuse(f"{PATH}.routes", "leave them out: what fine-tuning makes answers every call")
     refuse(reader)
-    return Config(settings=settings, version=version, routes=routes, fine_tune=fine_tune)
+    return Config(settings=settings, version=version, routes=routes)
 
 
 def read_settings(given: object) -> dict[str, Any]:
@@ -167,15 +154,3 @@ def check_targets(reader: Reader, name: str, found: list[Target]) -> None:
     versions = [each.version for each in found]
     if len(set(versions)) < len(versions):
         reader.refuse(name, "a version stands there twice; give it one share")
-
-
-def fine_tuning_in(reader: Reader, section: Mapping[str, Any]) -> dict[str, Any] | None:
-    if section.get("fine_tune") is None:
-        return None
-    path = f"{PATH}.fine_tune"
-    asked = reader.section(section["fine_tune"], path, ("dataset_id", "epochs"), tuple(FINE_TUNING))
-    found = reader.fields(asked, path, FINE_TUNING)
-    dataset_id = asked.get("dataset_id")
-    if dataset_id is not None and not isinstance(dataset_id, str):
-        reader.refuse(f"{path}.dataset_id", f"must be a dataset's slug, not {shown(dataset_id)}")
-    return found | {"dataset_id": dataset_id}

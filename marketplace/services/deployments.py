@@ -4,7 +4,7 @@ One click takes the version on offer, as it is; everything else can be said in `
 (`services.configurations`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,19 +47,17 @@ class NameTaken(Refusal):
 def deploy_template(
     *, owner: User, template: Template, custom_config: Mapping[str, Any] | None = None
 ) -> Deployment:
-    """Answer predictions with a template. What costs nothing is bought along the way; without a
-    configuration, what is already deployed that way is the answer.
+    """Answer predictions with a template. What costs nothing is bought along the way; what is
+    deployed already just as asked is the answer.
     """
     config = read_config(custom_config or {})
     one_at_a_time(owner, template)
     template = offered(template)
     routes = planned_routes(owner, template, config)
     obtain(owner, template, routes[0].version)
-    if not custom_config:
-        rows = Deployment.objects.of(owner).active().with_stable()
-        running = rows.filter(template=template, stable__model=routes[0].model).first()
-        if running is not None:
-            return running
+    running = deployed_so(owner, template, config, routes)
+    if running is not None:
+        return running
     deployment = named(owner, template, config)
     place_routes(deployment, routes, RouteSet.Cause.DEPLOYED)
     governance.record(
@@ -69,6 +67,18 @@ def deploy_template(
         details={"template": str(template.pk), "version": routes[0].version.number},
     )
     return deployment
+
+
+def deployed_so(
+    owner: User, template: Template, config: Config, routes: Sequence[Planned]
+) -> Deployment | None:
+    """What is active with all that the configuration names, so that asking twice is asking once."""
+    wanted = {(each.model.pk, each.share) for each in routes}
+    rows = Deployment.objects.of(owner).active().with_stable()
+    for found in rows.filter(template=template, **config.settings):
+        if {(route.model_id, route.share) for route in routes_now(found)} == wanted:
+            return found
+    return None
 
 
 def offered(template: Template) -> Template:

@@ -121,7 +121,7 @@ def test_bob_sets_what_he_likes_by_the_originals_name(bob, bought):
         ({"routes": [{"version": 1, "share": 60}]}, "must sum to 100 percent, not 60"),
         ({"aggregation": "mean"}, "aggregation: 'mean' merges the answers of several versions"),
         ({"spend_cap": -1}, "custom_config.spend_cap: must be from 0"),
-        ({"fine_tune": {}}, "custom_config.fine_tune.dataset_id: is required"),
+        ({"fine_tune": {"epochs": 3}}, "custom_config.fine_tune: is not known here"),
     ],
 )
 def test_a_setting_that_makes_no_sense_names_itself_and_the_way_out(bob, bought, config, said):
@@ -131,7 +131,9 @@ def test_a_setting_that_makes_no_sense_names_itself_and_the_way_out(bob, bought,
 
 
 def test_a_name_stands_for_one_deployment_of_a_person(bob, bought, deployment):
-    twice = {"name": deployment.name}
+    same = {"name": deployment.name, "batch_limit": 1_000}
+    assert marketplace.deploy_template(owner=bob, template=bought, custom_config=same) == deployment
+    twice = {"name": deployment.name, "batch_limit": 5}
     with pytest.raises(marketplace.NameTaken, match="choose another"):
         marketplace.deploy_template(owner=bob, template=bought, custom_config=twice)
     numbered = marketplace.deploy_template(
