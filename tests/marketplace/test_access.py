@@ -53,10 +53,10 @@ TABLE = {
     "change_item": ("POST", 404, 302, 404, 404, 302),
     "leaderboard": ("GET", 200, 200, 200, 200, 200),
     "author": ("GET", 200, 200, 200, 200, 200),
-    "publish": ("GET", 200, 404, 404, 404, 302),
+    "publish": ("GET", 302, 404, 404, 404, 302),
     "draft": ("GET", 302, 404, 404, 404, 302),
     "draft_step": ("GET", 302, 404, 404, 404, 302),
-    "discard_draft": ("POST", 302, 404, 404, 404, 302),
+    "discard_draft": ("POST", 409, 404, 404, 404, 302),  # what is public is no draft
     "versions": ("GET", 200, 200, 200, 200, 200),
     "new_version": ("GET", 200, 404, 404, 404, 302),
     "change_version": ("POST", 302, 404, 404, 404, 302),
