@@ -1,9 +1,12 @@
 """The moderators' desk: templates that wait, with their measured numbers, to approve or reject."""
 
 from functools import partial
+from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
 from unfold.decorators import display
@@ -13,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from billing import services as billing
 from governance import services as governance
 from governance.admin import DeskAdmin, ModeratedAdmin, dialog
-from governance.models import Role
+from governance.models import Role, User
 from marketplace import services as marketplace
 from marketplace.models import (
     Collection,
@@ -25,6 +28,8 @@ from marketplace.models import (
     TemplateVersion,
     Thread,
 )
+from marketplace.models.peer_reviews import WANTED
+from training.templatetags.measured import primary_figure
 
 STATUS_COLOURS = {
     "submitted": "warning",
@@ -96,8 +101,61 @@ class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no typ
         return version.model.weights_sha256[:16]
 
 
+class DecidingAdmin(DeskAdmin):
+    """Where what waits is decided. Moderators decide; the services hold it too."""
+
+    def template_of(self, object_id: str) -> Template:
+        raise NotImplementedError
+
+    def has_decide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        row = self.row_for(request, object_id, [Role.MODERATOR, Role.SENIOR_MODERATOR])
+        return row is not None and self.waits(row)
+
+    def waits(self, row: Any) -> bool:
+        raise NotImplementedError
+
+    @dialog(
+        "Approve",
+        permission="decide",
+        question="Make this template public?",
+        consequence="Everybody will see it, with the numbers measured here.",
+        form=ApproveForm,
+    )
+    def approve(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        template = self.template_of(object_id)
+        note = form.cleaned_data["note"]
+        act = partial(marketplace.approve_template, template=template, note=note)
+        return self.answer(request, act, f"“{template.name}” is approved.")
+
+    @dialog(
+        "Request changes",
+        permission="decide",
+        question="Send this template back?",
+        consequence="The author reads your note, mends what it says and submits it again.",
+        form=NoteForm,
+    )
+    def send_back(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        template = self.template_of(object_id)
+        note = form.cleaned_data["note"]
+        act = partial(marketplace.request_changes, template=template, note=note)
+        return self.answer(request, act, f"“{template.name}” went back.")
+
+    @dialog(
+        "Reject",
+        permission="decide",
+        question="Refuse this version for good?",
+        consequence="The author reads your note and can only begin anew.",
+        form=NoteForm,
+    )
+    def reject(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        template = self.template_of(object_id)
+        note = form.cleaned_data["note"]
+        act = partial(marketplace.reject_template, template=template, note=note)
+        return self.answer(request, act, f"“{template.name}” is rejected.")
+
+
 @admin.register(Template)
-class TemplateAdmin(ModeratedAdmin):
+class TemplateAdmin(DecidingAdmin, ModeratedAdmin):
     list_display = ["name", "owner", "category", "status_label", "created_at"]
     list_filter = ["versions__status", "category", ("hidden_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "owner__username"]
@@ -113,53 +171,120 @@ class TemplateAdmin(ModeratedAdmin):
     inlines = [VersionInline]
     actions_detail = ["approve", "send_back", "reject", "hide", "restore"]
 
-    def has_decide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
-        """Moderators decide, on what waits; the service holds it too."""
-        template = self.row_for(request, object_id, [Role.MODERATOR, Role.SENIOR_MODERATOR])
-        return template is not None and template.versions.waiting().exists()
+    def template_of(self, object_id: str) -> Template:
+        return Template.objects.get(pk=object_id)
+
+    def waits(self, row: Any) -> bool:
+        return bool(row.versions.waiting().exists())
 
     @display(description="status", label=STATUS_COLOURS)
     def status_label(self, template: Template) -> tuple[str, str]:
         return template.state.value, str(template.state.label)
 
-    @dialog(
-        "Approve",
-        permission="decide",
-        question="Make this template public?",
-        consequence="Everybody will see it, with the numbers measured here.",
-        form=ApproveForm,
-    )
-    def approve(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        template = Template.objects.get(pk=object_id)
-        note = form.cleaned_data["note"]
-        act = partial(marketplace.approve_template, template=template, note=note)
-        return self.answer(request, act, f"“{template.name}” is public.")
+
+@admin.register(TemplateVersion)
+class QueueAdmin(DecidingAdmin):
+    """What waits, the oldest first; and one page to decide on it, with all that speaks for it."""
+
+    list_display = ["name", "author", "waits_since", "state", "peers", "claimed_by", "figure"]
+    list_display_links = ["name"]
+    search_fields = ["template__name", "template__owner__username"]
+    ordering = ["submitted_at"]
+    fields = [
+        ("template", "number"),
+        ("status", "submitted_at"),
+        ("claimed_by", "publishes_at_once"),
+        "changelog",
+    ]
+    actions_detail = ["claim", "approve", "send_back", "reject"]
+    change_form_before_template = "marketplace/desk/version.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateVersion]:
+        """The list is what waits; a page stays after the decision."""
+        match = request.resolver_match
+        if match is not None and (match.url_name or "").endswith("_changelist"):
+            assert isinstance(request.user, User)
+            return marketplace.reviewable(request.user)
+        related = ("template__owner", "template__current", "model__job__dataset", "validation")
+        rows = TemplateVersion.objects.exclude(status=TemplateVersion.Status.DRAFT)
+        return rows.select_related(*related)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        version = self.get_object(request, object_id)
+        context = dict(extra_context or {}) | (desk_of(version) if version else {})
+        answer: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return answer
+
+    def template_of(self, object_id: str) -> Template:
+        return TemplateVersion.objects.select_related("template").get(pk=object_id).template
+
+    def waits(self, row: Any) -> bool:
+        return bool(row.is_waiting)
+
+    @admin.display(description="template")
+    def name(self, version: TemplateVersion) -> str:
+        return f"{version.words['name']}, version {version.number}"
+
+    @admin.display(description="author")
+    def author(self, version: TemplateVersion) -> str:
+        return version.template.owner.username
+
+    @admin.display(description="waits", ordering="submitted_at")
+    def waits_since(self, version: TemplateVersion) -> str:
+        return str(naturaltime(version.submitted_at)) if version.submitted_at else "–"
+
+    @display(description="state", label=STATUS_COLOURS)
+    def state(self, version: TemplateVersion) -> tuple[str, str]:
+        return version.status, version.get_status_display()
+
+    @admin.display(description="peers")
+    def peers(self, version: TemplateVersion) -> str:
+        return f"{vars(version)['reviews']} of {WANTED}"
+
+    @admin.display(description="first figure")
+    def figure(self, version: TemplateVersion) -> str:
+        best = primary_figure(version.validation)
+        return f"{best.label} {best.text} {best.unit}" if best else "–"
 
     @dialog(
-        "Request changes",
+        "Claim",
         permission="decide",
-        question="Send this template back?",
-        consequence="The author reads your note, mends what it says and submits it again.",
-        form=NoteForm,
+        question="Take this on?",
+        consequence="Other moderators see that it is with you, and its author that it is read.",
     )
-    def send_back(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        template = Template.objects.get(pk=object_id)
-        note = form.cleaned_data["note"]
-        act = partial(marketplace.request_changes, template=template, note=note)
-        return self.answer(request, act, f"“{template.name}” went back.")
+    def claim(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        version = TemplateVersion.objects.select_related("template").get(pk=object_id)
+        act = partial(marketplace.claim_version, version=version)
+        return self.answer(request, act, f"{version} is with you.")
 
-    @dialog(
-        "Reject",
-        permission="decide",
-        question="Refuse this version for good?",
-        consequence="The author reads your note and can only begin anew.",
-        form=NoteForm,
-    )
-    def reject(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        template = Template.objects.get(pk=object_id)
-        note = form.cleaned_data["note"]
-        act = partial(marketplace.reject_template, template=template, note=note)
-        return self.answer(request, act, f"“{template.name}” is rejected.")
+
+def desk_of(version: TemplateVersion) -> dict[str, Any]:
+    """What speaks for a version, as tables."""
+    changes = marketplace.changes_of(version=version)
+    compared = any(change.before is not None for change in changes)
+    receipt = version.validation.receipt if version.validation else {}
+    reviews = version.peer_reviews.current().select_related("reviewer", "reproduction")
+    return {
+        "changes": {
+            "headers": ["", "Published", "This version"] if compared else ["", "It says"],
+            "rows": [
+                [
+                    f"{change.label} (changed)" if change.differs else change.label,
+                    *([change.before] if compared else []),
+                    change.after,
+                ]
+                for change in changes
+            ],
+        },
+        "receipt": {"headers": ["", ""], "rows": [[k, str(v)] for k, v in receipt.items()]},
+        "peers": list(reviews),
+        "wanted": WANTED,
+        "again": marketplace.again_of(version).summary,
+        "template": version.template,
+        "version": version,
+    }
 
 
 @admin.register(Purchase)

@@ -24,6 +24,7 @@ from marketplace.views import (
     downloads,
     drafts,
     offers,
+    peer_reviews,
     publishing,
     reviews,
     routes,
@@ -110,6 +111,27 @@ urlpatterns = [
     path("templates/<slug:slug>/draft/<slug:step>/", drafts.step, name="draft_step"),
     path("templates/<slug:slug>/versions/", versions.versions, name="versions"),
     path("templates/<slug:slug>/versions/new/", publishing.new_version, name="new_version"),
+    path(
+        "templates/<slug:slug>/versions/<int:number>/review/",
+        peer_reviews.peer_review,
+        name="peer_review",
+    ),
+    path(
+        "templates/<slug:slug>/versions/<int:number>/review/try/",
+        peer_reviews.peer_try,
+        name="peer_try",
+    ),
+    path(
+        "templates/<slug:slug>/versions/<int:number>/reproductions/",
+        peer_reviews.reproductions,
+        name="reproductions",
+    ),
+    path(
+        "templates/<slug:slug>/versions/<int:number>/reproductions/new/",
+        peer_reviews.reproduce,
+        name="reproduce",
+    ),
+    path("reviews/", peer_reviews.peer_reviews, name="peer_reviews"),
     path(
         "templates/<slug:slug>/versions/<int:number>/<slug:act>/",
         versions.change_version,

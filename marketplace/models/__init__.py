@@ -31,6 +31,10 @@ from marketplace.models.listings import (
     Sampled,
     Word,
 )
+from marketplace.models.peer_reviews import (
+    PeerReview,
+    PeerReviewQuerySet,
+)
 from marketplace.models.purchases import (
     Purchase,
     PurchaseQuerySet,
@@ -72,6 +76,8 @@ __all__ = [
     "Gone",
     "Listing",
     "Overview",
+    "PeerReview",
+    "PeerReviewQuerySet",
     "Plan",
     "Post",
     "PostQuerySet",

@@ -210,6 +210,10 @@ class TemplateVersion(models.Model):
     review_note = models.TextField(blank=True)  # the last decision's, for the author
     ended_reason = models.TextField(blank=True)  # why it is deprecated or withdrawn
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    claimed_by = models.ForeignKey(  # the moderator who looks at it, until it is decided
+        User, on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    claimed_at = models.DateTimeField(null=True, editable=False)
     submitted_at = models.DateTimeField(null=True, editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
     ended_at = models.DateTimeField(null=True, editable=False)  # by trigger, with `ended_reason`
@@ -263,6 +267,11 @@ class TemplateVersion(models.Model):
     @property
     def is_waiting(self) -> bool:
         return self.status in self.WAITING
+
+    @property
+    def is_decided(self) -> bool:
+        """By a moderator, as it is now."""
+        return not self.is_waiting and self.status != self.Status.DRAFT
 
     @property
     def is_discardable(self) -> bool:

@@ -22,8 +22,8 @@ def decide(*, actor: User, template: Template, status: Status, note: str) -> Tem
     if version is None:
         raise Refusal(f"“{template.name}” is not waiting for a review.")
     version.status = status
-    version.review_note = note
-    version.save(update_fields=["status", "review_note"])
+    version.review_note, version.claimed_by = note, None
+    version.save(update_fields=["status", "review_note", "claimed_by"])
     governance.record(
         actor=actor, verb=f"{status.value}_version", subject=version, details={"note": note}
     )

@@ -11,6 +11,7 @@ from marketplace.models import Deployment, Purchase, Template, TemplateVersion
 
 Status = TemplateVersion.Status
 
+DECIDING = {Role.MODERATOR, Role.SENIOR_MODERATOR}
 DECIDED = {
     Status.APPROVED: (NoticeType.TEMPLATE_APPROVED, "was approved"),
     Status.CHANGES_REQUESTED: (NoticeType.TEMPLATE_CHANGES_REQUESTED, "needs changes"),
@@ -19,17 +20,25 @@ DECIDED = {
 
 
 def tell_submitted(version: TemplateVersion) -> None:
-    """Moderators, but for the author among them."""
-    moderators = User.objects.filter(
-        is_active=True, role_grants__role__in=[Role.MODERATOR, Role.SENIOR_MODERATOR]
-    ).exclude(pk=version.template.owner_id)
-    governance.tell_all(
-        users=moderators.distinct(),
-        type=NoticeType.TEMPLATE_SUBMITTED,
-        text=f"{named(version)} waits for review.",
-        url=reverse("admin:marketplace_template_change", args=[version.template_id]),
-        data=data_of(version),
-    )
+    """Moderators and reviewers, but for the author among them."""
+    for roles, url in (
+        (DECIDING, reverse("admin:marketplace_templateversion_change", args=[version.pk])),
+        ({Role.REVIEWER}, reverse("marketplace:peer_reviews")),
+    ):
+        users = User.objects.filter(is_active=True, role_grants__role__in=roles).distinct()
+        governance.tell_all(
+            users=users.exclude(pk=version.template.owner_id),
+            type=NoticeType.TEMPLATE_SUBMITTED,
+            text=f"{named(version)} waits for review.",
+            url=url,
+            data=data_of(version),
+        )
+
+
+def tell_reviewed_by_peer(version: TemplateVersion) -> None:
+    """That somebody did; what they said is read once it is decided."""
+    text = f"A peer reviewed {named(version)}; you read it when a moderator has decided."
+    tell_author(version, NoticeType.TEMPLATE_REVIEWED_BY_PEER, text)
 
 
 def tell_decided(version: TemplateVersion) -> None:

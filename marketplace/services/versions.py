@@ -72,7 +72,8 @@ def start_version(
 def recall_version(*, actor: User, version: TemplateVersion) -> TemplateVersion:
     """Take a submission back, to mend it: it is a draft again."""
     require_author(actor, version.template)
-    return step(actor, version, {Status.SUBMITTED, Status.IN_REVIEW}, Status.DRAFT, "recall")
+    waiting = {Status.SUBMITTED, Status.IN_REVIEW}
+    return step(actor, version, waiting, Status.DRAFT, "recall", claimed_by=None)
 
 
 @transaction.atomic
@@ -142,7 +143,7 @@ def withdraw_template(*, actor: User, template: Template, reason: str) -> Templa
         raise Refusal(f"“{template}” was never published; recall or discard its draft instead.")
     if template.withdrawn_at is not None:
         raise Refusal(f"“{template}” is withdrawn already.")
-    template.versions.waiting().update(status=Status.DRAFT)
+    template.versions.waiting().update(status=Status.DRAFT, claimed_by=None)
     template.versions.filter(status__in=ENDING).update(status=Status.WITHDRAWN, ended_reason=reason)
     details = {"reason": reason}
     governance.record(actor=actor, verb="withdraw_template", subject=template, details=details)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.contrib import messages
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_GET
 from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest, pressed_on, visitor
 from marketplace import services as marketplace
-from marketplace.models import Template, TemplateVersion
+from marketplace.models import PeerReview, Template, TemplateVersion
 
 
 @require_GET
@@ -23,13 +24,23 @@ def versions(request: PageRequest, slug: str) -> HttpResponse:
         return redirect(template)  # which says why it is gone
     rows = template.versions.all() if is_owner else template.versions.published()
     found = list(rows.select_related("model__job__dataset", "validation"))
+    if is_owner:
+        read_peers(found)
     context = {
         "template": template,
         "is_owner": is_owner,
+        "may_run": is_owner or (user is not None and marketplace.may_deploy(user, template)),
         "versions": found,
         "open": next((one for one in found if one.status in TemplateVersion.OPEN), None),
     }
     return render(request, "marketplace/versions.html", context)
+
+
+def read_peers(versions: list[TemplateVersion]) -> None:
+    """What reviewers said, which the author reads once a moderator has decided."""
+    decided = [one for one in versions if one.is_decided]
+    said = PeerReview.objects.select_related("reviewer", "reproduction")
+    prefetch_related_objects(decided, Prefetch("peer_reviews", said, to_attr="peers"))
 
 
 # What can be done with a version, and what is said once it is done.

@@ -77,7 +77,7 @@ def test_judy_approves_in_the_admin(client, judy, waiting):
     assert waiting.newest.model.weights_sha256[:16] in text(client.get(detail))
     answer = decide(client, waiting, "approve")
     assert answer["HX-Redirect"] == reverse("admin:marketplace_template_changelist")
-    assert "is public" in the_list(client)
+    assert "is approved" in the_list(client)
     assert decide(client, waiting, "approve").status_code == 403  # nothing waits any more
     waiting.refresh_from_db()
     assert waiting.state == "published"

@@ -59,6 +59,10 @@ TABLE = {
     "discard_draft": ("POST", 409, 404, 404, 404, 302),  # what is public is no draft
     "versions": ("GET", 200, 200, 200, 200, 200),
     "new_version": ("GET", 200, 404, 404, 404, 302),
+    "peer_review": ("GET", 404, 404, 404, 404, 302),  # what is published is decided
+    "peer_try": ("GET", 404, 404, 404, 404, 302),
+    "reproductions": ("GET", 200, 200, 404, 404, 302),
+    "reproduce": ("POST", 302, 302, 404, 404, 302),
     "change_version": ("POST", 302, 404, 404, 404, 302),
     "withdraw_template": ("POST", 302, 404, 404, 404, 302),
     "deployment": ("GET", 404, 200, 404, 404, 302),

@@ -28,6 +28,7 @@ def suffixed(name: str, suffix: str) -> str:
 def place_job(
     *,
     owner: User,
+    payer: User | None = None,
     dataset: Dataset,
     quote: Quote,
     seed: int,
@@ -39,14 +40,15 @@ def place_job(
     is_trial: bool = False,
 ) -> Job:
     """The row and its hold, in the caller's transaction; nobody is told to work on it. A trial is
-    bounded by its search.
+    bounded by its search, and what another pays for by what they may have under way.
     """
     if not 0 <= seed <= SEED_MAX:
         raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
     if not name.isprintable():
         raise InvalidConfig("name: must be text that people can see, in one line.")
     keep_dataset(owner=owner, dataset=dataset)
-    if not is_trial:
+    payer = payer or owner
+    if not is_trial and payer == owner:
         require_capacity(owner.pk, Load.JOBS)
     job = Job.objects.create(
         owner=owner,
@@ -57,7 +59,7 @@ def place_job(
         config=quote.config,
         tier=quote.tier,
         seed=seed,
-        priority=plan_of(owner.pk).priority,
+        priority=plan_of(payer.pk).priority,
         repeats=repeats,
         **vars(start),
         is_distributed=is_distributed,
@@ -70,14 +72,14 @@ def place_job(
         request_id=governance.request_id(),
     )
     job.hold = billing.hold(
-        owner=owner,
+        owner=payer,
         amount_microcredits=quote.microcredits,
         key=f"job/{job.pk}",
         reason=f"Training “{job.name}”",
     )
     job.save(update_fields=["hold"])
     governance.record(
-        actor=owner, verb="submit_job", subject=job, details={"quote": quote.microcredits}
+        actor=payer, verb="submit_job", subject=job, details={"quote": quote.microcredits}
     )
     usual = learns_of(job)
     if usual is not None:

@@ -126,6 +126,7 @@ from training.services.reproductions import (
     Reproduced,
     count_reproductions,
     quote_reproduction,
+    reproduce_for,
     reproduce_model,
 )
 from training.services.samples import Picture, Sample, Spread, sample_rows
@@ -329,6 +330,7 @@ __all__ = [
     "quote_job",
     "quote_reproduction",
     "rename_dataset",
+    "reproduce_for",
     "reproduce_model",
     "require_one_row",
     "retention",

@@ -73,16 +73,27 @@ def reproduce_model(*, actor: User, model: Model) -> Reproduction:
     """
     if model.owner_id != actor.pk:
         raise NotOwner("Only the owner of a model may have it reproduced.")
+    return reproduce_for(asker=actor, model=model)
+
+
+@transaction.atomic
+def reproduce_for(*, asker: User, model: Model) -> Reproduction:
+    """The same for somebody who is not the owner; the caller vouches that they may ask.
+
+    The job is the owner's, as are the rows that it reads, the checkpoints that it leaves and what
+    may be trained on from them. Who asks pays, and gets the answer alone.
+    """
     Model.objects.select_for_update().get(pk=model.pk)  # a second click finds the first's row
     waiting = model.reproductions.filter(status__in=Work.OPEN).first()
     if waiting is not None:
         return waiting
-    require_capacity(actor.pk, Load.REPRODUCTIONS)
+    require_capacity(asker.pk, Load.REPRODUCTIONS)
     first = model.job
     require_kernel(model)
     quote = quote_reproduction(model=model)
     job = place_job(
-        owner=actor,
+        owner=model.owner,
+        payer=asker,
         dataset=first.dataset,
         quote=quote,
         seed=first.seed,
@@ -95,12 +106,12 @@ def reproduce_model(*, actor: User, model: Model) -> Reproduction:
     job.save(update_fields=["kernel_hash"])
     reproduction = Reproduction.objects.create(
         model=model,
-        owner=actor,
+        owner=asker,
         job=job,
         request_id=governance.request_id(),
     )
     governance.record(
-        actor=actor,
+        actor=asker,
         verb="reproduce_model",
         subject=reproduction,
         details={"model": str(model.pk), "quote": quote.microcredits},
