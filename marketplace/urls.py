@@ -14,6 +14,7 @@ from marketplace.api import purchases as api_purchases
 from marketplace.api import reviews as api_reviews
 from marketplace.api import routes as api_routes
 from marketplace.api import templates as api_templates
+from marketplace.api import versions as api_versions
 from marketplace.views import (
     catalogue,
     collections,
@@ -189,6 +190,47 @@ urlpatterns = [
         "api/v1/templates/<uuid:template_id>/files/<slug:kind>/link",
         api_offers.FileLink.as_view(),
         name="api_file_link",
+    ),
+    path("api/v1/templates/drafts", api_versions.Drafts.as_view(), name="api_drafts"),
+    path(
+        "api/v1/templates/<uuid:template_id>/versions",
+        api_versions.Versions.as_view(),
+        name="api_versions",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/versions/<int:number>",
+        api_versions.OneVersion.as_view(),
+        name="api_version",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/versions/<int:number>/submit",
+        api_versions.SubmitVersion.as_view(),
+        name="api_submit_version",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/versions/<int:number>/recall",
+        api_versions.RecallVersion.as_view(),
+        name="api_recall_version",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/versions/<int:number>/publish",
+        api_versions.PublishVersion.as_view(),
+        name="api_publish_version",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/versions/<int:number>/deprecation",
+        api_versions.DeprecateVersion.as_view(),
+        name="api_deprecate_version",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/versions/<int:number>/withdrawal",
+        api_versions.WithdrawVersion.as_view(),
+        name="api_withdraw_version",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/withdrawal",
+        api_versions.WithdrawTemplate.as_view(),
+        name="api_withdraw_template",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/purchases",

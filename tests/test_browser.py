@@ -127,7 +127,7 @@ def approve(page: Page) -> None:
     page.get_by_role("link", name="My reader").click()
     page.get_by_role("link", name="Approve").click()
     page.get_by_role("button", name="Approve").click()
-    expect(page.get_by_text("is public")).to_be_visible()
+    expect(page.get_by_text("is approved")).to_be_visible()
 
 
 def buy_and_predict(page: Page) -> None:

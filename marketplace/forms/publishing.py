@@ -37,6 +37,14 @@ class LaterField(forms.CharField):
         pass
 
 
+class LaterChoice(forms.ChoiceField):
+    """The same, of some choices."""
+
+    def validate(self, value: str) -> None:
+        if value:
+            super().validate(value)
+
+
 def text(label: str, help_text: str, *, rows: int = 3) -> forms.CharField:
     return LaterField(
         label=label,
@@ -82,9 +90,8 @@ class FilesForm(forms.Form):
     """Under which licence people get which files, and what they may try it with."""
 
     use_required_attribute = False
-    licence = forms.ChoiceField(
+    licence = LaterChoice(
         choices=[("", "Not chosen yet"), *Licence.choices],
-        required=False,
         help_text="Under which terms others may use it. It is fixed once you submit.",
     )
     licence_terms = text("Terms", "Under which others may use it.")

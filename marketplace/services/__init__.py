@@ -76,6 +76,7 @@ from marketplace.services.downloads import (
 )
 from marketplace.services.drafts import (
     EXAMPLES_MAX,
+    change_draft,
     choose_model,
     discard_version,
     give_examples,
@@ -206,6 +207,7 @@ __all__ = [
     "CALLS_SHOWN",
     "Change",
     "change_collection",
+    "change_draft",
     "changes_of",
     "choose_model",
     "claim_version",

@@ -3,7 +3,7 @@ is new in it, and when it is published. A draft that nobody else ever saw can be
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -12,10 +12,12 @@ from governance import services as governance
 from governance.models import User
 from marketplace.models import TemplateVersion
 from marketplace.services.templates import (
+    WORDS,
     InvalidTemplate,
     NotEditable,
     describe_version,
     lock_editable,
+    price_version,
     require_author,
     require_own,
 )
@@ -160,6 +162,36 @@ def schedule_version(
     version.save(update_fields=["changelog", "publishes_at_once"])
     governance.record(actor=actor, verb="schedule_version", subject=version)
     return version
+
+
+@transaction.atomic
+def change_draft(
+    *, actor: User, version: TemplateVersion, changes: Mapping[str, Any]
+) -> TemplateVersion:
+    """Any of what the steps settle, all or nothing; what is left out stays."""
+    if "model" in changes:
+        version = choose_model(actor=actor, version=version, model=changes["model"])
+    if said := named(changes, *WORDS):
+        words = {name: version.words.get(name, "") for name in WORDS}
+        version = describe_version(actor=actor, version=version, **(words | said))
+    if said := named(changes, *TERMS):
+        terms = {name: getattr(version, name) for name in TERMS}
+        version = price_version(actor=actor, version=version, **(terms | said))
+    if "files" in changes:
+        version = offer_files(actor=actor, version=version, files=changes["files"])
+    if "examples" in changes:
+        version = give_examples(actor=actor, version=version, examples=changes["examples"])
+    if said := named(changes, "changelog", "publishes_at_once"):
+        plans = {name: getattr(version, name) for name in ("changelog", "publishes_at_once")}
+        version = schedule_version(actor=actor, version=version, **(plans | said))
+    return version
+
+
+TERMS = ("plan", "price_microcredits", "call_price_microcredits", "monthly_calls")
+
+
+def named(changes: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: changes[name] for name in names if name in changes}
 
 
 @transaction.atomic

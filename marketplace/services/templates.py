@@ -77,7 +77,7 @@ def check_prices(*, plan: Plan, price: int, call_price: int, monthly_calls: int)
         )
     if plan in (Plan.STANDARD, Plan.PREMIUM) and not price:
         raise InvalidTemplate(
-            f"price: a {plan.value} template has a price; or choose the free plan."
+            f"price: a {Plan(plan).value} template has a price; or choose the free plan."
         )
     if not 0 <= monthly_calls <= MONTHLY_CALLS_MAX:
         raise InvalidTemplate("monthly_calls: must be between 0 and 1,000,000.")
