@@ -47,6 +47,12 @@ class PublishRequest(serializers.Serializer[Any]):
     call_price = serializers.DecimalField(
         13, 6, default=Decimal(0), min_value=0, help_text="credits per prediction"
     )
+    monthly_calls = serializers.IntegerField(
+        default=0,
+        min_value=0,
+        max_value=marketplace.MONTHLY_CALLS_MAX,
+        help_text="predictions included each month, for each buyer",
+    )
 
 
 def template_body(template: Template, *, sales: int) -> dict[str, Any]:
@@ -158,6 +164,7 @@ class Templates(APIView):
                 plan=Plan(plan),
                 price_microcredits=billing.microcredits(data["price"]),
                 call_price_microcredits=billing.microcredits(data["call_price"]),
+                monthly_calls=data["monthly_calls"],
             )
             body = template_body(template, sales=0)
             return 201, body | {"template_id": body["id"], "templateId": body["id"]}

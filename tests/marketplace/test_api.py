@@ -87,6 +87,12 @@ def test_the_whole_path_by_program(api, alice, bob, judy, digits):
     assert billing.ledger_faults() == []
 
 
+def test_a_price_may_include_predictions_each_month(api, alice, model):
+    body = {"model_id": str(model.pk), "name": "n", "description": "d", "monthly_calls": 2}
+    assert api(alice)("POST", "/api/v1/templates", body).status_code == 201
+    assert Template.objects.get().newest.monthly_calls == 2
+
+
 def marketplace_template(template_id):
     return Template.objects.get(pk=template_id)
 
