@@ -102,17 +102,17 @@ class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no typ
 
 
 class DecidingAdmin(DeskAdmin):
-    """Where what waits is decided. Moderators decide; the services hold it too."""
+    """Where what waits is decided, be the row a template or a version. Moderators decide; the
+    services hold it too.
+    """
 
     def template_of(self, object_id: str) -> Template:
-        raise NotImplementedError
+        row = self.model.objects.get(pk=object_id)
+        return row if isinstance(row, Template) else row.template
 
     def has_decide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
         row = self.row_for(request, object_id, [Role.MODERATOR, Role.SENIOR_MODERATOR])
-        return row is not None and self.waits(row)
-
-    def waits(self, row: Any) -> bool:
-        raise NotImplementedError
+        return row is not None and row.is_waiting
 
     @dialog(
         "Approve",
@@ -171,12 +171,6 @@ class TemplateAdmin(DecidingAdmin, ModeratedAdmin):
     inlines = [VersionInline]
     actions_detail = ["approve", "send_back", "reject", "hide", "restore"]
 
-    def template_of(self, object_id: str) -> Template:
-        return Template.objects.get(pk=object_id)
-
-    def waits(self, row: Any) -> bool:
-        return bool(row.versions.waiting().exists())
-
     @display(description="status", label=STATUS_COLOURS)
     def status_label(self, template: Template) -> tuple[str, str]:
         return template.state.value, str(template.state.label)
@@ -216,12 +210,6 @@ class QueueAdmin(DecidingAdmin):
         context = dict(extra_context or {}) | (desk_of(version) if version else {})
         answer: HttpResponse = super().change_view(request, object_id, form_url, context)
         return answer
-
-    def template_of(self, object_id: str) -> Template:
-        return TemplateVersion.objects.select_related("template").get(pk=object_id).template
-
-    def waits(self, row: Any) -> bool:
-        return bool(row.is_waiting)
 
     @admin.display(description="template")
     def name(self, version: TemplateVersion) -> str:

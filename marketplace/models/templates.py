@@ -129,6 +129,11 @@ class Template(Moderated):
         return bool(self.current_id) and self.withdrawn_at is None and self.hidden_at is None
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether one of its versions waits for a decision."""
+        return any(version.is_waiting for version in self.versions.all())
+
+    @property
     def newest(self) -> "TemplateVersion":
         """The last one made, in any state; a template is made together with its first."""
         return self.versions.all()[0]
