@@ -16,9 +16,10 @@ from governance.models import User
 from marketplace.models import Call, Deployment, Served
 from marketplace.runner.minutes import BUCKETS, edge_of, percentile
 from marketplace.services.configurations import InvalidDeployment
+from training import services as training
 
 Points = list[tuple[float, float]]
-SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+PERCENTS = (50, 95, 99)
 CALLS_SHOWN = 100
 INPUTS_HOURS_MAX = 24
 
@@ -100,8 +101,10 @@ class Tally:
 
     @property
     def percentiles(self) -> dict[str, float]:
-        """In milliseconds, by name; nothing where nothing was answered."""
-        found = {name: percentile(self.latencies, share) for name, share in SHARES.items()}
+        """In milliseconds, by name; those left out of which so few calls tell nothing."""
+        answered = sum(self.latencies)
+        known = [percent for percent in PERCENTS if answered >= training.LEAST_CALLS[percent]]
+        found = {f"p{percent}": percentile(self.latencies, percent / 100) for percent in known}
         return {name: value for name, value in found.items() if value is not None}
 
 

@@ -11,6 +11,7 @@ from marketplace import services as marketplace
 from marketplace.models import Call, Deployment, Served
 from marketplace.runner import minutes
 from marketplace.runner.minutes import BUCKETS, RECORDER, bucket_of, edge_of, percentile
+from marketplace.services.dashboards import Tally
 from tests.marketplace.test_deployments import (  # noqa: F401  # fixtures
     ROW,
     asked,
@@ -52,6 +53,16 @@ def test_buckets_tell_latencies_to_a_fifth():
     assert percentile([0] * BUCKETS, 0.5) is None
 
 
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [(0, set()), (1, {"p50"}), (90, {"p50", "p95"}), (459, {"p50", "p95", "p99"})],
+)
+def test_a_percentile_is_told_of_as_many_answers_as_it_needs(answered, told):
+    tally = Tally()
+    tally.latencies[bucket_of(1.0)] = answered
+    assert set(tally.percentiles) == told
+
+
 def test_calls_rows_latency_and_errors_are_counted_by_what_became_of_them(bob, deployment):  # noqa: F811
     ask(bob, deployment, [ROW] * 3)
     ask(bob, deployment)
@@ -62,7 +73,7 @@ def test_calls_rows_latency_and_errors_are_counted_by_what_became_of_them(bob, d
     assert dict(found.total.errors) == {"invalid_rows": 1}
     assert sum(found.counts) == 2
     assert len(found.edges) == len(found.counts) + 1
-    assert set(found.total.percentiles) == {"p50", "p95", "p99"}
+    assert set(found.total.percentiles) == {"p50"}  # of two answers
     assert sum(y for _, y in found.calls["version 1"]) == 3
     assert sum(found.cost_by_day.values()) == pytest.approx(0.004)
 

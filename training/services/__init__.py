@@ -25,6 +25,7 @@ from training.runner.recipes import Form, SplitKind
 from training.runner.recipes import Kind as ColumnKind
 from training.runner.recipes import Role as ColumnRole
 from training.runner.rows import Part
+from training.runner.stopwatch import LEAST_CALLS
 from training.runner.sweeps import ago, forget_blob, hint_again, retention
 from training.runner.tensors import Tensors
 from training.runner.tiers import TIERS
@@ -203,6 +204,7 @@ __all__ = [
     "JobProgress",
     "Kept",
     "Learning",
+    "LEAST_CALLS",
     "LICENCES",
     "LicenceFixed",
     "LeaseLost",
