@@ -125,7 +125,13 @@ from marketplace.services.peer_reviews import (
     why_unqualified,
 )
 from marketplace.services.prices import CALLS_SHOWN, Bill, bill_of
-from marketplace.services.purchases import AlreadyBought, OwnTemplate, buy_template, may_deploy
+from marketplace.services.purchases import (
+    AlreadyBought,
+    OwnTemplate,
+    PriceChanged,
+    buy_template,
+    may_deploy,
+)
 from marketplace.services.reproductions import (
     Again,
     again_of,
@@ -287,6 +293,7 @@ __all__ = [
     "order_named",
     "ORDERS",
     "OwnTemplate",
+    "PriceChanged",
     "Piece",
     "pin_thread",
     "predict",

@@ -54,7 +54,7 @@ def deploy_template(
     one_at_a_time(owner, template)
     template = offered(template)
     routes = planned_routes(owner, template, config)
-    obtain(owner, template, routes[0].version)
+    obtain(owner, template)
     running = deployed_so(owner, template, config, routes)
     if running is not None:
         return running
@@ -109,16 +109,19 @@ def version_on_offer(owner: User, template: Template) -> TemplateVersion:
     return version
 
 
-def obtain(owner: User, template: Template, version: TemplateVersion) -> None:
-    """The right to deploy: theirs, bought, or for nothing."""
+def obtain(owner: User, template: Template) -> None:
+    """The right to deploy: theirs, bought, or for nothing. It is of the whole template, so that
+    what is on offer says what it costs, whichever version is to be deployed.
+    """
     if may_deploy(owner, template):
         return
-    if version.price_microcredits:
-        price = billing.credits(version.price_microcredits)
+    offered = template.current
+    if offered is not None and offered.price_microcredits:
+        price = billing.credits(offered.price_microcredits)
         raise governance.NotAllowed(
             f"Buy “{template.name}” for {price} credits first; then deploy it."
         )
-    buy_template(buyer=owner, template=template)
+    buy_template(buyer=owner, template=template, at_most_microcredits=0)
 
 
 def named(owner: User, template: Template, config: Config) -> Deployment:

@@ -8,7 +8,11 @@ from billing import services as billing
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
-from marketplace.models import Purchase, Template
+from marketplace.models import Purchase, Template, TemplateVersion
+
+
+class PriceChanged(Refusal):
+    """On offer is no longer what the buyer was shown; nothing was charged."""
 
 
 class AlreadyBought(Refusal):
@@ -31,17 +35,43 @@ def one_at_a_time(user: User, template: Template) -> None:
     governance.take_turn(f"{user.pk}/{template.pk}")
 
 
+def require_as_seen(offered: TemplateVersion, version: int | None, at_most: int | None) -> None:
+    """Raises PriceChanged where another version is on offer, or for more."""
+    price = offered.price_microcredits
+    if version in (None, offered.number) and (at_most is None or price <= at_most):
+        return
+    raise PriceChanged(
+        f"“{offered.template}” is now on offer in version {offered.number}, for "
+        f"{billing.credits(price)} credits. Nothing was charged; look at it again before you buy.",
+        members={"version": offered.number, "price_credits": billing.credits(price)},
+    )
+
+
 @transaction.atomic
-def buy_template(*, buyer: User, template: Template) -> Purchase:
-    """Move the price, 70 % to the author, and give the right to deploy, both or neither."""
+def buy_template(
+    *,
+    buyer: User,
+    template: Template,
+    version: int | None = None,
+    at_most_microcredits: int | None = None,
+) -> Purchase:
+    """Move the price, 70 % to the author, and give the right to deploy, both or neither. Who says
+    which `version` they saw, or what they pay at most, is charged for nothing else.
+    """
     if template.owner_id == buyer.pk:
         raise OwnTemplate("This template is yours; you can deploy it as it is.")
     one_at_a_time(buyer, template)
-    offered = Template.objects.public().select_related("current").filter(pk=template.pk).first()
+    offered = (
+        Template.objects.public()
+        .select_related("owner", "current__template")
+        .filter(pk=template.pk)
+        .first()
+    )
     if offered is None or offered.current is None:
         raise Refusal(f"“{template.name}” is not on offer at present.")
     if Purchase.objects.of(buyer).filter(template=offered).exists():
         raise AlreadyBought(f"You already have “{template.name}”; deploy it from its page.")
+    require_as_seen(offered.current, version, at_most_microcredits)
     price = offered.current.price_microcredits
     purchase = Purchase(
         id=uuid.uuid4(),

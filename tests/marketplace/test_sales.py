@@ -141,6 +141,43 @@ def test_what_is_free_is_deployed_without_a_purchase_page(alice, bob, judy, mode
     assert Purchase.objects.get().price_microcredits == 0
 
 
+def priced_anew(alice, judy, template, price: int) -> Template:
+    """The next version of the same model, on offer for so much."""
+    version = marketplace.start_version(
+        owner=alice, template=template, model=template.shown.model, changelog="Other terms."
+    )
+    marketplace.price_version(
+        actor=alice,
+        version=version,
+        plan=Plan.STANDARD if price else Plan.FREE,
+        price_microcredits=price,
+        call_price_microcredits=1_000,
+    )
+    marketplace.submit_version(actor=alice, version=version)
+    marketplace.approve_template(actor=judy, template=template)
+    return Template.objects.get(pk=template.pk)
+
+
+def test_deploying_an_older_version_that_was_free_never_charges_what_is_on_offer_now(
+    alice, bob, judy, model
+):
+    template = publish(alice, model, plan=Plan.FREE, price_microcredits=0)
+    marketplace.approve_template(actor=judy, template=template)
+    template = priced_anew(alice, judy, template, 50_000_000)
+    had = billing.available_microcredits(bob)
+    with pytest.raises(NotAllowed, match="for 50 credits first"):
+        marketplace.deploy_template(owner=bob, template=template, custom_config={"version": 1})
+    assert billing.available_microcredits(bob) == had
+    assert not Purchase.objects.exists()
+
+
+def test_what_is_free_now_is_deployed_in_a_version_that_cost_something(alice, bob, judy, template):
+    template = priced_anew(alice, judy, template, 0)
+    made = marketplace.deploy_template(owner=bob, template=template, custom_config={"version": 1})
+    assert made.version.number == 1
+    assert Purchase.objects.get().price_microcredits == 0
+
+
 def test_each_prediction_is_metered_and_pays_alice(alice, bob, digits, template):
     marketplace.buy_template(buyer=bob, template=template)
     deployment = marketplace.deploy_template(owner=bob, template=template)
