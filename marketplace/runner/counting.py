@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from numpy.typing import NDArray
 
@@ -163,9 +163,17 @@ def look(query: Query, overview: Overview | None = None) -> Found:
     return found_in(groups, counted, exact, Matching(kept, whole, share))
 
 
+def sql_of(rows: "QuerySet[Any]") -> tuple[str, tuple[Any, ...]]:
+    """To stand in another statement, also where Django knows that no row can have what is asked,
+    such as a number beyond its column.
+    """
+    sql, params = rows.query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False).as_sql()
+    return sql, tuple(params)
+
+
 def masks_of(rows: "QuerySet[Any]", kept: Snapshot) -> "dict[int, NDArray[np.bool_]]":
     """Which rows of the sample have which label."""
-    sql, params = rows.values_list("miss", "place").query.sql_with_params()
+    sql, params = sql_of(rows.values_list("miss", "place"))
     with connection.cursor() as cursor:
         cursor.execute(PLACES.format(rows=sql), params)
         return {
@@ -221,7 +229,7 @@ def tally(*rows: Any, share: float = 1.0) -> Tally:
     """Count what was labelled, in one statement."""
     parts, params = [], list[Any]()
     for some in rows:
-        sql, values = some.values_list("miss", "tokens", "published_at").query.sql_with_params()
+        sql, values = sql_of(some.values_list("miss", "tokens", "published_at"))
         parts.append(f"({sql})")
         params += values
     found: dict[int, Counter[str]] = defaultdict(Counter)

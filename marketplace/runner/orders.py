@@ -31,7 +31,7 @@ from django.db.models import BooleanField, F, FloatField, Func, Q, QuerySet, Val
 
 from marketplace.models import Listing
 from marketplace.runner import filters
-from marketplace.runner.counting import Found
+from marketplace.runner.counting import Found, sql_of
 from marketplace.runner.queries import Query
 
 CANDIDATES = 500
@@ -158,7 +158,7 @@ class Key:
 
 def gathered(rows: "QuerySet[Any]", place: Place, length: int, descending: bool) -> list[Key]:
     """All rows, which are few, then the page among them."""
-    sql, params = rows.order_by().values_list("template_id", "key").query.sql_with_params()
+    sql, params = sql_of(rows.order_by().values_list("template_id", "key"))
     where, behind = "", []
     if place.id:
         where = f"WHERE (key, template_id) {'<' if descending else '>'} (%s, %s)"
@@ -243,12 +243,19 @@ def read_cursor(cursor: str, order: Order) -> Place:
     try:
         said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         name, key, id, least, is_ranked = json.loads(said)
-        if name != order.name:
-            raise ValueError(name)
-        read = datetime.datetime.fromisoformat if order.key == "published_at" else float
+        if name != order.name or not isinstance(id, str):
+            raise ValueError(name, id)
+        read = moment if order.key == "published_at" else float
         least = None if least is None else float(least)
         return Place(read(key), str(uuid.UUID(id)), least, bool(is_ranked))
-    except (ValueError, TypeError, UnicodeDecodeError, RecursionError) as fault:
+    except (ValueError, TypeError, OverflowError, RecursionError) as fault:
         raise InvalidCursor(
             "The place in the list cannot be read; start from its beginning."
         ) from fault
+
+
+def moment(text: str) -> datetime.datetime:
+    found = datetime.datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(text)
+    return found

@@ -1,5 +1,7 @@
 """bob looks for a template: by words, by facets, in any order, to the last page."""
 
+import base64
+import json
 import math
 
 import pytest
@@ -138,6 +140,39 @@ def test_a_cursor_of_another_order_is_refused(catalogue):
     for sort, broken in (("newest", cursor), ("", "nonsense"), ("", "W10"), ("", "é")):
         with pytest.raises(marketplace.UnknownPlace, match="beginning"):
             search("", sort, cursor=broken)
+
+
+def place(*parts):
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+
+def test_a_cursor_that_somebody_made_up_is_refused(catalogue):
+    nobody = "0" * 32
+    for made_up in (
+        ("relevance", 1, 5, None, 1),
+        ("relevance", 1, None, None, 1),
+        ("relevance", 10**400, nobody, None, 1),
+        ("relevance", "much", nobody, None, 1),
+        ("newest", 3, nobody, None, 1),
+        ("newest", "2026-01-31", nobody, None, 1),
+    ):
+        with pytest.raises(marketplace.UnknownPlace, match="beginning"):
+            search("", made_up[0], cursor=place(*made_up))
+
+
+BEYOND = ["downloads>3g", "price>99999999999999", "downloads>3g reader", "downloads:3g price:99t",
+          "-downloads<3g", "params>999999g price>99999999999999 reader"]  # fmt: skip
+
+
+def test_a_number_that_no_column_holds_finds_nothing(catalogue):
+    for text in BEYOND:
+        for sort in ("relevance", "accuracy", "newest"):
+            assert names(search(text, sort)) == [], (text, sort)
+
+
+def test_a_number_that_no_column_holds_finds_nothing_in_a_sample(invented):
+    for text in BEYOND:
+        assert names(search(text)) == [], text
 
 
 # Where there are too many to count
