@@ -177,8 +177,6 @@ def inner_request(
     key = given.pop(tools.IDEMPOTENCY, None)
     if key is not None:
         headers.append((b"idempotency-key", str(key).encode()))
-    if operation.method == "PUT":
-        headers.append((b"if-match", b"*"))  # as whoever calls a tool has just decided
     body = b"" if operation.method == "GET" else json.dumps(given).encode()
     if body:
         headers.append((b"content-type", b"application/json"))

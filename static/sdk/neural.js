@@ -213,7 +213,6 @@ function written(settings, line, given, options) {
     ?? globalThis.location?.origin ?? LOCAL);
   const headers = { Accept: "application/json", ...identity(settings) };
   if (method === "POST") headers["Idempotency-Key"] = options.idempotency_key ?? fresh_key();
-  if (method === "PUT") headers["If-Match"] = options.if_match ?? "*";
   if (method === "GET") {
     for (const [name, value] of Object.entries(rest))
       if (value !== undefined && value !== null) url.searchParams.set(name, value);

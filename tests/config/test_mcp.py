@@ -15,7 +15,7 @@ from governance import services as governance
 from governance.models import Scope
 from tests.conftest import SMALL
 from training import services as training
-from training.models import Job, Model
+from training.models import Card, Job, Model
 
 # The original's seventeen.
 ORIGINAL = {
@@ -109,6 +109,20 @@ def test_alice_s_assistant_trains_a_model_and_predicts(served, start_worker, ali
     assert json.loads(answer.content[0].text) == answer.structured_content
     assert answer.structured_content["predictions"][0]["label"] in list("0123456789")
     assert Job.objects.count() == 1
+
+
+def test_alice_s_assistant_says_a_model_s_licence(served, alice, model):
+    """By PUT, which asks for the state that the change is meant for."""
+    said = call(
+        served,
+        key_of(alice),
+        "neural_document_model",
+        model_id=str(model.pk),
+        licence="CC-BY-4.0",
+        intended_use="Reading digits.",
+    )
+    assert not said.is_error, said.content
+    assert Card.objects.get(model=model).intended_use == "Reading digits."
 
 
 def test_a_key_without_the_scope_is_told_which_it_needs(served, alice):
