@@ -146,10 +146,10 @@ def _open_lease(event: UsageEvent, cost_microcredits: int, cap: Cap | None) -> B
     A lease holds at most half of what is free, where that covers the call, so that another
     source, or a purchase, finds credits without closing it; and at most half of what a cap leaves.
     """
+    postings.open_accounts(settlement.places(event.user_id, event.author_id))
     room = (
         None if cap is None else caps.require_room(event.user, event.source, cap, cost_microcredits)
     )
-    postings.open_accounts(settlement.places(event.user_id, event.author_id))
     settlement.make_room(event.user, cost_microcredits)
     wallets = postings.lock_free(event.user)
     if UsageEvent.objects.filter(pk=event.pk).exists():

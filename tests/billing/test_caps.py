@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from billing import services as billing
 from billing.models import MICROCREDITS, Lease, Spending, UsageEvent
@@ -48,6 +49,18 @@ def test_a_call_that_would_pass_the_cap_is_told_how_much_is_left(alice, bob):
         capped(bob, alice, units=3)
     capped(bob, alice, units=2)
     assert UsageEvent.objects.count() == 2
+
+
+def test_accounts_are_opened_before_anybody_is_kept_waiting(alice, bob):
+    """Who makes an account keeps others waiting until COMMIT: it may not wait for them then."""
+    with CaptureQueriesContext(connection) as asked:
+        capped(bob, alice)
+    asked = [one["sql"] for one in asked]
+    first = {
+        word: next(place for place, sql in enumerate(asked) if word in sql)
+        for word in ('"billing_account"', "pg_advisory_xact_lock")
+    }
+    assert first['"billing_account"'] < first["pg_advisory_xact_lock"]
 
 
 def test_other_sources_and_a_higher_cap_are_free_of_it(alice, bob):
