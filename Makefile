@@ -41,6 +41,7 @@ bench: $(DEV) kernels  ## measure the kernels, predictions, and searches of the 
 	$(BIN)/python manage.py bench_serving
 	$(BIN)/python manage.py seed_catalogue --rows 100000
 	$(BIN)/python manage.py bench_catalogue
+	$(BIN)/python manage.py seed_catalogue --drop
 
 fix: $(DEV)  ## format, and mend what the linter can
 	$(BIN)/ruff check --fix .

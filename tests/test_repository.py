@@ -46,6 +46,12 @@ def test_every_target_of_the_makefile_says_what_it_does():
         assert re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE), target
 
 
+def test_measuring_leaves_no_invented_listings_behind():
+    bench = (ROOT / "Makefile").read_text().partition("\nbench:")[2].partition("\n\n")[0]
+    assert "seed_catalogue --rows" in bench
+    assert bench.splitlines()[-1].endswith("seed_catalogue --drop")
+
+
 @pytest.mark.parametrize("lock", ["run", "dev"])
 def test_locks_carry_hashes_and_no_address(lock):
     text = (ROOT / "config" / "locks" / f"{lock}.txt").read_text()
