@@ -93,8 +93,6 @@ def delivery_of(request: Request, webhook_id: uuid.UUID, delivery_id: uuid.UUID)
 
 def with_secret(request: Request, response: Response) -> Response:
     """The stored answer of an `Idempotency-Key` holds no secret; it is read anew."""
-    if response.status_code >= 300:  # a refusal that was stored
-        return response
     endpoint = endpoint_of(request, response.data["id"])
     response.data = response.data | {"secret": governance.webhook_secret(endpoint)}
     return response
@@ -131,8 +129,7 @@ class Webhooks(APIView):
             return 201, dict(WebhookSerializer(endpoint).data)
 
         response = with_secret(request, once(request, act))
-        if "id" in response.data:
-            response["Location"] = f"/api/v1/webhooks/{response.data['id']}"
+        response["Location"] = f"/api/v1/webhooks/{response.data['id']}"
         return response
 
 

@@ -10,6 +10,7 @@ up changes nothing. Each attempt is a row that is there before the first byte is
 """
 
 import uuid
+from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -30,7 +31,9 @@ class EndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         return self.filter(owner=user)
 
     def enabled(self) -> "EndpointQuerySet":
-        return self.filter(disabled_at=None)
+        """Those that something is sent to: switched on, and of an account that is not closed."""
+        owner = User.objects.filter(pk=models.OuterRef("owner"), is_active=True)
+        return self.filter(models.Exists(owner), disabled_at=None)
 
     def wanting(self, type: str) -> "EndpointQuerySet":
         """Those that are told of this type: they name it, or none."""
@@ -85,6 +88,12 @@ class WebhookEndpoint(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("governance:webhook", args=[self.pk])
+
+    @property
+    def site(self) -> str:
+        """What may be told of its address for ever: whoever knows all of it may send there."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}"
 
     @property
     def state(self) -> str:

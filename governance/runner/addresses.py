@@ -103,9 +103,12 @@ def refuse_numbers(target: Target) -> None:
 
 def resolve(target: Target, *, flags: int = 0) -> Sequence[Place]:
     """Every place of this host, all of which are allowed. Raises OSError where there is none."""
-    found = socket.getaddrinfo(
-        target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=flags
-    )
+    try:
+        found = socket.getaddrinfo(
+            target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=flags
+        )
+    except UnicodeError as error:  # it cannot be written as labels of 1 to 63 letters
+        raise AddressRefused("it names no host") from error
     for *_, address in found:
         judge(target, ipaddress.ip_address(address[0]))
     return [

@@ -7,6 +7,7 @@ again, with the same `webhook-id`, by which a receiver knows what it already has
 
 import random
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -122,11 +123,12 @@ def since(begun_at: float) -> int:
 def headers_of(endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> dict[str, str]:
     """Signed with every secret that is good now, the newest first. Raises SealBroken."""
     now = datetime.now(UTC).replace(microsecond=0)
-    sealed = [endpoint.secret]
+    secrets = [unseal(endpoint.secret)]
     if endpoint.previous_until is not None and endpoint.previous_until > timezone.now():
-        sealed.append(endpoint.previous_secret)
+        with suppress(SealBroken):  # it was replaced because of that; the new one is enough
+            secrets.append(unseal(endpoint.previous_secret))
     signatures = [
-        Webhook(unseal(secret)).sign(delivery.message_id, now, delivery.body) for secret in sealed
+        Webhook(secret).sign(delivery.message_id, now, delivery.body) for secret in secrets
     ]
     return {
         "Content-Type": "application/json",

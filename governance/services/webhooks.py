@@ -64,7 +64,7 @@ def create_webhook(
         types=sorted({type.value for type in types}),
         secret=seal(secret),
     )
-    details = {"url": url, "types": endpoint.types}
+    details = {"site": endpoint.site, "types": endpoint.types}
     record(actor=owner, verb="create_webhook", subject=endpoint, details=details)
     endpoint.refresh_from_db()
     return endpoint, secret
@@ -132,7 +132,7 @@ def enable_webhook(*, owner: User, endpoint: WebhookEndpoint) -> WebhookEndpoint
 def delete_webhook(*, owner: User, endpoint: WebhookEndpoint) -> None:
     """Its log goes with it; the audit trail keeps that it was there."""
     require_owner(owner, endpoint)
-    record(actor=owner, verb="delete_webhook", subject=endpoint, details={"url": endpoint.url})
+    record(actor=owner, verb="delete_webhook", subject=endpoint, details={"site": endpoint.site})
     WebhookEndpoint.objects.filter(pk=endpoint.pk).delete()
 
 

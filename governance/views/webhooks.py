@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from governance import services as governance
 from governance.forms import WebhookForm
 from governance.models import NoticeType, WebhookDelivery, WebhookEndpoint
-from governance.views.requests import MemberRequest, pressed_on
+from governance.views.requests import MemberRequest, led_once, pressed_on
 
 PAGE_SIZE = 25
 CHECK = """\
@@ -38,20 +38,28 @@ def webhooks(request: MemberRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "check": CHECK}
     if request.method == "POST" and form.is_valid():
         try:
-            endpoint, secret = governance.create_webhook(
-                owner=request.user,
-                url=form.cleaned_data["url"],
-                description=form.cleaned_data["description"],
-                types=[NoticeType(type) for type in form.cleaned_data["types"]],
-            )
-        except governance.InvalidWebhook as refusal:
-            form.add_error("url", f"{refusal.invalid_parameters[0]['reason']}.")
-        except governance.TooManyWebhooks as refusal:
-            form.add_error(None, str(refusal))
+            made = endpoint_of(request, uuid.UUID(led_once(request, lambda: create(request, form))))
+        except governance.Refusal as refusal:
+            for each in refusal.invalid_parameters:
+                form.add_error(each["field"], f"{each['reason']}.")
+            if not refusal.invalid_parameters:
+                form.add_error(None, str(refusal))
         else:
-            context |= {"form": WebhookForm(), "made": endpoint, "secret": secret}
+            secret = governance.webhook_secret(made)
+            context |= {"form": WebhookForm(), "made": made, "secret": secret}
     rows = WebhookEndpoint.objects.of(request.user)
     return render(request, "governance/webhooks.html", context | {"webhooks": rows})
+
+
+def create(request: MemberRequest, form: WebhookForm) -> str:
+    """The id alone, since what a form came to is kept, and no secret is."""
+    endpoint, _ = governance.create_webhook(
+        owner=request.user,
+        url=form.cleaned_data["url"],
+        description=form.cleaned_data["description"],
+        types=[NoticeType(type) for type in form.cleaned_data["types"]],
+    )
+    return str(endpoint.pk)
 
 
 @login_required
@@ -71,10 +79,18 @@ def the_page(request: MemberRequest, endpoint: WebhookEndpoint, secret: str = ""
 @never_cache
 @pressed_on("../")
 def rotate_webhook(request: MemberRequest, endpoint_id: uuid.UUID) -> HttpResponse:
-    """Answers with the page itself, since nothing that is redirected to could show the secret."""
+    """Answers with the page itself, since nothing that is redirected to could show the secret. The
+    button pressed twice makes one: a second would end the one that the receivers have.
+    """
     endpoint = endpoint_of(request, endpoint_id)
-    endpoint, secret = governance.rotate_webhook_secret(owner=request.user, endpoint=endpoint)
-    return the_page(request, endpoint, secret)
+
+    def act() -> str:
+        rotated, _ = governance.rotate_webhook_secret(owner=request.user, endpoint=endpoint)
+        return str(rotated.pk)
+
+    led_once(request, act)
+    endpoint.refresh_from_db()
+    return the_page(request, endpoint, governance.webhook_secret(endpoint))
 
 
 @pressed_on("../")

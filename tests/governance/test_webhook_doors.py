@@ -110,6 +110,25 @@ def test_a_new_secret_is_shown_once_on_the_page_itself(client, alice, webhook):
     assert AuditEntry.objects.filter(verb="rotate_webhook_secret").count() == 1
 
 
+def test_a_button_pressed_twice_makes_one_secret(client, alice, webhook):
+    """A second one would end the first, which is still good for a day."""
+    client.force_login(alice)
+    token = {"csrfmiddlewaretoken": "of the page that was shown"}
+    address = reverse("governance:rotate_webhook", args=[webhook.pk])
+    first, again = (text(client.post(address, token)) for _ in range(2))
+    assert SECRET.search(first)[0] == SECRET.search(again)[0]
+    assert AuditEntry.objects.filter(verb="rotate_webhook_secret").count() == 1
+    form = token | {"url": "https://hook.example/", "description": "ci"}
+    first, again = (text(client.post(reverse("governance:webhooks"), form)) for _ in range(2))
+    assert SECRET.search(first)[0] == SECRET.search(again)[0]
+    assert WebhookEndpoint.objects.count() == 2
+    assert not Answer.objects.filter(body__contains="whsec_").exists()
+    refused = token | {"url": "https://10.0.0.1/"}
+    for _ in range(2):
+        page = text(client.post(reverse("governance:webhooks"), refused))
+        assert "its host is not in the public internet." in page
+
+
 def test_alice_switches_a_webhook_off_and_on_and_deletes_it(client, alice, delivery):
     client.force_login(alice)
     webhook = delivery.endpoint

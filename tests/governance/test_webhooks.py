@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -20,6 +22,7 @@ from governance.models import (
     AuditEntry,
     Notice,
     NoticeType,
+    Role,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -148,6 +151,51 @@ def test_a_copy_of_the_database_has_no_secret(alice, settings):
         deliver(endpoint)
         assert len(receiver.requests) == 1
     assert WebhookAttempt.objects.latest("pk").error.endswith("make a new one.")
+
+
+def test_a_new_secret_heals_what_a_lost_key_sealed(alice, settings):
+    with receiving(204) as receiver:
+        endpoint, _ = hook(alice, receiver.url)
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a key made anew", []
+        endpoint, new = governance.rotate_webhook_secret(owner=alice, endpoint=endpoint)
+        told(alice)
+        deliver(endpoint)
+        assert receiver.verified(new)
+    assert the_delivery().state == "delivered"
+
+
+def test_the_keys_before_this_one_come_from_the_environment(settings):
+    said = subprocess.run(
+        [sys.executable, "-c", "from config import settings; print(settings.SECRET_KEY_FALLBACKS)"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"SECRET_KEY_FALLBACKS": "last,before"},
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout.strip() == "['last', 'before']", said.stderr
+
+
+def test_a_closed_account_is_told_nothing_of_what_waits_or_comes(alice, judy):
+    governance.grant_role(actor=None, user=judy, role=Role.ADMIN)
+    with receiving(204) as receiver:
+        endpoint, _ = hook(alice, receiver.url)
+        told(alice)
+        governance.close_account(actor=judy, user=alice, reason="Asked for.")
+        told(alice)
+        deliver(endpoint)
+        assert receiver.requests == []
+        assert WebhookDelivery.objects.count() == 1
+        governance.reopen_account(actor=judy, user=alice)
+        deliver(endpoint)
+        assert len(receiver.requests) == 1
+
+
+def test_what_is_kept_for_ever_holds_no_address_that_anybody_could_send_to(alice):
+    endpoint, _ = hook(alice, "https://hook.example:8443/services/T0/token?key=1")
+    governance.delete_webhook(owner=alice, endpoint=endpoint)
+    for verb in ("create_webhook", "delete_webhook"):
+        assert AuditEntry.objects.get(verb=verb).details["site"] == "https://hook.example"
+        assert "token" not in str(AuditEntry.objects.get(verb=verb).details)
 
 
 def test_a_body_of_more_than_receivers_take_names_what_it_leaves_out(alice):
@@ -370,6 +418,9 @@ MALFORMED = [
     "https://hook.example/\r\nX-Evil: 1",
     "https://höök.example/",
     "https://[::1/",
+    "https://a..b/",
+    "https://.x.com/",
+    f"https://{'x' * 64}.com/",
 ]
 
 
