@@ -10,12 +10,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from billing import services as billing
 from governance.api.answers import Millionths
 from governance.api.requests import caller, once
 from governance.api.schema import IDEMPOTENCY_KEY
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.models import Purchase, Template
+
+
+class BuyRequest(serializers.Serializer[Any]):
+    """What the caller saw; where that is no longer on offer, nothing is bought."""
+
+    version = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="this one, or none"
+    )
+    at_most_credits = serializers.DecimalField(
+        13, 6, required=False, min_value=0, help_text="for no more than this"
+    )
 
 
 class PurchaseSerializer(serializers.Serializer[Purchase]):
@@ -30,17 +42,24 @@ class Purchases(APIView):
 
     @extend_schema(
         operation_id="neural_buy_template",
-        request=None,
+        request=BuyRequest,
         responses={201: PurchaseSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, template_id: uuid.UUID) -> Response:
-        """Buy a template: the price moves, 70 % of it to the author."""
+        """Buy a template: the price moves, 70 % of it to the author. Who says which version they
+        saw, or what they pay at most, is charged for nothing else.
+        """
+        asked = BuyRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        seen = dict(asked.validated_data)
+        if "at_most_credits" in seen:
+            seen["at_most_microcredits"] = billing.microcredits(seen.pop("at_most_credits"))
         buyer = caller(request)
         template = get_object_or_404(Template.objects.visible_to(buyer), pk=template_id)
 
         def act() -> tuple[int, dict[str, Any]]:
-            purchase = marketplace.buy_template(buyer=buyer, template=template)
+            purchase = marketplace.buy_template(buyer=buyer, template=template, **seen)
             return 201, PurchaseSerializer(purchase).data
 
         return once(request, act)

@@ -13,6 +13,7 @@ from billing import services as billing
 from governance.services import Refusal
 from governance.views import MemberRequest, PageRequest, pressed_on, visitor
 from marketplace import services as marketplace
+from marketplace.forms.offers import PressedForm
 from marketplace.models import Purchase, Template, TemplateVersion
 from training import services as training
 from training.models import Model
@@ -32,11 +33,23 @@ def snippet(request: PageRequest, model: Model) -> str:
     )
 
 
+def version_pressed(request: MemberRequest) -> int:
+    """The one that the button stood beside. Raises Refusal."""
+    form = PressedForm(request.POST)
+    if not form.is_valid():
+        raise Refusal("version: is not said; press the button on the template's page.")
+    version: int = form.cleaned_data["version"]
+    return version
+
+
 @pressed_on("../")
 def buy_template(request: MemberRequest, slug: str) -> HttpResponse:
+    """At the price of the version that was seen, for a version's terms never change."""
     found = get_object_or_404(Template.objects.visible_to(request.user), slug=slug)
     try:
-        purchase = marketplace.buy_template(buyer=request.user, template=found)
+        purchase = marketplace.buy_template(
+            buyer=request.user, template=found, version=version_pressed(request)
+        )
     except Refusal as refusal:
         messages.error(request, str(refusal))
         return redirect(found)
@@ -52,7 +65,9 @@ def buy_template(request: MemberRequest, slug: str) -> HttpResponse:
 @pressed_on("../")
 def deploy_template(request: MemberRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Template.objects.visible_to(request.user), slug=slug)
-    deployment = marketplace.deploy_template(owner=request.user, template=found)
+    deployment = marketplace.deploy_template(
+        owner=request.user, template=found, custom_config={"version": version_pressed(request)}
+    )
     messages.success(request, f"“{deployment.name}” is deployed and answers.")
     return redirect(deployment)
 

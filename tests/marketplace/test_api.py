@@ -172,6 +172,19 @@ def test_too_few_credits_is_a_refusal_with_a_code(api, bob, template):
     assert not Purchase.objects.exists()
 
 
+def test_a_program_may_say_what_it_saw_and_what_it_pays_at_most(api, bob, template):
+    call, address = api(bob), f"/api/v1/templates/{template.pk}/purchases"
+    for seen in ({"version": 2}, {"at_most_credits": "14.999999"}):
+        refused = call("POST", address, seen)
+        assert (refused.status_code, refused.json()["code"]) == (409, "price_changed")
+        assert refused.json()["version"] == 1
+        assert refused.json()["price_credits"] == "15"
+    assert call("POST", address, {"at_most_credits": -1}).status_code == 400
+    assert not Purchase.objects.exists()
+    bought = call("POST", address, {"version": 1, "at_most_credits": 15})
+    assert (bought.status_code, bought.json()["price_credits"]) == (201, "15")
+
+
 def test_a_key_does_only_what_its_scopes_say(api, bob, template):
     call = api(bob, [Scope.MODELS_READ])
     assert call("GET", "/api/v1/templates").status_code == 200

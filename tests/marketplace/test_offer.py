@@ -7,10 +7,12 @@ import uuid
 from django.core.cache import cache
 from django.db.models.functions import Now
 from django.test import Client
+from django.urls import reverse
 
+from billing import services as billing
 from governance import services as governance
 from marketplace import services as marketplace
-from marketplace.models import Plan, Template, TemplateVersion
+from marketplace.models import Deployment, Plan, Template, TemplateVersion
 from tests.conftest import person
 from training import services as training
 from training.models import Dataset
@@ -136,6 +138,28 @@ def test_an_older_version_keeps_its_page_and_says_which_is_on_offer(template, bo
     page_of(template, bob, "versions/3/", status=404)
     page_of(template, bob, "versions/0/", status=404)
     page_of(template, bob, "versions/99999999999999999999/", status=404)
+
+
+def test_bob_pays_for_the_version_that_he_saw_or_not_at_all(template, bob):
+    client = Client()
+    client.force_login(bob)
+    address = reverse("marketplace:buy", args=[template.slug])
+    another_version(template, number=2)
+    had = billing.available_microcredits(bob)
+    for seen, said in (
+        ({"version": 1}, "is now on offer in version 2, for 20 credits. Nothing was charged"),
+        ({}, "version: is not said"),
+    ):
+        assert said in html.unescape(client.post(address, seen, follow=True).content.decode())
+    assert billing.available_microcredits(bob) == had
+    old = page_of(template, bob, "versions/1/")
+    assert address not in old
+    assert "Version 2 is on offer" in old
+    assert address in page_of(template, bob)
+    client.post(address, {"version": 2})
+    assert billing.available_microcredits(bob) == had - 20_000_000
+    client.post(reverse("marketplace:deploy", args=[template.slug]), {"version": 1})
+    assert Deployment.objects.get().version.number == 1  # as the button on its page says
 
 
 def test_a_version_that_was_never_public_is_its_authors_alone(template, alice, bob):

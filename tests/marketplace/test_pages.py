@@ -79,9 +79,13 @@ def test_htmx_gets_only_the_results(client, template):
 
 
 def test_bob_buys_deploys_and_predicts_by_forms_alone(as_bob, bob, template, digits):
-    page = as_bob.post(reverse("marketplace:buy", args=[template.slug]), follow=True)
+    page = as_bob.post(
+        reverse("marketplace:buy", args=[template.slug]), {"version": 1}, follow=True
+    )
     assert "is yours for 15 credits; 10.5 of them went to alice" in text(page)
-    page = as_bob.post(reverse("marketplace:deploy", args=[template.slug]), follow=True)
+    page = as_bob.post(
+        reverse("marketplace:deploy", args=[template.slug]), {"version": 1}, follow=True
+    )
     assert "From your program" in text(page)
     deployment = Deployment.objects.get(owner=bob)
     row = training.preview_rows(dataset=digits, count=1, part=training.Part.TEST)[0]
@@ -117,7 +121,9 @@ def test_what_cannot_be_predicted_is_explained_beside_the_form(as_bob, deploymen
 def test_too_few_credits_is_a_clear_refusal_that_changes_nothing(as_bob, bob, template):
     everything = billing.available_microcredits(bob)
     billing.hold(owner=bob, amount_microcredits=everything, key="elsewhere", reason="elsewhere")
-    page = as_bob.post(reverse("marketplace:buy", args=[template.slug]), follow=True)
+    page = as_bob.post(
+        reverse("marketplace:buy", args=[template.slug]), {"version": 1}, follow=True
+    )
     assert page.status_code == 200
     assert "15" in text(page)
     assert "credits" in text(page)
