@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache, partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
@@ -26,6 +25,7 @@ from governance import services as governance
 from governance.models import Role, User
 from marketplace import services as marketplace
 from marketplace.models import Plan, Template
+from tests import migrated
 from training import services as training
 from training.models import Category, Dataset, Job, Model, Tier, Validation
 from training.runner import chunks, datasets, leases, validations
@@ -46,6 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[PARTS].close()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix) -> None:
+    connection.settings_dict["TEST"]["TEMPLATE"] = migrated.database()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,7 +81,7 @@ def start_worker(transactional_db, tmp_path, request):
     started = []
     name = connection.settings_dict["NAME"]
     environment = os.environ | {
-        "DATABASE_URL": database_url(name),
+        "DATABASE_URL": migrated.database_url(name),
         "DATA_DIR": str(settings.DATA_DIR),
         "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
         "CELERY_QUEUE": settings.CELERY_TASK_DEFAULT_QUEUE,
@@ -129,12 +134,6 @@ def empty_queues() -> None:
             bound = queue(broker.default_channel)
             bound.declare()
             bound.purge()
-
-
-def database_url(name: str) -> str:
-    """The address of the tests' server, with the tests' database."""
-    address = os.environ.get("DATABASE_URL") or embedded.database_url(settings.DATA_DIR)
-    return urlsplit(address)._replace(path=f"/{name}").geturl()
 
 
 # The cast

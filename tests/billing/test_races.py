@@ -19,7 +19,7 @@ from billing.services import usage
 from governance import services as governance
 from tests.billing.conftest import person
 from tests.billing.test_usage import ten_minutes_pass
-from tests.conftest import database_url
+from tests.migrated import database_url
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
