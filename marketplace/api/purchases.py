@@ -50,13 +50,13 @@ class Purchases(APIView):
         """Buy a template: the price moves, 70 % of it to the author. Who says which version they
         saw, or what they pay at most, is charged for nothing else.
         """
-        asked = BuyRequest(data=request.data)
+        buyer = caller(request)
+        template = get_object_or_404(Template.objects.visible_to(buyer), pk=template_id)
+        asked = BuyRequest(data=request.data or {})
         asked.is_valid(raise_exception=True)
         seen = dict(asked.validated_data)
         if "at_most_credits" in seen:
             seen["at_most_microcredits"] = billing.microcredits(seen.pop("at_most_credits"))
-        buyer = caller(request)
-        template = get_object_or_404(Template.objects.visible_to(buyer), pk=template_id)
 
         def act() -> tuple[int, dict[str, Any]]:
             purchase = marketplace.buy_template(buyer=buyer, template=template, **seen)
