@@ -70,6 +70,10 @@ def set_clock(sender: Celery, **_: object) -> None:
             "task": "marketplace.tasks.follow_versions",
             "schedule": 15.0,
         },
+        "find what is new for saved searches": {
+            "task": "marketplace.tasks.sweep_searches",
+            "schedule": 60.0,
+        },
         "forget old statistics of deployments": {
             "task": "marketplace.tasks.forget_statistics",
             "schedule": 600.0,

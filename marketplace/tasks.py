@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from marketplace.runner import following, listings, minutes
+from marketplace.runner import following, listings, minutes, watching
 
 
 @shared_task
@@ -24,6 +24,11 @@ def repair_listings() -> None:
 @shared_task
 def follow_versions() -> None:
     following.follow_all()
+
+
+@shared_task
+def sweep_searches() -> None:
+    watching.sweep_all()
 
 
 @shared_task

@@ -13,6 +13,7 @@ from marketplace.api import predictions as api_predictions
 from marketplace.api import purchases as api_purchases
 from marketplace.api import reviews as api_reviews
 from marketplace.api import routes as api_routes
+from marketplace.api import saved_searches as api_saved_searches
 from marketplace.api import templates as api_templates
 from marketplace.api import versions as api_versions
 from marketplace.views import (
@@ -29,6 +30,7 @@ from marketplace.views import (
     publishing,
     reviews,
     routes,
+    saved_searches,
     templates,
     trials,
     versions,
@@ -100,6 +102,17 @@ urlpatterns = [
         "collections/<uuid:collection_id>/items/<int:item_id>/",
         collections.change_item,
         name="change_item",
+    ),
+    # /saved-searches/
+    path("saved-searches/", saved_searches.saved_searches, name="saved_searches"),
+    path("saved-searches/new/", saved_searches.new_search, name="new_search"),
+    path("saved-searches/<uuid:saved_id>/", saved_searches.saved_search, name="saved_search"),
+    path("saved-searches/<uuid:saved_id>/edit/", saved_searches.edit_search, name="edit_search"),
+    path("saved-searches/<uuid:saved_id>/alerts/", saved_searches.set_alerts, name="set_alerts"),
+    path(
+        "saved-searches/<uuid:saved_id>/delete/",
+        saved_searches.delete_search,
+        name="delete_search",
     ),
     # templates beside each other
     path("compare/", comparing.compare, name="compare"),
@@ -317,6 +330,16 @@ urlpatterns = [
         "api/v1/collections/<uuid:collection_id>/items",
         api_collections.Items.as_view(),
         name="api_collection_items",
+    ),
+    path(
+        "api/v1/saved-searches",
+        api_saved_searches.SavedSearches.as_view(),
+        name="api_saved_searches",
+    ),
+    path(
+        "api/v1/saved-searches/<uuid:saved_id>",
+        api_saved_searches.OneSavedSearch.as_view(),
+        name="api_saved_search",
     ),
     path(
         "api/v1/leaderboards/<slug:slug>",

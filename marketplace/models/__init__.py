@@ -45,6 +45,11 @@ from marketplace.models.reviews import (
     ReviewRevision,
     Vote,
 )
+from marketplace.models.searches import (
+    SavedMatch,
+    SavedSearch,
+    SavedSearchQuerySet,
+)
 from marketplace.models.served import (
     Call,
     Served,
@@ -91,6 +96,9 @@ __all__ = [
     "Route",
     "RouteSet",
     "Sampled",
+    "SavedMatch",
+    "SavedSearch",
+    "SavedSearchQuerySet",
     "Served",
     "TIMEOUT_MS_MAX",
     "TRIES_MAX",

@@ -7,7 +7,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from governance.views import PageRequest
+from governance.views import PageRequest, visitor
 from marketplace import services as marketplace
 from marketplace.forms.catalogue import CatalogueForm
 
@@ -53,7 +53,25 @@ def catalogue(request: PageRequest) -> HttpResponse:
         "orders": marketplace.ORDERS.values(),
         "help": HELP,
     }
+    if results.chips:
+        context |= keeping(request, results, is_exact=asked.get("exact", False))
     return render(request, f"marketplace/catalogue.html{fragment(request)}", context)
+
+
+def keeping(
+    request: PageRequest, results: marketplace.Results, *, is_exact: bool
+) -> dict[str, object]:
+    """What saving this search takes: what was looked for, even if it was typed otherwise."""
+    user = visitor(request)
+    saved = None
+    if user is not None and not results.meant:  # what was corrected is looked up as it is saved
+        saved = marketplace.saved_as(owner=user, query=results.query, is_exact=is_exact)
+    state = {"q": results.text, "sort": results.order.name, "exact": "on" if is_exact else ""}
+    return {
+        "state": {name: value for name, value in state.items() if value},
+        "saved": saved,
+        "suggested": marketplace.suggested_name(results.query),
+    }
 
 
 def fragment(request: PageRequest) -> str:

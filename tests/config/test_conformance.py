@@ -35,6 +35,7 @@ def ids(template: Template) -> dict[str, str]:
     deployed = marketplace.deploy_template(
         owner=model.owner, template=template, custom_config={"name": "mine"}
     )
+    saved = marketplace.save_search(owner=model.owner, query="reader")
     _, secret = governance.create_api_key(owner=model.owner, name="t", scopes=list(Scope))
     return {
         "secret": secret,
@@ -42,6 +43,7 @@ def ids(template: Template) -> dict[str, str]:
         "job_id": str(job.pk),
         "template_id": str(template.pk),
         "deployment_id": str(deployed.pk),
+        "saved_id": str(saved.pk),
         "slug": "digits",
         "name": str(model.pk),
         "version": "1",

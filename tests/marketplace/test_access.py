@@ -2,7 +2,8 @@
 
 The table is held against the URLconf: an address on which nobody decided fails the first test. It
 says what each person is answered about alice's template, which bob bought, reviewed, asked about,
-keeps in a private collection and has deployed. Of her draft nobody but she is told anything.
+keeps in a private collection, searches for and has deployed. Of her draft nobody but she is told
+anything.
 """
 
 import json
@@ -51,6 +52,10 @@ TABLE = {
     "edit_collection": ("GET", 404, 200, 404, 404, 302),
     "delete_collection": ("POST", 404, 302, 404, 404, 302),
     "change_item": ("POST", 404, 302, 404, 404, 302),
+    "saved_search": ("GET", 404, 302, 404, 404, 302),
+    "edit_search": ("GET", 404, 200, 404, 404, 302),
+    "set_alerts": ("POST", 404, 302, 404, 404, 302),
+    "delete_search": ("POST", 404, 302, 404, 404, 302),
     "leaderboard": ("GET", 200, 200, 200, 200, 200),
     "author": ("GET", 200, 200, 200, 200, 200),
     "publish": ("GET", 302, 404, 404, 404, 302),
@@ -97,6 +102,7 @@ TABLE = {
     "api_posts": ("POST", 201, 201, 201, 201, 401),
     "api_collection": ("GET", 404, 200, 404, 404, 401),
     "api_collection_items": ("POST", 404, 201, 404, 404, 401),
+    "api_saved_search": ("GET", 404, 200, 404, 404, 401),
     "api_leaderboard": ("GET", 200, 200, 200, 200, 401),
     "api_versions": ("GET", 200, 200, 200, 200, 401),
     "api_version": ("GET", 200, 200, 200, 200, 401),
@@ -177,6 +183,7 @@ def rows(template, alice, bob, model) -> dict[str, object]:
     )
     kept = marketplace.make_collection(owner=bob, name="Mine")
     item = marketplace.collect_template(actor=bob, collection=kept, template=template)
+    saved = marketplace.save_search(owner=bob, query="reader")
     return {
         "slug": template.slug,
         "template_id": template.pk,
@@ -188,6 +195,7 @@ def rows(template, alice, bob, model) -> dict[str, object]:
         "post_id": thread.posts.first().pk,
         "collection_id": kept.pk,
         "item_id": item.pk,
+        "saved_id": saved.pk,
         "deployment_id": deployment.pk,
         "model_id": model.pk,
         "name": template.slug,
@@ -255,6 +263,8 @@ def test_of_rows_that_are_not_there_nobody_is_told_that_somebodys_are(people, ro
     """An id of nobody's is answered just as another person's is."""
     for name, key in (
         ("collection", "collection_id"),
+        ("saved_search", "saved_id"),
+        ("api_saved_search", "saved_id"),
         ("deployment", "deployment_id"),
         ("publish", "model_id"),
         ("api_collection", "collection_id"),
