@@ -15,6 +15,7 @@ from marketplace.api import reviews as api_reviews
 from marketplace.api import routes as api_routes
 from marketplace.api import saved_searches as api_saved_searches
 from marketplace.api import templates as api_templates
+from marketplace.api import version_states as api_version_states
 from marketplace.api import versions as api_versions
 from marketplace.views import (
     catalogue,
@@ -217,32 +218,32 @@ urlpatterns = [
     ),
     path(
         "api/v1/templates/<uuid:template_id>/versions/<int:number>/submit",
-        api_versions.SubmitVersion.as_view(),
+        api_version_states.SubmitVersion.as_view(),
         name="api_submit_version",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/versions/<int:number>/recall",
-        api_versions.RecallVersion.as_view(),
+        api_version_states.RecallVersion.as_view(),
         name="api_recall_version",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/versions/<int:number>/publish",
-        api_versions.PublishVersion.as_view(),
+        api_version_states.PublishVersion.as_view(),
         name="api_publish_version",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/versions/<int:number>/deprecation",
-        api_versions.DeprecateVersion.as_view(),
+        api_version_states.DeprecateVersion.as_view(),
         name="api_deprecate_version",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/versions/<int:number>/withdrawal",
-        api_versions.WithdrawVersion.as_view(),
+        api_version_states.WithdrawVersion.as_view(),
         name="api_withdraw_version",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/withdrawal",
-        api_versions.WithdrawTemplate.as_view(),
+        api_version_states.WithdrawTemplate.as_view(),
         name="api_withdraw_template",
     ),
     path(

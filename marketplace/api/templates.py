@@ -16,7 +16,13 @@ from governance.api.requests import caller, once
 from governance.api.schema import CURSOR, IDEMPOTENCY_KEY, PAGE_LENGTH_MAX
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Template
+from marketplace.models import (
+    DESCRIPTION_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    SUMMARY_LENGTH_MAX,
+    Plan,
+    Template,
+)
 from training import services as training
 from training.models import Category
 
@@ -36,9 +42,9 @@ class ListQuery(serializers.Serializer[Any]):
 
 class PublishRequest(serializers.Serializer[Any]):
     model_id = serializers.UUIDField()
-    name = serializers.CharField(max_length=80)
+    name = serializers.CharField(max_length=NAME_LENGTH_MAX)
     description = serializers.CharField(max_length=DESCRIPTION_LENGTH_MAX)
-    summary = serializers.CharField(max_length=160, default="", allow_blank=True)
+    summary = serializers.CharField(max_length=SUMMARY_LENGTH_MAX, default="", allow_blank=True)
     category = serializers.ChoiceField(Category.choices, default=Category.CUSTOM)
     plan = serializers.ChoiceField(Plan.choices, required=False)
     price = serializers.DecimalField(

@@ -1,10 +1,9 @@
-"""The versions of a template, for programs: drafted, changed, submitted and ended, as the pages do.
+"""The versions of a template, for programs: listed, begun, changed while they are drafts.
 
 Drafts are their author's alone; to others only what is or was on offer is there.
 """
 
 import uuid
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -22,8 +21,10 @@ from governance.api.schema import IDEMPOTENCY_KEY, IF_MATCH, PAGE
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.models import (
+    CHANGELOG_LENGTH_MAX,
     DESCRIPTION_LENGTH_MAX,
-    REASON_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    SUMMARY_LENGTH_MAX,
     Plan,
     Template,
     TemplateVersion,
@@ -32,7 +33,6 @@ from marketplace.models import (
 from training import services as training
 from training.models import Category
 
-CHANGELOG_LENGTH_MAX = 5_000
 EXAMPLES = {"type": "array", "maxItems": 6, "items": {}}
 METRICS = {"type": "object", "additionalProperties": {"type": "object"}}
 
@@ -100,7 +100,9 @@ VERSIONS = page_of("versions", VersionSerializer)
 
 class StartTemplateRequest(serializers.Serializer[Any]):
     model_id = serializers.UUIDField()
-    name = serializers.CharField(max_length=80, default="", help_text="the model's, unless said")
+    name = serializers.CharField(
+        max_length=NAME_LENGTH_MAX, default="", help_text="the model's, unless said"
+    )
 
 
 class StartVersionRequest(serializers.Serializer[Any]):
@@ -114,8 +116,8 @@ class ChangeVersionRequest(serializers.Serializer[Any]):
     """What is left out stays."""
 
     model_id = serializers.UUIDField(required=False)
-    name = serializers.CharField(max_length=80, required=False)
-    summary = serializers.CharField(max_length=160, required=False, allow_blank=True)
+    name = serializers.CharField(max_length=NAME_LENGTH_MAX, required=False)
+    summary = serializers.CharField(max_length=SUMMARY_LENGTH_MAX, required=False, allow_blank=True)
     description = serializers.CharField(
         max_length=DESCRIPTION_LENGTH_MAX, required=False, allow_blank=True
     )
@@ -139,10 +141,6 @@ class ChangeVersionRequest(serializers.Serializer[Any]):
         if not isinstance(value, list):
             raise serializers.ValidationError("must be a list of questions.")
         return value
-
-
-class ReasonRequest(serializers.Serializer[Any]):
-    reason = serializers.CharField(max_length=REASON_LENGTH_MAX, help_text="everybody reads it")
 
 
 def changes_in(request: Request) -> dict[str, Any]:
@@ -293,110 +291,3 @@ class OneVersion(APIView):
             tell=lambda version: body(request, version),
             act=act,
         )
-
-
-def acted(
-    request: Request, template_id: uuid.UUID, number: int, do: Callable[..., object]
-) -> Response:
-    """The version, after something was done to it once."""
-    version = own_version(request, template_id, number)
-
-    def act() -> tuple[int, Any]:
-        do(actor=caller(request), version=version)
-        return 200, body(request, own_version(request, template_id, number))
-
-    return once(request, act)
-
-
-def reason_in(request: Request) -> str:
-    asked = ReasonRequest(data=request.data)
-    asked.is_valid(raise_exception=True)
-    return str(asked.validated_data["reason"])
-
-
-def documented(operation_id: str, request: Any = None) -> Callable[[Any], Any]:
-    return extend_schema(
-        operation_id=operation_id,
-        request=request,
-        responses={200: OneVersionSerializer},
-        parameters=[IDEMPOTENCY_KEY],
-    )
-
-
-class SubmitVersion(APIView):
-    required_scope = {"POST": Scope.PUBLISH}
-
-    @documented("neural_submit_version")
-    def post(self, request: Request, template_id: uuid.UUID, number: int) -> Response:
-        """Send a draft to review, bound to the measurements it is judged by."""
-        return acted(request, template_id, number, marketplace.submit_version)
-
-
-class RecallVersion(APIView):
-    required_scope = {"POST": Scope.PUBLISH}
-
-    @documented("neural_recall_version")
-    def post(self, request: Request, template_id: uuid.UUID, number: int) -> Response:
-        """Take a submission back, to mend it."""
-        return acted(request, template_id, number, marketplace.recall_version)
-
-
-class PublishVersion(APIView):
-    required_scope = {"POST": Scope.PUBLISH}
-
-    @documented("neural_publish_version")
-    def post(self, request: Request, template_id: uuid.UUID, number: int) -> Response:
-        """Put an approved version on offer, where you wanted to say when."""
-        return acted(request, template_id, number, marketplace.publish_version)
-
-
-class DeprecateVersion(APIView):
-    required_scope = {"POST": Scope.PUBLISH, "DELETE": Scope.PUBLISH}
-
-    @documented("neural_deprecate_version", ReasonRequest)
-    def post(self, request: Request, template_id: uuid.UUID, number: int) -> Response:
-        """Tell people to use another one; who has it keeps it."""
-        reason = reason_in(request)
-        deprecate = marketplace.deprecate_version
-        return acted(
-            request, template_id, number, lambda **named: deprecate(reason=reason, **named)
-        )
-
-    @documented("neural_revive_version")
-    def delete(self, request: Request, template_id: uuid.UUID, number: int) -> Response:
-        """Offer a deprecated version as before."""
-        return acted(request, template_id, number, marketplace.revive_version)
-
-
-class WithdrawVersion(APIView):
-    required_scope = {"POST": Scope.PUBLISH}
-
-    @documented("neural_withdraw_version", ReasonRequest)
-    def post(self, request: Request, template_id: uuid.UUID, number: int) -> Response:
-        """Nobody new gets this version, for good; who has it keeps it."""
-        reason = reason_in(request)
-        withdraw = marketplace.withdraw_version
-        return acted(request, template_id, number, lambda **named: withdraw(reason=reason, **named))
-
-
-class WithdrawTemplate(APIView):
-    required_scope = {"POST": Scope.PUBLISH}
-
-    @extend_schema(
-        operation_id="neural_withdraw_template",
-        request=ReasonRequest,
-        responses=VERSIONS,
-        parameters=[IDEMPOTENCY_KEY],
-    )
-    def post(self, request: Request, template_id: uuid.UUID) -> Response:
-        """Nobody new gets any version; who has one keeps it. A further version that is approved
-        puts it on offer again. Answers its versions as they are then.
-        """
-        reason, template = reason_in(request), own_template(request, template_id)
-
-        def act() -> tuple[int, Any]:
-            marketplace.withdraw_template(actor=caller(request), template=template, reason=reason)
-            rows = list(known(request, template))
-            return 200, VERSIONS({"versions": rows, "count": len(rows), "next": None}).data
-
-        return once(request, act)

@@ -8,7 +8,14 @@ from django import forms
 from billing import services as billing
 from governance.services import Refusal
 from marketplace import services as marketplace
-from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, TemplateVersion
+from marketplace.models import (
+    CHANGELOG_LENGTH_MAX,
+    DESCRIPTION_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    SUMMARY_LENGTH_MAX,
+    Plan,
+    TemplateVersion,
+)
 from marketplace.services import MONTHLY_CALLS_MAX
 from training import services as training
 from training.models import Card, Category, Licence
@@ -58,9 +65,13 @@ class CardForm(forms.Form):
     """What its page says in its author's words. A draft may leave open all but its name."""
 
     use_required_attribute = False
-    name = forms.CharField(max_length=80, help_text="What people see in the catalogue.")
+    name = forms.CharField(
+        max_length=NAME_LENGTH_MAX, help_text="What people see in the catalogue."
+    )
     summary = forms.CharField(
-        max_length=160, required=False, help_text="One sentence for the list of results."
+        max_length=SUMMARY_LENGTH_MAX,
+        required=False,
+        help_text="One sentence for the list of results.",
     )
     category = forms.ChoiceField(choices=Category.choices)
     description = LaterField(
@@ -232,7 +243,7 @@ class PriceForm(forms.Form):
 class SubmitForm(forms.Form):
     changelog = forms.CharField(
         label="What is new",
-        max_length=5_000,
+        max_length=CHANGELOG_LENGTH_MAX,
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="For who has the version before, and for reviewers. Markdown.",
@@ -256,7 +267,7 @@ class SubmitForm(forms.Form):
 class NewVersionForm(forms.Form):
     changelog = forms.CharField(
         label="What is new",
-        max_length=5_000,
+        max_length=CHANGELOG_LENGTH_MAX,
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="For who has the version before, and for reviewers. Markdown.",
     )

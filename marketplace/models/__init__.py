@@ -55,8 +55,11 @@ from marketplace.models.served import (
     Served,
 )
 from marketplace.models.templates import (
+    CHANGELOG_LENGTH_MAX,
     DESCRIPTION_LENGTH_MAX,
+    NAME_LENGTH_MAX,
     REASON_LENGTH_MAX,
+    SUMMARY_LENGTH_MAX,
     TRIES_MAX,
     Gone,
     Plan,
@@ -68,6 +71,7 @@ from marketplace.models.templates import (
 
 __all__ = [
     "BATCH_LIMIT_MAX",
+    "CHANGELOG_LENGTH_MAX",
     "Call",
     "Collection",
     "CollectionItem",
@@ -80,6 +84,7 @@ __all__ = [
     "DownloadQuerySet",
     "Gone",
     "Listing",
+    "NAME_LENGTH_MAX",
     "Overview",
     "PeerReview",
     "PeerReviewQuerySet",
@@ -95,6 +100,7 @@ __all__ = [
     "ReviewRevision",
     "Route",
     "RouteSet",
+    "SUMMARY_LENGTH_MAX",
     "Sampled",
     "SavedMatch",
     "SavedSearch",

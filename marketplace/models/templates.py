@@ -24,6 +24,9 @@ from training.services import COMPUTE_PRICE_MICROCREDITS
 
 # Letters. Long enough for a thorough model card; a reader of Markdown is not linear in its length.
 DESCRIPTION_LENGTH_MAX = 20_000
+NAME_LENGTH_MAX = 80
+SUMMARY_LENGTH_MAX = 160
+CHANGELOG_LENGTH_MAX = 5_000
 REASON_LENGTH_MAX = 1_000
 TRIES, TRIES_MAX = 10, 100  # a member's free answers a day, of one template
 
@@ -72,8 +75,8 @@ class Template(Moderated):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="templates")
     slug = models.SlugField(max_length=80, unique=True)
-    name = models.CharField(max_length=80)
-    summary = models.CharField(max_length=160, blank=True)
+    name = models.CharField(max_length=NAME_LENGTH_MAX)
+    summary = models.CharField(max_length=SUMMARY_LENGTH_MAX, blank=True)
     description = models.TextField(blank=True)
     category = models.CharField(max_length=16, choices=Category)
     current = models.ForeignKey(  # the newest that is published; none until one is

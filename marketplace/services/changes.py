@@ -1,7 +1,6 @@
 """What a version changes against the one that is published: words, terms and figures."""
 
-import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from billing import services as billing
@@ -9,6 +8,7 @@ from marketplace.models import TemplateVersion
 from training import services as training
 from training.models import Category
 
+CELLS_MAX = 500_000  # lines × lines that are compared; more takes a worker too long
 CARD = {"intended_use": "Intended use", "limits": "Limits", "ethics": "Ethical considerations"}
 
 
@@ -28,8 +28,7 @@ class Change:
     @property
     def lines(self) -> list[tuple[str, str]]:
         """Line by line: "-" was, "+" is, " " stays."""
-        found = difflib.ndiff((self.before or "").splitlines(), self.after.splitlines())
-        return [(line[0], line[2:]) for line in found if line[0] in "-+ "]
+        return line_by_line((self.before or "").splitlines(), self.after.splitlines())
 
 
 def changes_of(*, version: TemplateVersion) -> list[Change]:
@@ -49,6 +48,49 @@ def changes_of(*, version: TemplateVersion) -> list[Change]:
         for label, text in said.items()
     ]
     return sorted(found, key=lambda change: not change.differs)
+
+
+def line_by_line(was: Sequence[str], now: Sequence[str]) -> list[tuple[str, str]]:
+    """Between the lines that both begin and end with, those that stay in order. Where these are too
+    many to compare, all went and all came.
+    """
+    start = alike(was, now)
+    end = alike(was[start:][::-1], now[start:][::-1])
+    went, came = was[start : len(was) - end], now[start : len(now) - end]
+    if len(went) * len(came) > CELLS_MAX:
+        between = [("-", line) for line in went] + [("+", line) for line in came]
+    else:
+        between = list(compared(went, came))
+    stay = [(" ", line) for line in now]
+    return stay[:start] + between + stay[len(now) - end :]
+
+
+def alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many lines both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def compared(was: Sequence[str], now: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """By their longest common subsequence, whose table has `was` × `now` cells whatever the lines
+    are; the time of `difflib` grows with the cube where lines repeat.
+    """
+    left = [[0] * (len(now) + 1) for _ in range(len(was) + 1)]  # what both share from here on
+    for i in reversed(range(len(was))):
+        for j in reversed(range(len(now))):
+            is_same = was[i] == now[j]
+            left[i][j] = left[i + 1][j + 1] + 1 if is_same else max(left[i + 1][j], left[i][j + 1])
+    i = j = 0
+    while i < len(was) or j < len(now):
+        if i < len(was) and j < len(now) and was[i] == now[j]:
+            yield " ", now[j]
+            i, j = i + 1, j + 1
+        elif j == len(now) or (i < len(was) and left[i + 1][j] >= left[i][j + 1]):
+            yield "-", was[i]
+            i += 1
+        else:
+            yield "+", now[j]
+            j += 1
 
 
 TEXTS = {"Description", *CARD.values()}

@@ -7,14 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from governance import services as governance
 from governance.models import User
-from marketplace.models import TemplateVersion
+from marketplace.models import (
+    CHANGELOG_LENGTH_MAX,
+    CollectionItem,
+    Deployment,
+    Route,
+    TemplateVersion,
+    Thread,
+)
 from marketplace.services.templates import (
     WORDS,
     InvalidTemplate,
     NotEditable,
+    check_length,
     describe_version,
     lock_editable,
     price_version,
@@ -26,7 +35,6 @@ from training.models import Model
 
 EXAMPLES_MAX = 6
 EXAMPLE_LENGTH_MAX = 20_000  # letters of its JSON; a row of a picture is some thousand numbers
-CHANGELOG_LENGTH_MAX = 5_000
 
 
 @transaction.atomic
@@ -151,10 +159,7 @@ def schedule_version(
 ) -> TemplateVersion:
     """What is new in it, and whether it is published as soon as it is approved."""
     version = lock_editable(actor, version)
-    if len(changelog) > CHANGELOG_LENGTH_MAX:
-        raise InvalidTemplate(
-            f"changelog: has {len(changelog):,} letters; at most {CHANGELOG_LENGTH_MAX:,}."
-        )
+    check_length("changelog", changelog, CHANGELOG_LENGTH_MAX)
     before = (version.changelog, version.publishes_at_once)
     version.changelog, version.publishes_at_once = changelog.strip(), publishes_at_once
     if before == (version.changelog, version.publishes_at_once):
@@ -196,13 +201,31 @@ def named(changes: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 @transaction.atomic
 def discard_version(*, actor: User, version: TemplateVersion) -> None:
-    """Throw away a draft that was never submitted, and its template with the only one."""
+    """Throw away a draft that was never submitted, and its template with the only one. What stands
+    on it keeps it.
+    """
     version = lock_editable(actor, version)
     if not version.is_discardable:
         raise NotEditable(f"{version} was submitted before and stays; mend it, or leave it.")
     template = version.template
     governance.record(actor=actor, verb="discard_version", subject=version)
-    version.delete()
-    if not template.versions.exists():
-        governance.record(actor=actor, verb="discard_template", subject=template)
-        template.delete()
+    try:
+        version.delete()
+        if not template.versions.exists():
+            governance.record(actor=actor, verb="discard_template", subject=template)
+            template.delete()
+    except ProtectedError as error:
+        raise NotEditable(f"{version} cannot be thrown away: {held_by(error)}") from error
+
+
+HOLDERS = {
+    Deployment: "deployments answer, or answered, with it, and what they cost stays written down",
+    Route: "deployments answer, or answered, with it, and what they cost stays written down",
+    CollectionItem: "it is in a collection; take it out there first",
+    Thread: "it is discussed, and what people say stays",
+}
+
+
+def held_by(error: ProtectedError) -> str:
+    reasons = {HOLDERS.get(type(row), "others refer to it") for row in error.protected_objects}
+    return f"{'; '.join(sorted(reasons))}."

@@ -11,7 +11,14 @@ from billing.models import MICROCREDITS
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
-from marketplace.models import DESCRIPTION_LENGTH_MAX, Plan, Template, TemplateVersion
+from marketplace.models import (
+    DESCRIPTION_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    SUMMARY_LENGTH_MAX,
+    Plan,
+    Template,
+    TemplateVersion,
+)
 from marketplace.services.checklist import missing_files
 from marketplace.services.telling import tell_submitted
 from training import services as training
@@ -59,10 +66,14 @@ def check_words(*, name: str, summary: str, description: str) -> None:
         raise InvalidTemplate("name: must be text that people can see, in one line.")
     if not summary.isprintable():
         raise InvalidTemplate("summary: must be text that people can see, in one line.")
-    if len(description) > DESCRIPTION_LENGTH_MAX:
-        raise InvalidTemplate(
-            f"description: has {len(description):,} letters; at most {DESCRIPTION_LENGTH_MAX:,}."
-        )
+    check_length("name", name, NAME_LENGTH_MAX)
+    check_length("summary", summary, SUMMARY_LENGTH_MAX)
+    check_length("description", description, DESCRIPTION_LENGTH_MAX)
+
+
+def check_length(field: str, text: str, most: int) -> None:
+    if len(text) > most:
+        raise InvalidTemplate(f"{field}: has {len(text):,} letters; at most {most:,}.")
 
 
 def check_prices(*, plan: Plan, price: int, call_price: int, monthly_calls: int) -> None:
@@ -110,9 +121,11 @@ def lock_editable(actor: User, version: TemplateVersion) -> TemplateVersion:
 
 @transaction.atomic
 def start_template(*, owner: User, model: Model, name: str = "") -> Template:
-    """A draft about a model, which only its author sees."""
+    """A draft about a model, which only its author sees. Without a name it has its model's, as far
+    as a template's goes.
+    """
     require_own(owner, model)
-    name = name or model.name
+    name = name or model.name[:NAME_LENGTH_MAX]
     check_words(name=name, summary="", description="")
     template = Template.objects.create(
         owner=owner,

@@ -13,11 +13,16 @@ from django.db.models.functions import Coalesce, Now
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
-from marketplace.models import REASON_LENGTH_MAX, Template, TemplateVersion
-from marketplace.services.drafts import CHANGELOG_LENGTH_MAX
+from marketplace.models import (
+    CHANGELOG_LENGTH_MAX,
+    REASON_LENGTH_MAX,
+    Template,
+    TemplateVersion,
+)
 from marketplace.services.telling import tell_ended, tell_published, tell_withdrawn
 from marketplace.services.templates import (
     InvalidTemplate,
+    check_length,
     require_author,
     require_own,
     words_of,
@@ -38,10 +43,7 @@ def start_version(
     """The draft of a template's next version, with the words and the terms that it has now."""
     require_author(owner, template)
     require_own(owner, model)
-    if len(changelog) > CHANGELOG_LENGTH_MAX:
-        raise InvalidTemplate(
-            f"changelog: has {len(changelog):,} letters; at most {CHANGELOG_LENGTH_MAX:,}."
-        )
+    check_length("changelog", changelog, CHANGELOG_LENGTH_MAX)
     template = Template.objects.select_for_update().get(pk=template.pk)
     started = template.versions.open().first()
     if started is not None:
@@ -158,10 +160,7 @@ def checked_reason(reason: str) -> str:
     reason = reason.strip()
     if not reason:
         raise InvalidTemplate("reason: is empty; say why, for those who use it.")
-    if len(reason) > REASON_LENGTH_MAX:
-        raise InvalidTemplate(
-            f"reason: has {len(reason):,} letters; at most {REASON_LENGTH_MAX:,}."
-        )
+    check_length("reason", reason, REASON_LENGTH_MAX)
     return reason
 
 

@@ -1,5 +1,6 @@
 """Versions: what may change in which state, and which steps the database takes."""
 
+import time
 from itertools import product
 
 import pytest
@@ -9,8 +10,9 @@ from django.db.models.functions import Now
 from governance.models import Notice
 from governance.services import NotAllowed, Refusal
 from marketplace import services as marketplace
-from marketplace.models import Plan, Template, TemplateVersion
+from marketplace.models import Plan, Template, TemplateVersion, Thread
 from tests.conftest import SMALL
+from tests.marketplace.test_deployments import sibling
 from training import services as training
 from training.models import Category, Model, Tier
 from training.runner import chunks
@@ -332,6 +334,50 @@ def test_a_draft_that_nobody_saw_can_be_thrown_away_and_what_was_submitted_stays
     recalled = marketplace.recall_version(actor=alice, version=second)
     with pytest.raises(marketplace.NotEditable, match="was submitted before"):
         marketplace.discard_version(actor=alice, version=recalled)
+
+
+def test_a_draft_stays_while_something_stands_on_it(alice, draft):
+    thread = Thread.objects.create(template=draft.template, author=alice, title="Why?")
+    collection = marketplace.make_collection(owner=alice, name="Mine")
+    marketplace.collect_template(actor=alice, collection=collection, template=draft.template)
+    with pytest.raises(
+        marketplace.NotEditable, match="is discussed.*; it is in a collection; take it out"
+    ):
+        marketplace.discard_version(actor=alice, version=draft)
+    thread.delete()
+    marketplace.deploy_template(owner=alice, template=draft.template)
+    with pytest.raises(marketplace.NotEditable, match="thrown away: deployments answer"):
+        marketplace.discard_version(actor=alice, version=draft)
+    assert draft.template.versions.get() == draft
+
+
+def test_a_model_with_a_long_name_gives_its_template_the_beginning(alice, draft):
+    long = sibling(draft.template, name="n" * 120)
+    template = marketplace.start_template(owner=alice, model=long)
+    assert template.name == "n" * 80
+    with pytest.raises(marketplace.InvalidTemplate, match="^name: has 81 letters; at most 80"):
+        describe(alice, template.newest, name="n" * 81)
+    with pytest.raises(marketplace.InvalidTemplate, match="^summary: has 161 letters"):
+        describe(alice, template.newest, summary="s" * 161)
+
+
+def test_what_changed_is_told_line_by_line_however_often_lines_repeat():
+    was = ["keep", "drop", "stay", "end"]
+    now = ["keep", "stay", "come", "end"]
+    change = marketplace.Change(label="Text", before="\n".join(was), after="\n".join(now))
+    assert change.lines == [
+        (" ", "keep"),
+        ("-", "drop"),
+        (" ", "stay"),
+        ("+", "come"),
+        (" ", "end"),
+    ]
+    endless = marketplace.Change(label="Text", before="a\nb\n" * 4_000, after="b\nb\na\n" * 3_000)
+    began = time.process_time()
+    told = endless.lines
+    assert time.process_time() - began < 2
+    assert [line for sign, line in told if sign != "+"] == endless.before.splitlines()
+    assert [line for sign, line in told if sign != "-"] == endless.after.splitlines()
 
 
 def test_examples_are_asked_before_they_are_kept(alice, draft, digits):
