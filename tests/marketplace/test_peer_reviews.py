@@ -17,7 +17,7 @@ from marketplace.models.peer_reviews import Check
 from tests.conftest import CARD, SMALL, found_once, person
 from training import services as training
 from training.models import Category, Dataset, Model, Tier, Validation
-from training.runner import chunks, leases, reproductions, validations
+from training.runner import chunks, leases, queue, reproductions, validations
 
 Status = TemplateVersion.Status
 YES = {check.value: "yes" for check in Check}
@@ -293,9 +293,14 @@ def test_rita_has_it_trained_again_for_her_credits_and_gets_the_answer_alone(
 
 def test_what_others_have_made_again_takes_no_place_of_the_owners(alice, rita, waiting):
     before = training.rooms_of(alice.pk)[training.Load.JOBS].used
-    marketplace.reproduce_version(actor=rita, version=waiting)
+    told = Notice.objects.of(alice).count()
+    run = marketplace.reproduce_version(actor=rita, version=waiting)
     assert training.rooms_of(alice.pk)[training.Load.JOBS].used == before
     assert training.rooms_of(rita.pk)[training.Load.REPRODUCTIONS].used == 1
+    job = chunks.claim(str(run.job_id))
+    assert queue.running({alice.pk, rita.pk}) == {rita.pk: 1}
+    chunks.give_up(job, code="non_finite", message="The loss grew endless.")
+    assert Notice.objects.of(alice).count() == told
 
 
 def test_two_who_ask_at_once_share_one_run(judy, rita, waiting):

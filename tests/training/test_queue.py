@@ -146,6 +146,7 @@ JOB = st.fixed_dictionaries(
         "finished_at": st.sampled_from([1, 20, 7_200]),
         "saved_at": SECONDS_AGO | st.none(),
         "is_silent": st.booleans(),
+        "paid_by": st.none() | st.integers(0, 3 * JOBS_EACH - 1),  # who has this job of the crowd
     }
 )
 
@@ -158,7 +159,7 @@ JOB = st.fixed_dictionaries(
 def test_the_place_told_is_the_place_in_line_whoever_waits(crowd, drawn):
     with transaction.atomic():
         for job, state in zip(crowd, drawn, strict=True):
-            bring_to(job, **state)
+            bring_to(job, crowd, **state)
         compare_places()
         transaction.set_rollback(True)
 
@@ -178,7 +179,7 @@ def crowd(submit, alice, bob, mallory):
     return [job for person in (alice, bob, mallory) for job in submit(person, JOBS_EACH)]
 
 
-def bring_to(job, *, saved_at, is_silent, **state):
+def bring_to(job, crowd, *, paid_by, saved_at, is_silent, **state):
     """As a worker, some seconds ago, left it."""
     now = timezone.now()
     at = {name: now - timedelta(seconds=state.pop(name)) for name in MOMENTS}
@@ -188,6 +189,7 @@ def bring_to(job, *, saved_at, is_silent, **state):
         job.checkpoints.update(created_at=now - timedelta(seconds=saved_at))
     lease = timedelta(seconds=-1 if is_silent else 30)
     Job.objects.filter(pk=job.pk).update(
+        payer=(job if paid_by is None else crowd[paid_by]).owner,
         created_at=at["created_at"],
         started_at=at["started_at"] if is_begun else None,
         finished_at=at["finished_at"] if is_over else None,

@@ -22,6 +22,8 @@ class Job(Work):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="jobs")
+    # Whose place in line it takes: the owner, or who asked to see the owner's model made again.
+    payer = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="jobs")
     name = models.CharField(max_length=NAME_LENGTH_MAX)
     category = models.CharField(max_length=16, choices=Category, default=Category.CLASSIFICATION)
@@ -101,12 +103,12 @@ class Job(Work):
             models.Index(fields=["owner", "-created_at"], name="jobs_of_owner"),
             # Where a job stands in line hangs on those that wait, and on who was served lately.
             models.Index(
-                fields=["owner", "priority", "created_at", "id"],
+                fields=["payer", "priority", "created_at", "id"],
                 condition=models.Q(status="queued", is_distributed=False),
                 name="queued_jobs",
             ),
             models.Index(
-                fields=["owner"],
+                fields=["payer"],
                 condition=models.Q(status__in=["leased", "running"], is_distributed=False),
                 name="begun_jobs",
             ),

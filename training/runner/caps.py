@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Value
+from django.db.models import Count, QuerySet, Value
 
 from governance import services as governance
 from governance.services import Refusal
@@ -72,17 +72,12 @@ CAPS = {
 }
 
 
-def asked_by_oneself() -> Q:
-    """Not those that somebody else asked for and pays, to see whether a model can be made again:
-    nobody may fill another's places. They count as the asker's reproductions.
-    """
-    return Q(reproduction=None) | Q(reproduction__owner=F("owner"))
-
-
-# Trials are not counted: a search queues them one by one, and searches are bounded themselves.
+# Trials are not counted: a search queues them one by one, and searches are bounded themselves. Nor
+# are those that somebody else pays, to see whether a model can be made again: nobody may fill
+# another's places. They count as the asker's reproductions.
 WAITING: dict[Load, Callable[[uuid.UUID], QuerySet[Any]]] = {
     Load.JOBS: lambda owner: Job.objects.filter(
-        asked_by_oneself(), owner=owner, status=Work.Status.QUEUED, trial=None
+        owner=owner, payer=owner, status=Work.Status.QUEUED, trial=None
     ),
     Load.VALIDATIONS: lambda owner: Validation.objects.filter(
         model__owner=owner, status__in=Work.OPEN

@@ -40,7 +40,8 @@ def place_job(
     is_trial: bool = False,
 ) -> Job:
     """The row and its hold, in the caller's transaction; nobody is told to work on it. A trial is
-    bounded by its search, and what another pays for by what they may have under way.
+    bounded by its search, and what another pays for by what they may have under way, whose place
+    in line it takes.
     """
     if not 0 <= seed <= SEED_MAX:
         raise InvalidConfig(f"seed: {seed} is not between 0 and {SEED_MAX}.")
@@ -52,6 +53,7 @@ def place_job(
         require_capacity(owner.pk, Load.JOBS)
     job = Job.objects.create(
         owner=owner,
+        payer=payer,
         dataset=dataset,
         name=name or suffixed(dataset.name, f", {quote.parameters:,} parameters"),
         category=quote.category,
