@@ -18,7 +18,10 @@ def tell_trained(model: Model) -> None:
 
 
 def tell_not_trained(job: Job, *, code: str, why: str) -> None:
-    if is_of_search(job):
+    """Not of what somebody else has made again: they read it where they asked, and the owner did
+    not.
+    """
+    if is_of_search(job) or job.payer_id != job.owner_id:
         return
     governance.tell(
         user=job.owner,
@@ -53,6 +56,11 @@ def tell_not_validated(validation: Validation, *, code: str, why: str) -> None:
         url=model.get_absolute_url(),
         data={"model_id": str(model.pk), "validation_id": str(validation.pk), "code": code},
     )
+
+
+def tell_quarantined(validation: Validation) -> None:
+    """One that took too many workers with it."""
+    tell_not_validated(validation, code="poison", why="it came to no end.")
 
 
 def tell_searched(search: Search, *, best: Trial | None) -> None:

@@ -24,7 +24,7 @@ from training.models import (
     Validation,
     Work,
 )
-from training.runner import blobs, chunks, leases, queue, readings, trials
+from training.runner import blobs, chunks, leases, notices, queue, readings, trials
 from training.runner.leases import claimable
 
 WAITED = timedelta(seconds=5)
@@ -60,7 +60,10 @@ def release_stalled() -> None:
         leases.release(Job, str(job_id), on_poison=chunks.bury, on_release=chunks.note_stall)
     for search_id in list(Search.objects.filter(leases.stalled()).values_list("pk", flat=True)):
         leases.release(Search, str(search_id), on_poison=trials.bury)
-    for kind in (Dataset, Validation, Export, Reproduction, PatternStudy):
+    measured = Validation.objects.filter(leases.stalled())
+    for validation_id in list(measured.values_list("pk", flat=True)):
+        leases.release(Validation, str(validation_id), on_poison=notices.tell_quarantined)
+    for kind in (Dataset, Export, Reproduction, PatternStudy):
         rows = kind._default_manager.filter(leases.stalled())
         for work_id in list(rows.values_list("pk", flat=True)):
             leases.release(kind, str(work_id))

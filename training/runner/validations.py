@@ -70,7 +70,7 @@ Section = Callable[[Validation, Subject], dict[str, Any]]  # fields of the row; 
 
 def validate_model(validation_id: str) -> None:
     """Measure, if it is to be had; what was taken over meanwhile counts for nothing."""
-    leases.do(Validation, validation_id, measure)
+    leases.do(Validation, validation_id, measure, on_poison=notices.tell_quarantined)
 
 
 def measure(validation: Validation, *, collecting: Section | None = None) -> None:
