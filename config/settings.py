@@ -191,11 +191,12 @@ CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", "marketplace")
 CELERY_TASK_DEFAULT_QUEUE_TYPE = (
     "quorum" if CELERY_BROKER_URL.startswith(("amqp", "pyamqp")) else "classic"
 )
-# Files that people bring have a queue of their own, and so has what is sent to their webhooks. A
-# worker takes from all in turn, so that a heap of files, or of receivers that take their time,
-# delays no training by more than one of them, and training no file.
+# Files that people bring have a queue of their own, and so have what is sent to their webhooks and
+# their e-mails. A worker takes from all in turn, so that a heap of files, or receivers and a mail
+# server that take their time, delay no training by more than one of them, and training no file.
 FILES_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-files"
 WEBHOOKS_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-webhooks"
+MAIL_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-mail"
 CELERY_TASK_QUEUES = [
     Queue(
         name,
@@ -203,11 +204,12 @@ CELERY_TASK_QUEUES = [
         routing_key=name,
         queue_arguments={"x-queue-type": CELERY_TASK_DEFAULT_QUEUE_TYPE},
     )
-    for name in (CELERY_TASK_DEFAULT_QUEUE, FILES_QUEUE, WEBHOOKS_QUEUE)
+    for name in (CELERY_TASK_DEFAULT_QUEUE, FILES_QUEUE, WEBHOOKS_QUEUE, MAIL_QUEUE)
 ]
 CELERY_TASK_ROUTES = {
     "training.tasks.prepare_dataset": {"queue": FILES_QUEUE},
     "governance.tasks.deliver_webhooks": {"queue": WEBHOOKS_QUEUE},
+    "governance.tasks.send_notice": {"queue": MAIL_QUEUE},
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -42,8 +42,6 @@ class NoticeType(models.TextChoices):
     BATCH_DONE = "batch.done", "A batch job is done"
     BATCH_FAILED = "batch.failed", "A batch job failed"
     SEARCH_FOUND = "search.found", "A saved search found something new"
-    BALANCE_LOW = "balance.low", "Your credits run low"
-    PAYMENT_COMPLETED = "payment.completed", "A payment was completed"
     WEBHOOK_DISABLED = "webhook.disabled", "A webhook was switched off"
 
 
@@ -60,8 +58,6 @@ BY_EMAIL = frozenset(
         NoticeType.TEMPLATE_REMOVED,
         NoticeType.DEPLOYMENT_STOPPED,
         NoticeType.SEARCH_FOUND,
-        NoticeType.BALANCE_LOW,
-        NoticeType.PAYMENT_COMPLETED,
         NoticeType.WEBHOOK_DISABLED,
     }
 )
@@ -92,6 +88,7 @@ class Notice(models.Model):
     read_at = models.DateTimeField(null=True, editable=False)
     is_mailed = models.BooleanField(default=False)  # whether it goes by e-mail, too
     mailed_at = models.DateTimeField(null=True, editable=False)
+    hinted_at = models.DateTimeField(null=True, editable=False)  # when the sweep woke a worker
 
     objects = NoticeQuerySet.as_manager()
 

@@ -123,8 +123,11 @@ def test_a_worker_that_is_asked_to_end_finishes_its_work(tmp_path: Path) -> None
 def test_a_heap_of_files_delays_training_by_one_reading_of_each_process(tmp_path: Path) -> None:
     """The queues of the site themselves, which are filled before anybody works."""
     empty_queues()
-    training, files, _webhooks = (queue.name for queue in settings.CELERY_TASK_QUEUES)
-    assert celery_app.conf.task_routes["training.tasks.prepare_dataset"]["queue"] == files
+    training, files, webhooks, mail = (queue.name for queue in settings.CELERY_TASK_QUEUES)
+    routes = celery_app.conf.task_routes
+    assert routes["training.tasks.prepare_dataset"]["queue"] == files
+    assert routes["governance.tasks.deliver_webhooks"]["queue"] == webhooks
+    assert routes["governance.tasks.send_notice"]["queue"] == mail
     log = tmp_path / "order"
     for name in [files] * 20 + [training] * 5:
         write.apply_async([str(log), name], queue=name)

@@ -1,9 +1,13 @@
 """People are told what happened: on their page, by e-mail where they want it, over the API."""
 
+from datetime import timedelta
+
 import pytest
+from celery import current_app
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from governance import services as governance
 from governance.models import AuditEntry, Notice, NoticeType, Scope
@@ -179,6 +183,20 @@ def test_a_closed_account_gets_no_letters(alice):
     type(alice).objects.filter(pk=alice.pk).update(is_active=False)
     send(notice)
     assert mail.outbox == []
+
+
+def test_letters_that_no_server_takes_leave_the_others_their_turn(alice, monkeypatch):
+    minutes = timezone.now() - timedelta(minutes=2)
+    notices = [told(alice), told(alice)]
+    for notice in notices:
+        Notice.objects.filter(pk=notice.pk).update(at=minutes)
+        minutes += timedelta(seconds=1)
+    sent = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, kwargs: sent.append(kwargs))
+    monkeypatch.setattr(letters, "HINTED_AT_ONCE", 1)
+    for _ in range(3):
+        letters.hint_unsent()
+    assert sent == [{"notice_id": str(notice.pk)} for notice in notices]
 
 
 # For programs
