@@ -27,6 +27,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from config.problems import ORIGINAL, ORIGINAL_NOT_FOUND, is_known
+from governance.api import quotas
 from governance.services import Refusal, request_id
 
 PROBLEM = "application/problem+json"
@@ -76,6 +77,16 @@ def refusal_headers(refusal: Refusal) -> dict[str, str]:
     return headers
 
 
+def refusal_response(refusal: Refusal) -> JsonResponse:
+    """To a program, where neither DRF nor a page answers."""
+    return JsonResponse(
+        refusal_body(refusal),
+        status=refusal.status,
+        headers=refusal_headers(refusal),
+        content_type=PROBLEM,
+    )
+
+
 def invalid_parameters(detail: Any, path: str = "") -> list[dict[str, str]]:
     """DRF's nested errors as a flat list of {field, reason}."""
     if isinstance(detail, dict):
@@ -96,6 +107,7 @@ def invalid_parameters(detail: Any, path: str = "") -> list[dict[str, str]]:
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler."""
+    error = quotas.counted(error, context["request"])
     if isinstance(error, Refusal):
         return Response(
             refusal_body(error),

@@ -37,7 +37,10 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from config import bodies, errors, tools
+from config.threads import Threads, spare_questions
+from governance.api import quotas
 from governance.api.keys import ApiKeyAuthentication
+from governance.services import QuotaExceeded
 
 PATH = "/mcp"
 TOOLS_LAST_MS = 300_000  # how long a client may keep the list of tools
@@ -60,13 +63,12 @@ CARRIED = (
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Endpoint:
     """The site, and MCP beside it."""
 
-    def __init__(self, site: Application) -> None:
+    def __init__(self, site: Threads) -> None:
         self.site = site
         self.server: Server[Any] = Server(
             "neural-marketplace",
@@ -97,12 +99,15 @@ class Endpoint:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        declined = await sync_to_async(refusal, thread_sensitive=False)(scope)
+        declined = await self.site.in_line(PATH, refusal, scope)
         if declined is not None:
             await bodies.send_response(declined, send)
             return
+        body = await whole(receive)
+        if body is None:  # the client left, or `bodies` answers
+            return
         assert self.manager is not None, "the ASGI server must serve the lifespan"
-        await self.manager.handle_request(scope, receive, send)
+        await self.manager.handle_request(scope, replayed(body, receive), send)
 
     async def call_tool(
         self, context: ServerRequestContext[Any], params: CallToolRequestParams
@@ -141,14 +146,26 @@ def refusal(scope: Scope) -> JsonResponse | None:
     origin = headers.get(b"origin", b"").decode("latin-1")
     if origin and urlsplit(origin).netloc != headers.get(b"host", b"").decode("latin-1"):
         return problem(403, "permission_denied", "A page of another site may not ask here.")
+    close_old_connections()
+    spare_questions()
     try:
-        if ApiKeyAuthentication().authenticate(Request(ASGIRequest(scope, BytesIO()))) is not None:
+        return unknown(Request(ASGIRequest(scope, BytesIO())))
+    finally:
+        close_old_connections()
+
+
+def unknown(request: Request) -> JsonResponse | None:
+    """Why whoever asks is not known, if they are not; and how often they may try."""
+    try:
+        if ApiKeyAuthentication().authenticate(request) is not None:
             return None
         detail = "Send an API key as `Authorization: Bearer …`; /account/keys/ makes them."
     except AuthenticationFailed as error:
         detail = str(error)
-    finally:
-        close_old_connections()
+    try:
+        quotas.count(request, policy="api")
+    except QuotaExceeded as refusal:
+        return errors.refusal_response(refusal)
     return problem(401, "not_authenticated", detail, WWW_Authenticate='Bearer realm="mcp"')
 
 
@@ -193,24 +210,42 @@ def inner_request(
     }, body
 
 
-async def ask(site: Application, scope: Scope, body: bytes) -> tuple[int, dict[str, str], bytes]:
+async def whole(receive: Receive) -> bytes | None:
+    """All of a request's body, or None where it does not arrive."""
+    parts, is_whole = [], False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
+    return b"".join(parts)
+
+
+def replayed(body: bytes, following: Receive) -> Receive:
+    """Receives this body, and then what follows it."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Any:
+        return left.pop() if left else await following()
+
+    return receive
+
+
+async def ask(site: Threads, scope: Scope, body: bytes) -> tuple[int, dict[str, str], bytes]:
     """The site's answer: its status, headers and content."""
     messages: list[Mapping[str, Any]] = []
-    begun, over = False, asyncio.Event()
+    over = asyncio.Event()
 
-    async def receive() -> Mapping[str, Any]:
-        nonlocal begun
-        if begun:  # whoever asked is still there until there is an answer
-            await over.wait()
-            return {"type": "http.disconnect"}
-        begun = True
-        return {"type": "http.request", "body": body, "more_body": False}
+    async def leave() -> Mapping[str, Any]:
+        await over.wait()  # whoever asked is still there until there is an answer
+        return {"type": "http.disconnect"}
 
     async def send(message: Mapping[str, Any]) -> None:
         messages.append(message)
 
     try:
-        await site(scope, receive, send)
+        await site(scope, replayed(body, leave), send)
     finally:
         over.set()
     headers = {name.decode().lower(): value.decode() for name, value in messages[0]["headers"]}

@@ -13,7 +13,7 @@ from config.errors import refused
 from governance import services as governance
 from governance.models import User
 
-FILES = {"model_file", "dataset_file", "dataset_rows"}  # names of their addresses
+FILES = {"model_file", "model_here", "download", "dataset_file", "dataset_rows"}  # of addresses
 UNCOUNTED = ("/api/", "/v2", "/healthz", "/readyz", "/metrics", "/admin/")
 
 
@@ -36,7 +36,7 @@ class QuotaMiddleware:
         user = request.user if isinstance(request.user, User) else None
         standing = governance.take_quota(
             policy="files" if match and match.url_name in FILES else "pages",
-            caller=f"user {user.pk}" if user else f"address {request.META['REMOTE_ADDR']}",
+            caller=governance.caller_of(user, request.META["REMOTE_ADDR"]),
             is_member=user is not None,
         )
         request.standing = standing  # type: ignore[attr-defined]  # a mark of ours

@@ -6,10 +6,10 @@ all the rest; it lets in whoever comes. Here a request goes over once and comes 
 answer. What finds no free thread waits in a line that has an end: who comes then is told at once
 when to come again, before it costs anything.
 
-Predictions, which programs send by the thousand, have lanes of their own: so many of one model wait
-or are answered at a time, and of these only some have a thread. So a model that is slow, or much
-asked, leaves threads for other models and for pages. Those that a lane has no room for are refused
-with 429, as the service behind it would.
+Predictions, which programs send by the thousand, have lanes of their own: so many of one model,
+deployment or cluster wait or are answered at a time, and of these only some have a thread. So one
+that is slow, or much asked, leaves threads for others and for pages. Those that a lane has no room
+for are refused with 429.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.handlers.base import BaseHandler
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import set_script_prefix
 
 from config import errors
@@ -41,12 +41,15 @@ Send = Callable[[Message], Awaitable[None]]
 Answer = HttpResponse | StreamingHttpResponse
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
-PREDICTION = re.compile(r"/api/v1/models/[^/]+/predict|/v2/models/.+/infer")
+PREDICTION = re.compile(
+    r"/api/v1/(?:models|deployments|clusters)/(?P<id>[^/]+)/predict"
+    r"|/v2/models/(?P<name>[^/]+)(?:/versions/[^/]+)?/infer"
+)
 
 
 @dataclass
 class Lane:
-    """The predictions of one address: how many there are, and a place for those with a thread."""
+    """The predictions of one name: how many there are, and a place for those with a thread."""
 
     threads: asyncio.Semaphore
     inside: int = 0
@@ -54,7 +57,7 @@ class Lane:
 
 @dataclass(kw_only=True)
 class Lanes:
-    """Predictions under way in this process: at most `most`, `most_of_one` of one address, and
+    """Predictions under way in this process: at most `most`, `most_of_one` of one name, and
     `threads_of_one` of these with a thread. Belongs to the event loop.
     """
 
@@ -65,13 +68,13 @@ class Lanes:
     lanes: dict[str, Lane] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def enter(self, path: str) -> AsyncIterator[None]:
+    async def enter(self, name: str) -> AsyncIterator[None]:
         """Inside there is a thread to be had. Raises TooManyCalls where there is no room."""
-        lane = self.lanes.get(path) or Lane(asyncio.Semaphore(self.threads_of_one))
+        lane = self.lanes.get(name) or Lane(asyncio.Semaphore(self.threads_of_one))
         for inside, most in ((self.inside, self.most), (lane.inside, self.most_of_one)):
             if inside >= most:
                 raise training.too_many_calls(most)
-        self.lanes[path] = lane
+        self.lanes[name] = lane
         self.inside += 1
         lane.inside += 1
         try:
@@ -81,7 +84,7 @@ class Lanes:
             self.inside -= 1
             lane.inside -= 1
             if not lane.inside:
-                del self.lanes[path]  # or every address that was ever asked is remembered
+                del self.lanes[name]  # or every name that was ever asked is remembered
 
 
 class Threads(ASGIHandler):
@@ -109,25 +112,24 @@ class Threads(ASGIHandler):
 
     async def answer(self, scope: dict[str, Any], body: Any) -> Answer:
         path = scope["path"]
-        if not PREDICTION.fullmatch(path):
-            return await self.in_thread(scope, body)
+        asked = PREDICTION.fullmatch(path)
+        if asked is None:
+            return await self.in_line(path, self.work, scope, body)
         try:
-            async with self.lanes.enter(path):
-                return await self.in_thread(scope, body)
+            async with self.lanes.enter(asked["id"] or asked["name"]):
+                return await self.in_line(path, self.work, scope, body)
         except training.TooManyCalls as refusal:
-            return JsonResponse(
-                errors.refusal_body(refusal),
-                status=refusal.status,
-                headers=errors.refusal_headers(refusal),
-                content_type=errors.PROBLEM,
-            )
+            return errors.refusal_response(refusal)
 
-    async def in_thread(self, scope: dict[str, Any], body: Any) -> Answer:
+    async def in_line(
+        self, path: str, work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs
+    ) -> Result | HttpResponse:
+        """What the work came to, or where the line is full the answer that says so."""
         if self.inside >= self.inside_max:
-            return errors.busy(scope["path"])
+            return errors.busy(path)
         self.inside += 1
         try:
-            return await self.threaded(self.work, scope, body)
+            return await self.threaded(work, *args, **kwargs)
         finally:
             self.inside -= 1
 
@@ -144,8 +146,7 @@ class Threads(ASGIHandler):
         """All of a request, in one thread; a stream is only begun here."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
-        for connection in connections.all(initialized_only=True):
-            spare_question(connection)
+        spare_questions()
         request, declined = self.create_request(scope, body)
         response: Any = declined if request is None else self.get_response(request)
         response._handler_class = self.__class__  # whom `close` names as the sender of its signal
@@ -167,6 +168,12 @@ class Threads(ASGIHandler):
                 task.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)
             await self.threaded(response.close)
+
+
+def spare_questions() -> None:
+    """In the thread that is to ask the database."""
+    for connection in connections.all(initialized_only=True):
+        spare_question(connection)
 
 
 def spare_question(connection: BaseDatabaseWrapper) -> None:

@@ -41,15 +41,24 @@ def caller(request: Request) -> User:
     return request.user
 
 
+def idempotency_key(request: Request) -> str:
+    """As the caller chose it, or nothing."""
+    key = request.headers.get("Idempotency-Key", "").strip('" ')
+    reason = ""
+    if len(key) > KEY_LENGTH_MAX:
+        reason = f"has {len(key)} letters; at most {KEY_LENGTH_MAX}."
+    elif "\0" in key:  # which the database keeps in no text
+        reason = "holds a NUL character."
+    if reason:
+        raise exceptions.ValidationError({"Idempotency-Key": reason})
+    return key
+
+
 def once(request: Request, act: Callable[[], tuple[int, Any]], payload: Any = None) -> Response:
     """Act under the request's `Idempotency-Key`, if it carries one. `payload` is what tells one
     body from another where it holds files.
     """
-    key = request.headers.get("Idempotency-Key", "").strip('" ')
-    if len(key) > KEY_LENGTH_MAX:
-        raise exceptions.ValidationError(
-            {"Idempotency-Key": f"has {len(key)} letters; at most {KEY_LENGTH_MAX}."}
-        )
+    key = idempotency_key(request)
     if not key:
         status, body = act()
         return Response(body, status=status)

@@ -16,7 +16,13 @@ from governance.services.notices import (
     unread_by,
 )
 from governance.services.people import close_account, reopen_account
-from governance.services.quotas import QuotaExceeded, Standing, exceeded, take_quota
+from governance.services.quotas import (
+    QuotaExceeded,
+    Standing,
+    caller_of,
+    exceeded,
+    take_quota,
+)
 from governance.services.refusals import NotAllowed, Refusal
 from governance.services.roles import grant_role, require_role
 from governance.services.turns import in_turn, take_turn, try_turn
@@ -50,6 +56,7 @@ __all__ = [
     "WebhookIsOff",
     "answer_once",
     "choose_email",
+    "caller_of",
     "close_account",
     "count_unread",
     "create_api_key",

@@ -12,6 +12,7 @@ Why not a library: those count in Redis, which need not be there (the broker may
 one process.
 """
 
+import ipaddress
 import threading
 import time
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
+from governance.models import User
 from governance.services.refusals import Refusal
 
 SHARES = 50
@@ -70,6 +72,21 @@ class Standing:
 
 windows: dict[tuple[str, str], Window] = {}
 lock = threading.Lock()
+
+
+def caller_of(user: User | None, address: str) -> str:
+    """Under which name calls are counted. Of IPv6 whoever has one address has the 2^64 that begin
+    alike, so those count as one.
+    """
+    if user is not None:
+        return f"user {user.pk}"
+    try:
+        numeric = ipaddress.ip_address(address)
+    except ValueError:  # of a socket in the file system, which has none
+        return f"address {address}"
+    if isinstance(numeric, ipaddress.IPv6Address):
+        numeric = numeric.ipv4_mapped or ipaddress.IPv6Address(int(numeric) >> 64 << 64)
+    return f"address {numeric}"
 
 
 def take_quota(*, policy: str, caller: str, is_member: bool) -> Standing | None:

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from billing import services as billing
 from governance.api.keys import ApiKeyAuthentication
-from governance.api.requests import KEY_LENGTH_MAX, caller
+from governance.api.requests import caller, idempotency_key
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.forms import tensors
@@ -112,10 +112,7 @@ def event_id(request: Request, body: bytes) -> uuid.UUID:
     """A new one; under an Idempotency-Key the same for the same question, which is then charged
     once however often it is asked: its answer has the same bits every time.
     """
-    key = request.headers.get("Idempotency-Key", "").strip('" ')
-    if len(key) > KEY_LENGTH_MAX:
-        reason = f"has {len(key)} letters; at most {KEY_LENGTH_MAX}."
-        raise exceptions.ValidationError({"Idempotency-Key": reason})
+    key = idempotency_key(request)
     if not key:
         return uuid.uuid4()
     told = f"{request.path}\n{key}\n{hashlib.sha256(body).hexdigest()}"

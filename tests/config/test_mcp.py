@@ -13,6 +13,7 @@ from config import tools
 from config.demo import until_over
 from governance import services as governance
 from governance.models import Scope
+from governance.services import quotas
 from tests.conftest import SMALL
 from training import services as training
 from training.models import Card, Job, Model
@@ -219,6 +220,28 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(served, alice, se
         headers={"Authorization": f"Bearer {key_of(alice)}"},
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_a_body_that_grows_too_large_as_it_comes_is_refused_as_such(served, alice, settings):
+    answer = httpx2.post(
+        f"{served}/mcp",
+        content=iter([b" " * settings.REQUEST_BYTES_MAX, b" "]),  # so its length is not told
+        headers={"Authorization": f"Bearer {key_of(alice)}"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_a_key_of_idempotency_that_no_text_can_hold_is_refused_by_name(served, alice, digits):
+    answer = call(served, key_of(alice), "neural_train", config=SMALL, idempotency_key="a\0b")
+    assert answer.is_error
+    assert answer.content[0].text == ("invalid_parameters: Idempotency-Key: holds a NUL character.")
+
+
+def test_who_tries_keys_is_soon_told_nothing_of_them(served, settings):
+    settings.QUOTAS = {"api": {"anonymous": 2}}
+    quotas.windows.clear()
+    statuses = [post(served, "nnm_live_made_up").status_code for _ in range(3)]
+    assert statuses == [401, 401, 429]
 
 
 def test_the_rest_of_the_site_answers_beside_it(served):

@@ -11,14 +11,15 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
-from django.urls import path
+from django.urls import path, reverse
 
-from config import threads, urls
+from config import urls
 from config.threads import Lanes, Threads
 from governance import services as governance
 from governance.models import Scope
 
 PREDICT = "/api/v1/models/one/predict"
+BY_PROTOCOL = "/v2/models/one/versions/2/infer"
 OTHER = "/api/v1/models/two/predict"
 
 
@@ -53,6 +54,7 @@ urlpatterns = [
     path("quick", lambda request: HttpResponse("quick")),
     path("stream", lambda request: StreamingHttpResponse(parts(TOLD))),
     path("api/v1/models/<str:name>/predict", lambda request, name: DOOR.page(request, name)),
+    path("api/v1/deployments/<str:name>/predict", lambda request, name: DOOR.page(request, name)),
     *urls.urlpatterns,
 ]
 handler404 = "config.errors.not_found"
@@ -132,6 +134,7 @@ def test_more_predictions_than_one_model_may_have_are_refused_and_another_is_ans
         first = [asyncio.create_task(visit(busy, PREDICT)) for _ in range(3)]
         await until(lambda: door.inside == 1 and busy.lanes.inside == 3)
         refused = await visit(busy, PREDICT)
+        assert (await visit(busy, BY_PROTOCOL))[0] == 429  # the same model by another address
         page = await visit(busy, "/quick")
         other = asyncio.create_task(visit(busy, OTHER))
         await until(lambda: door.inside == 2)  # while two of the first model still wait
@@ -152,7 +155,7 @@ def test_predictions_of_many_models_leave_room_for_pages(door):
         busy = site(workers=4, waiting_max=9, most=2)
         first = [asyncio.create_task(visit(busy, where)) for where in (PREDICT, OTHER)]
         await until(lambda: door.inside == 2)
-        refused = await visit(busy, "/api/v1/models/three/predict")
+        refused = await visit(busy, "/api/v1/deployments/three/predict")
         page = await visit(busy, "/quick")
         door.open.set()
         await asyncio.gather(*first)
@@ -199,7 +202,7 @@ def test_a_database_that_went_away_is_noticed_before_it_is_asked(settings, bob, 
         return first, with_another, await ask()
 
     answers = async_to_sync(lose_the_database)()
-    one.threads.submit(lambda: connection.close())  # its own, not this one's.result(10)
+    one.threads.submit(lambda: connection.close()).result(10)  # its own, not this one's
     assert [status for status, _, _ in answers] == [200] * 3
 
 
@@ -213,12 +216,20 @@ def end(pid):
     connection.close()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_bob_is_asked_to_come_again_at_the_real_door(settings, bob, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("marketplace:api_predict", {"model_id": uuid.uuid4()}),
+        ("marketplace:api_predict_deployed", {"deployment_id": uuid.uuid4()}),
+        ("clusters:api_predict", {"cluster_id": uuid.uuid4()}),
+        ("marketplace:v2_infer", {"name": "digit-reader"}),
+        ("marketplace:v2_version_infer", {"name": "digit-reader", "version": "2"}),
+    ],
+)
+def test_bob_is_asked_to_come_again_at_every_real_door(settings, name, asked):
     settings.ROOT_URLCONF = "config.urls"
     status, headers, problem = async_to_sync(visit)(
-        site(most=0), f"/api/v1/models/{uuid.uuid4()}/predict", body=b"{}"
+        site(most=0), reverse(name, kwargs=asked), body=b"{}"
     )
     assert (status, headers[b"Retry-After"]) == (429, b"1")
     assert json.loads(problem)["type"].endswith("/problems/too_many_calls/")
-    assert threads.PREDICTION.fullmatch("/v2/models/digit-reader/versions/2/infer")

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from governance import services as governance
-from governance.models import Quota
+from governance.models import Quota, Scope
 from governance.runner import answers
 from governance.services import quotas
 
@@ -63,6 +63,41 @@ def test_predictions_have_a_quota_of_their_own(client, bob):
     )
     assert answer.status_code == 404
     assert answer["RateLimit"].startswith('"predict";r=2')
+
+
+def test_who_tries_keys_is_soon_told_nothing_of_them(db):
+    statuses = []
+    for path in ("/api/v1/models", "/v2/models/one", "/api/v1/clusters", "/api/v1/models"):
+        headers = {"Authorization": f"Bearer nnm_live_{path}"}
+        answer = Client().get(path, headers=headers)
+        statuses.append(answer.status_code)
+        assert answer["RateLimit"].startswith('"api";r=')
+    assert statuses == [401, 401, 401, 429]
+    assert answer.json()["code"] == "quota_exceeded"
+
+
+def test_a_key_that_may_not_do_it_has_called_all_the_same(client, bob):
+    _, secret = governance.create_api_key(owner=bob, name="k", scopes=[Scope.NOTICES_READ])
+    for left in (2, 1):
+        answer = client.get("/api/v1/models", headers={"Authorization": f"Bearer {secret}"})
+        assert answer.status_code == 403
+        assert answer["RateLimit"].startswith(f'"api";r={left};')
+    assert Quota.objects.get().caller == f"user {bob.pk}"
+
+
+def test_of_ipv6_a_network_counts_as_one_caller(db):
+    for last in ("1", "2:3:4"):
+        assert governance.caller_of(None, f"2001:db8:7:8::{last}") == "address 2001:db8:7:8::"
+    assert governance.caller_of(None, "2001:db8:7:9::1") == "address 2001:db8:7:9::"
+    assert governance.caller_of(None, "::ffff:192.0.2.7") == "address 192.0.2.7"
+    assert governance.caller_of(None, "192.0.2.7") == "address 192.0.2.7"
+    assert governance.caller_of(None, "") == "address "
+
+
+@pytest.mark.parametrize("path", ["/downloads/made-up/", "/templates/none/try/model.wasm"])
+def test_all_that_people_take_home_has_the_quota_of_files(client, bob, path):
+    client.force_login(bob)
+    assert client.get(path)["RateLimit"].startswith('"files";r=2')
 
 
 def test_who_opens_too_many_pages_gets_a_page_that_says_when(db):

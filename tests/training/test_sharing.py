@@ -16,10 +16,8 @@ from kernels.modelfile import Model, Signature
 from kernels.predictor import Predictor, RowsRefused
 from tests.kernels.networks import NETWORKS
 from training import services as training
-from training.runner.admission import Admission, Full
 from training.runner.networks import READY, Asked
 from training.runner.sharing import Shared, TooLate
-from training.services import predictions
 
 AN_HOUR = 3600.0
 
@@ -239,26 +237,7 @@ def test_rows_that_overflow_are_refused_to_mallory_and_bob_is_answered(trained):
         shared.compute = network.predictor.computed
 
 
-# How many at a time
-
-
-def test_so_many_are_let_in_and_one_more_is_turned_away_at_once():
-    door = Admission(most=3, most_of_one=2)
-    with door.enter("a"), door.enter("a"):
-        with pytest.raises(Full), door.enter("a"):
-            pass
-        with door.enter("b"), pytest.raises(Full), door.enter("c"):
-            pass
-        with door.enter("c"):
-            pass
-    assert not door.inside
-
-
-def test_bob_is_asked_to_come_again_when_too_many_ask_at_once(trained, monkeypatch):
-    monkeypatch.setattr(predictions, "ADMISSION", Admission(most=0, most_of_one=0))
-    with pytest.raises(training.TooManyCalls, match="ask again in a second") as told:
-        training.predict(model=trained, rows=[[0.0] * 64])
-    assert (told.value.status, told.value.retry_seconds) == (429, 1)
+# In time
 
 
 def test_bob_is_told_when_an_answer_takes_longer_than_a_call_may(trained, settings):

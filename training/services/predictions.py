@@ -15,7 +15,6 @@ from kernels.predictor import Port, RowsRefused
 from kernels.sampling import SamplingRefused
 from training.models import Model
 from training.runner import answers, networks, tensors
-from training.runner.admission import Admission, Full
 from training.runner.answers import (
     ROWS_MAX,
     AnswerKind,
@@ -30,10 +29,6 @@ from training.services.files import reading
 # What a row costs where no author asks for more: the sandbox's time.
 COMPUTE_PRICE_MICROCREDITS = 100
 RETRY_SECONDS = 1
-# Of this process.
-ADMISSION = Admission(
-    most=settings.PREDICTIONS_MAX, most_of_one=settings.PREDICTIONS_OF_ONE_MODEL_MAX
-)
 
 
 class InvalidRows(Refusal):
@@ -57,7 +52,7 @@ class AnswerLate(Refusal):
 
 
 def too_many_calls(most: int) -> TooManyCalls:
-    """To who comes when `most` are there already, wherever that is noticed."""
+    """To who comes when `most` are there already, which the door of the process notices."""
     return TooManyCalls(
         f"{most} predictions are under way at this moment, and no more at a time; ask again in a "
         "second. Nothing was charged.",
@@ -130,11 +125,8 @@ def answering(sha256: str, seconds: float | None = None) -> Iterator[networks.As
     """A network to ask in one call, with whatever hinders it as a refusal."""
     most_seconds = min(seconds or settings.PREDICTION_SECONDS, settings.PREDICTION_SECONDS)
     try:
-        with ADMISSION.enter(sha256):
-            until_seconds = time.monotonic() + most_seconds
-            yield networks.Asked(ready(sha256), until_seconds)
-    except Full as error:
-        raise too_many_calls(error.most) from error
+        until_seconds = time.monotonic() + most_seconds
+        yield networks.Asked(ready(sha256), until_seconds)
     except TooLate as error:
         raise AnswerLate(
             f"The answer was not there after {most_seconds:g} seconds; ask again, "
