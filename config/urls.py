@@ -4,10 +4,14 @@ the API's schema.
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config import docs, health, problems, sdk
 from marketplace.views.home import home
+
+# Half a second of work for anybody who asks, and the same until the next release.
+schema = cache_page(300)(SpectacularAPIView.as_view(permission_classes=[]))
 
 urlpatterns = [
     path("", home, name="home"),
@@ -23,7 +27,7 @@ urlpatterns = [
     path("docs/<slug:slug>/", docs.page, name="guide"),
     path("sdk/neural-sdk.tgz", sdk.package, name="sdk"),
     # /api/
-    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
+    path("api/schema/", schema, name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(permission_classes=[]), name="docs"),
     path("problems/<slug:code>/", problems.problem_page, name="problem"),
     # for those who run it
