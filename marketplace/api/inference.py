@@ -105,7 +105,7 @@ class Infer(APIView):
             wanted=question.wanted,
             event_id=event_id(request, body),
         )
-        return written(question, name, found, answer)
+        return written(question, name, answer)
 
 
 def event_id(request: Request, body: bytes) -> uuid.UUID:
@@ -119,9 +119,7 @@ def event_id(request: Request, body: bytes) -> uuid.UUID:
     return uuid.uuid5(caller(request).pk, told)
 
 
-def written(
-    question: Question, name: str, found: marketplace.Served, answer: marketplace.Inference
-) -> HttpResponse:
+def written(question: Question, name: str, answer: marketplace.Inference) -> HttpResponse:
     wanted = question.wanted or dict.fromkeys(answer.outputs, question.as_bytes)
     outputs: list[dict[str, Any]] = []
     parts: list[bytes] = []
@@ -139,7 +137,7 @@ def written(
             outputs.append(told | {"data": values.ravel().tolist()})
     head = {
         "model_name": name,
-        "model_version": str(found.version),
+        "model_version": str(answer.version),
         **({"id": question.id} if question.id else {}),
         "parameters": {
             "prediction_id": str(answer.id),

@@ -145,9 +145,9 @@ class Recorder:
 
 
 def kept(deployment: Deployment, asked: object, now: datetime) -> str:
-    """What was asked, where the owner wishes it kept for now."""
+    """What was asked, where the owner wishes it kept for now, and it was no tensors."""
     until = deployment.inputs_logged_until
-    if until is None or until < now:
+    if until is None or until < now or asked is None:
         return ""
     return json.dumps(asked, ensure_ascii=True, default=str)[:ASKED_LENGTH_MAX]
 
@@ -176,6 +176,13 @@ def write(sums: dict[Key, Sum], calls: Iterable[Call]) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.executemany(ADD, rows)
+    calls = list(calls)
+    with_inputs = {call.deployment_id for call in calls if call.asked}
+    unwished = Deployment.objects.filter(pk__in=with_inputs, inputs_logged_until=None)
+    unwished_ids = set(unwished.values_list("pk", flat=True))
+    for call in calls:
+        if call.deployment_id in unwished_ids:  # since it was asked, its owner has changed the mind
+            call.asked = ""
     Call.objects.bulk_create(calls)
 
 
@@ -197,7 +204,10 @@ def forget() -> None:
     now = timezone.now()
     Served.objects.filter(span=Served.Span.MINUTE, at__lt=now - MINUTES_KEPT).delete()
     Served.objects.filter(span=Served.Span.HOUR, at__lt=now - HOURS_KEPT).delete()
-    Call.objects.exclude(asked="").filter(at__lt=now - INPUTS_KEPT).update(asked="")
+    with_inputs = Call.objects.exclude(asked="")
+    with_inputs.filter(at__lt=now - INPUTS_KEPT).update(asked="")
+    # Written just when their owner wished it no longer.
+    with_inputs.filter(deployment__inputs_logged_until=None).update(asked="")
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM marketplace_call c USING ("

@@ -128,7 +128,7 @@ def dashboard(*, deployment: Deployment, window: Window, now: datetime | None = 
     """What was counted up to now. Calls of the last seconds may not be in it yet."""
     until = now or timezone.now()
     rows = Served.objects.filter(
-        deployment=deployment, span=window.span, at__gt=until - window.length - window.step
+        deployment=deployment, span=window.span, at__gt=until - window.length
     ).select_related("route__version")
     total = Tally()
     versions: dict[str, Tally] = {}
@@ -161,8 +161,8 @@ def place_of(window: Window, step: int) -> float:
 
 def counted(window: Window, calls: Counter[int]) -> Points:
     """Every step of the window, those without a call, too."""
-    last = int(window.length / window.step)
-    return [(place_of(window, step), float(calls[step])) for step in range(last, -1, -1)]
+    steps = range(int(window.length / window.step))
+    return [(place_of(window, step), float(calls[step])) for step in reversed(steps)]
 
 
 def latencies_over(window: Window, steps: dict[int, Tally]) -> dict[str, Points]:

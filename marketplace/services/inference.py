@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from django.db import transaction
 from django.db.models import Q
 
 from billing import services as billing
@@ -45,8 +46,8 @@ class OnlyMerged(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """A model that somebody may use, and what a row costs them. Of a deployment with several
-    `routes` it is the stable one's, until a call chooses.
+    """A model that somebody may use by this name, and what a row costs them. Of a deployment with
+    several `routes` it is the stable one's, until a call chooses.
     """
 
     name: str
@@ -77,11 +78,12 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
-    """The outputs of a network by name, with what they cost."""
+    """The outputs of a network by name, with what they cost, and the version that answered."""
 
     id: uuid.UUID
     outputs: Tensors
     microcredits: int
+    version: int
 
 
 def serve(*, user: User, name: str, version: int | None = None) -> Served:
@@ -99,7 +101,7 @@ def serve(*, user: User, name: str, version: int | None = None) -> Served:
         named = Q(pk=asked) | Q(stable__route_set__routes__model=asked)
         found = deployed(user, named, name, version)
         model_id = None if found.pk == asked else asked
-        return served_by(user, found, version=version, model_id=model_id)
+        return replace(served_by(user, found, version=version, model_id=model_id), name=str(asked))
     if version not in (None, model.version):
         raise NotDeployed(f"{name} is version {model.version}; each version has an id of its own.")
     return Served(
@@ -114,10 +116,14 @@ def serve(*, user: User, name: str, version: int | None = None) -> Served:
 
 def versions_served(*, user: User, served: Served) -> list[int]:
     """The numbers under which its name is answered."""
-    found = running(user).filter(template__slug=served.name)
+    if served.deployment is None:
+        return [served.version]
+    is_deployments = served.name == str(served.deployment.pk)
+    named = Q(pk=served.deployment.pk) if is_deployments else Q(template__slug=served.name)
+    found = running(user).filter(named)
     number = "stable__route_set__routes__version__number"
     numbers = found.order_by(number).values_list(number, flat=True).distinct()
-    return list(numbers) or [served.version]
+    return list(numbers) or [served.version]  # of a model's id
 
 
 def running(user: User) -> DeploymentQuerySet:
@@ -189,19 +195,6 @@ def by_route(served: Served, route: Route) -> Served:
     )
 
 
-def together(served: Served) -> Served:
-    """Every route answers, and a row costs the sum; a month's included rows are of one version, so
-    none are here.
-    """
-    template = served.routes[0].version.template
-    return replace(
-        served,
-        author=template.owner if any(route.earns for route in served.routes) else None,
-        price=sum(route.price_microcredits for route in served.routes),
-        included_rows=0,
-    )
-
-
 def is_merged(served: Served) -> bool:
     return (
         served.deployment is not None
@@ -227,7 +220,7 @@ def answer(*, user: User, served: Served, rows: object, event_id: uuid.UUID) -> 
     with noting(served, event_id, rows) as count:
         require_few(served, rows)
         if is_merged(served):
-            found = answer_together(user, together(served), rows, event_id)
+            found = answer_together(user, served, rows, event_id)
         else:
             found = answer_alone(user, served, rows, event_id)
         count(len(found.predictions))
@@ -288,7 +281,7 @@ def answer_together(user: User, served: Served, rows: object, event_id: uuid.UUI
         for route in served.routes
     ]
     merged = merge(said, [route.share for route in served.routes], how)
-    charged = meter(user, served, len(merged), event_id)
+    charged = meter_together(user, served, len(merged), event_id)
     individual: dict[int, list[Prediction]] = {}
     if how == Deployment.Aggregation.ENSEMBLE:
         numbers = [route.version.number for route in served.routes]
@@ -356,7 +349,7 @@ def infer(
             require_within(served.deployment, rows)
         charged = meter(user, served, rows, event_id)
         count(rows)
-    return Inference(id=event_id, outputs=outputs, microcredits=charged)
+    return Inference(id=event_id, outputs=outputs, microcredits=charged, version=served.version)
 
 
 def meter(user: User, served: Served, rows: int, event_id: uuid.UUID) -> int:
@@ -381,6 +374,28 @@ def meter(user: User, served: Served, rows: int, event_id: uuid.UUID) -> int:
         cap=cap_of(served),
     )
     return served.price * rows
+
+
+@transaction.atomic
+def meter_together(user: User, served: Served, rows: int, event_id: uuid.UUID) -> int:
+    """A row costs the sum of all routes. The author has a part of what they ask; the compute of
+    routes that earn nothing is an event of its own. A month's included rows are of one version, so
+    none are here.
+    """
+    earning, compute = 0, 0
+    for route in served.routes:
+        if route.earns:
+            earning += route.price_microcredits
+        else:
+            compute += route.price_microcredits
+    served = replace(served, included_rows=0)
+    if earning:
+        author = served.routes[0].version.template.owner
+        meter(user, replace(served, author=author, price=earning), rows, event_id)
+        event_id = uuid.uuid5(event_id, "compute")
+    if compute:
+        meter(user, replace(served, author=None, price=compute), rows, event_id)
+    return (earning + compute) * rows
 
 
 def cap_of(served: Served) -> billing.Cap | None:

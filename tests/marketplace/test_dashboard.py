@@ -114,6 +114,8 @@ def test_every_window_shows_what_it_spans(bob, deployment):  # noqa: F811
         found = seen(deployment, window, now=hour_ago)
         assert found.total.calls == 1
         assert sum(y for _, y in found.calls["version 1"]) == 1
+        length = marketplace.WINDOWS[window].length
+        assert seen(deployment, window, now=timezone.now() + length).total.calls == 0
 
 
 def test_inputs_are_kept_only_while_bob_wishes_it(bob, mallory, deployment):  # noqa: F811
@@ -128,8 +130,19 @@ def test_inputs_are_kept_only_while_bob_wishes_it(bob, mallory, deployment):  # 
     second_call, first = marketplace.last_calls(deployment=deployment)
     assert first.asked == ""
     assert json.loads(second_call.asked) == [[1.0] * 64]
+    ask(bob, deployment)  # not written yet
     marketplace.log_inputs(actor=bob, deployment=deployment, hours=0)
+    RECORDER.flush()
+    assert Call.objects.count() == 3
     assert not Call.objects.exclude(asked="").exists()
+
+
+def test_what_was_written_just_as_bob_wished_it_no_longer_goes_with_the_sweep(bob, deployment):  # noqa: F811
+    ask(bob, deployment)
+    RECORDER.flush()
+    Call.objects.update(asked="[1]")
+    minutes.forget()
+    assert Call.objects.get().asked == ""
 
 
 def test_what_is_old_is_forgotten(bob, deployment):  # noqa: F811

@@ -7,6 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from billing import services as billing
+from billing.models import UsageEvent
 from governance.models import Notice
 from marketplace import services as marketplace
 from marketplace.models import Deployment, Route, TemplateVersion
@@ -282,6 +283,27 @@ def test_merged_versions_all_answer_and_cost_the_sum(bob, bought, second):
     billing.settle_usage()
     assert marketplace.usage(made).microcredits == 2_000
     assert billing.ledger_faults() == []
+
+
+def test_of_merged_versions_the_author_has_a_part_of_what_she_asks_alone(bob, bought):
+    another_version(bought, model=sibling(bought), call_price=0)
+    made = marketplace.deploy_template(
+        owner=bob,
+        template=bought,
+        custom_config={
+            "aggregation": "mean",
+            "routes": [{"version": 1, "share": 70}, {"version": 2, "share": 30}],
+        },
+    )
+    for _ in range(2):  # asked again, charged once
+        answer = marketplace.predict(user=bob, deployment=made, rows=[ROW], event_id=NOBODY)
+        assert answer.microcredits == 1_100
+    charged = UsageEvent.objects.filter(source=made.source)
+    assert dict(charged.values_list("author__username", "price_microcredits")) == {
+        "alice": 1_000,
+        None: 100,
+    }
+    assert charged.count() == 2
 
 
 # The doors

@@ -27,7 +27,10 @@ from kernels.exchange.wasm import Texts
 from marketplace import services as marketplace
 from marketplace.forms import tensors
 from marketplace.forms.tensors import InvalidTensors
+from marketplace.models import Deployment
+from marketplace.runner.routing import picked
 from tests.kernels.test_loader import BITS, LOADER, node
+from tests.marketplace.test_deployments import another_version, sibling
 from tests.training.test_answers import model_of
 from tests.training.test_asking import TABLE_ROWS, model_on
 from tests.training.uploads import bring
@@ -230,6 +233,31 @@ def test_bob_asks_by_the_templates_address_its_version_the_deployment_or_the_mod
     for version in ("2", "0", "x", "1" * 30):
         status, body = call("POST", f"/v2/models/{slug}/versions/{version}/infer", question)
         assert (status, body["code"]) == (404, "not_deployed")
+
+
+def test_a_canary_says_its_own_version_and_a_deployments_id_its_own_versions(
+    ask, bob, deployment, template, rows
+):
+    another_version(template, model=sibling(template))
+    marketplace.start_canary(actor=bob, deployment=deployment, version=2, share=50)
+    another_version(template, model=sibling(template))
+    other = marketplace.deploy_template(owner=bob, template=template)
+    call, question = ask(bob), {"inputs": [tensor(rows)]}
+    told = [call("POST", f"/v2/models/{deployment.pk}/infer", question)[1] for _ in range(12)]
+    named = {
+        str(route.version.number): route
+        for route in marketplace.routes_now(Deployment.objects.get(pk=deployment.pk))
+    }
+    for body in told:
+        event_id = uuid.UUID(body["parameters"]["prediction_id"])
+        assert picked(list(named.values()), event_id) == named[body["model_version"]]
+    for name, versions in (
+        (deployment.pk, ["1", "2"]),
+        (other.pk, ["3"]),
+        (template.slug, ["1", "2", "3"]),
+        (deployment.model_id, ["1"]),
+    ):
+        assert call("GET", f"/v2/models/{name}")[1]["versions"] == versions
 
 
 def test_mallory_asks_what_is_not_hers_in_vain(ask, mallory, deployment, template, rows):
