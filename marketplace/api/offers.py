@@ -196,6 +196,7 @@ class FileLink(APIView):
         begun; ask again.
         """
         offer = asked_offer(request, template_id, request.data)
+        # Kept where the answer is that it is not ready yet; asked again, it is the same work.
         marketplace.order_file(actor=caller(request), offer=offer, kind=kind)
 
         def act() -> tuple[int, dict[str, Any]]:

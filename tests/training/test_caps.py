@@ -101,6 +101,16 @@ def test_mallory_has_only_so_many_exports_at_once(alice, model):
     assert training.export_model(actor=alice, model=full[0], kind=Export.Kind.ONNX).pk
 
 
+def test_what_bob_has_made_of_alices_models_takes_his_places_and_none_of_hers(alice, bob, model):
+    *full, last = copies(model, AT_ONCE[Load.EXPORTS] + 1)
+    for one in full:
+        training.order_export(actor=bob, model=one, kind=Export.Kind.WASM)
+    assert training.rooms_of(alice.pk)[Load.EXPORTS].used == 0
+    with pytest.raises(training.TooMuchAtOnce, match="exports: you have 5"):
+        training.order_export(actor=bob, model=last, kind=Export.Kind.WASM)
+    assert training.export_model(actor=alice, model=last, kind=Export.Kind.WASM).pk
+
+
 def test_mallory_has_only_so_many_reproductions_at_once(alice, model):
     *full, last = copies(model, AT_ONCE[Load.REPRODUCTIONS] + 1)
     for one in full:

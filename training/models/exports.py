@@ -1,9 +1,10 @@
-"""A model in the formats of others, made by a worker when its owner asks."""
+"""A model in the formats of others, made by a worker when somebody who may have it asks."""
 
 import uuid
 
 from django.db import models
 
+from governance.models import User
 from training.models.networks import Model
 from training.models.work import Work
 
@@ -19,6 +20,9 @@ class Export(Work):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="exports")
+    asker = models.ForeignKey(  # whose place it takes, where that is not the model's owner
+        User, on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
     kind = models.CharField(max_length=8, choices=Kind)
     sha256 = models.CharField(max_length=64, blank=True)
     size_bytes = models.BigIntegerField(default=0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Count, QuerySet, Value
+from django.db.models import Count, Q, QuerySet, Value
 
 from governance import services as governance
 from governance.services import Refusal
@@ -82,7 +82,9 @@ WAITING: dict[Load, Callable[[uuid.UUID], QuerySet[Any]]] = {
     Load.VALIDATIONS: lambda owner: Validation.objects.filter(
         model__owner=owner, status__in=Work.OPEN
     ),
-    Load.EXPORTS: lambda owner: Export.objects.filter(model__owner=owner, status__in=Work.OPEN),
+    Load.EXPORTS: lambda owner: Export.objects.filter(
+        Q(asker=owner) | Q(asker=None, model__owner=owner), status__in=Work.OPEN
+    ),
     Load.REPRODUCTIONS: lambda owner: Reproduction.objects.filter(
         owner=owner, status__in=Work.OPEN
     ),

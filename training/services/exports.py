@@ -51,6 +51,7 @@ def order_export(*, actor: User, model: Model, kind: str) -> Export:
     export = Export.objects.create(
         model=model,
         kind=Export.Kind(kind),
+        asker=None if actor.pk == model.owner_id else actor,
         request_id=governance.request_id(),
     )
     governance.record(actor=actor, verb="export_model", subject=export, details={"kind": kind})
