@@ -16,6 +16,7 @@ import uvicorn
 from allauth.account.models import EmailAddress
 from celery import current_app
 from django.conf import settings
+from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 
@@ -53,21 +54,31 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix) -
     connection.settings_dict["TEST"]["TEMPLATE"] = migrated.database()
 
 
+# The ledger and the audit trail refuse even this: for it alone the triggers are switched off, as
+# only a superuser of the database can. Most tables are empty already, which TRUNCATE does not ask:
+# it would give each of them, and each of their indexes, a new file.
+EMPTY = """
+DO $$ DECLARE name text; BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN
+        ('django_migrations', 'django_content_type', 'auth_permission') LOOP
+        EXECUTE format('DELETE FROM %I', name);
+    END LOOP;
+END $$
+"""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _emptied_without_triggers() -> Iterator[None]:
-    """Let `transactional_db` empty its tables.
+    """Let `transactional_db` empty its tables, but for what migrations leave in every database."""
 
-    It does so by TRUNCATE, which the ledger and the audit trail refuse: for that alone the triggers
-    are switched off, as only a superuser of the database can.
-    """
-    execute = DatabaseOperations.execute_sql_flush
-
-    def execute_without_triggers(operations: DatabaseOperations, statements: list[str]) -> None:
-        off, on = (f"SET session_replication_role = {role}" for role in ("replica", "origin"))
-        execute(operations, [off, *statements, on])
+    def delete_rows(operations: DatabaseOperations, statements: list[str]) -> None:
+        with operations.connection.cursor() as cursor:
+            cursor.execute(EMPTY)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", execute_without_triggers)
+        patch.setattr(DatabaseOperations, "execute_sql_flush", delete_rows)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *args, **options: None)
         yield
 
 

@@ -28,5 +28,8 @@ STATISTICS_SECONDS = 0
 # Whatever a test asks of the JSON door, the answer is what the schema tells.
 MIDDLEWARE = [*MIDDLEWARE, "tests.conformance.ConformanceMiddleware"]  # noqa: F405
 
+# What they commit need not outlive the machine.
+DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c synchronous_commit=off"  # noqa: F405
+
 # Tests ask faster than people do. Those that are about quotas set some.
 QUOTAS: dict[str, dict[str, int]] = {}
