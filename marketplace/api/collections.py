@@ -15,7 +15,8 @@ from governance.api.requests import caller, changed, once
 from governance.api.schema import IDEMPOTENCY_KEY, IF_MATCH, PAGE
 from governance.models import Scope, User
 from marketplace import services as marketplace
-from marketplace.models import Collection, Template
+from marketplace.api.found import GONE, found_template
+from marketplace.models import Collection
 from marketplace.models.collections import NOTE_LENGTH_MAX
 
 
@@ -141,7 +142,7 @@ class Items(APIView):
     @extend_schema(
         operation_id="collect_template",
         request=ItemRequest,
-        responses={201: CollectionWithItemsSerializer},
+        responses={201: CollectionWithItemsSerializer, **GONE},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, collection_id: uuid.UUID) -> Response:
@@ -150,9 +151,7 @@ class Items(APIView):
         asked.is_valid(raise_exception=True)
         user = caller(request)
         collection = own(user, collection_id)
-        template = get_object_or_404(
-            Template.objects.visible_to(user), pk=asked.validated_data["template_id"]
-        )
+        template = found_template(request, asked.validated_data["template_id"])
 
         def act() -> tuple[int, dict[str, Any]]:
             marketplace.collect_template(

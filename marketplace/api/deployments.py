@@ -15,6 +15,7 @@ from governance.api.requests import caller, changed, once
 from governance.api.schema import IDEMPOTENCY_KEY, IF_MATCH, PAGE
 from governance.models import Scope
 from marketplace import services as marketplace
+from marketplace.api.found import GONE, found_template
 from marketplace.models import (
     BATCH_LIMIT_MAX,
     DEPLOYMENT_NAME_LENGTH_MAX,
@@ -22,7 +23,6 @@ from marketplace.models import (
     Deployment,
     DeploymentQuerySet,
     Route,
-    Template,
 )
 
 NAME = serializers.CharField(max_length=DEPLOYMENT_NAME_LENGTH_MAX, allow_blank=True)
@@ -149,7 +149,7 @@ class TemplateDeployments(APIView):
     @extend_schema(
         operation_id="neural_deploy_template",
         request=DeployRequest,
-        responses={201: DeploymentSerializer},
+        responses={201: DeploymentSerializer, **GONE},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, template_id: uuid.UUID) -> Response:
@@ -157,7 +157,7 @@ class TemplateDeployments(APIView):
         asked = DeployRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         owner = caller(request)
-        template = get_object_or_404(Template.objects.visible_to(owner), pk=template_id)
+        template = found_template(request, template_id)
         config = asked.validated_data["custom_config"]
 
         def act() -> tuple[int, dict[str, Any]]:

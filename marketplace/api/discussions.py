@@ -16,7 +16,8 @@ from governance.api.requests import caller, once
 from governance.api.schema import IDEMPOTENCY_KEY, PAGE
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.models import Post, Template, Thread
+from marketplace.api.found import GONE, found_template
+from marketplace.models import Post, Thread
 from marketplace.models.discussions import POST_LENGTH_MAX, TITLE_LENGTH_MAX
 
 
@@ -57,26 +58,33 @@ PostPage = page_of("posts", PostSerializer)
 
 
 def threads_of(request: Request) -> QuerySet[Thread]:
-    """Those the caller may see, of templates they may see."""
-    user = caller(request)
-    rows = Thread.objects.visible_to(user).select_related("author", "template__owner")
-    return rows.filter(template__in=Template.objects.visible_to(user))
+    rows = Thread.objects.visible_to(caller(request))
+    return rows.select_related("author", "template__owner")
+
+
+def found_thread(request: Request, thread_id: uuid.UUID) -> Thread:
+    """Of a template that the caller may see. Raises Http404, TemplateNotAvailable."""
+    thread = get_object_or_404(threads_of(request), pk=thread_id)
+    found_template(request, thread.template_id)
+    return thread
 
 
 class Threads(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.BUY}
 
-    @extend_schema(operation_id="list_threads", parameters=PAGE, responses=ThreadPage)
+    @extend_schema(
+        operation_id="list_threads", parameters=PAGE, responses={200: ThreadPage, **GONE}
+    )
     def get(self, request: Request, template_id: uuid.UUID) -> Response:
         """What is asked and said about a template, the last that moved first."""
-        template = get_object_or_404(Template.objects.visible_to(caller(request)), pk=template_id)
+        template = found_template(request, template_id)
         rows = threads_of(request).filter(template=template)
         return listed(request, ThreadPage, rows, ordering=("-active_at", "-created_at"))
 
     @extend_schema(
         operation_id="start_thread",
         request=ThreadRequest,
-        responses={201: ThreadSerializer},
+        responses={201: ThreadSerializer, **GONE},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, template_id: uuid.UUID) -> Response:
@@ -84,9 +92,7 @@ class Threads(APIView):
         asked = ThreadRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         author = caller(request)
-        template = get_object_or_404(
-            Template.objects.visible_to(author).select_related("owner"), pk=template_id
-        )
+        template = found_template(request, template_id)
 
         def act() -> tuple[int, dict[str, Any]]:
             thread = marketplace.start_thread(
@@ -105,24 +111,24 @@ class Threads(APIView):
 class Posts(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.BUY}
 
-    @extend_schema(operation_id="list_posts", parameters=PAGE, responses=PostPage)
+    @extend_schema(operation_id="list_posts", parameters=PAGE, responses={200: PostPage, **GONE})
     def get(self, request: Request, thread_id: uuid.UUID) -> Response:
         """The posts of a thread, the first first."""
-        thread = get_object_or_404(threads_of(request), pk=thread_id)
+        thread = found_thread(request, thread_id)
         rows = Post.objects.visible_to(caller(request)).filter(thread=thread)
         return listed(request, PostPage, rows.select_related("author"), ordering=("created_at",))
 
     @extend_schema(
         operation_id="add_post",
         request=PostRequest,
-        responses={201: PostSerializer},
+        responses={201: PostSerializer, **GONE},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, thread_id: uuid.UUID) -> Response:
         """Answer in a thread that is not locked."""
         asked = PostRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        thread = get_object_or_404(threads_of(request), pk=thread_id)
+        thread = found_thread(request, thread_id)
 
         def act() -> tuple[int, dict[str, Any]]:
             post = marketplace.add_post(

@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,15 +11,14 @@ from rest_framework.views import APIView
 
 from governance.api.answers import Millionths, tagged
 from governance.api.requests import caller, once
-from governance.api.schema import IDEMPOTENCY_KEY, refused
+from governance.api.schema import IDEMPOTENCY_KEY
 from governance.models import Scope
 from marketplace import services as marketplace
+from marketplace.api.found import GONE, found_offer
 from marketplace.models import Plan, TemplateVersion
 from marketplace.services import Offer
 from training import services as training
 from training.models import Category
-
-GONE = refused(410, "It was public and no longer is; `reason` says why, `gone_at` since when.")
 
 
 class VersionQuery(serializers.Serializer[Any]):
@@ -144,11 +142,7 @@ def asked_offer(request: Request, template_id: uuid.UUID, given: Any) -> Offer:
     query = VersionQuery(data=given)
     query.is_valid(raise_exception=True)
     number = query.validated_data.get("version")
-    offer = marketplace.find_offer(viewer=caller(request), number=number, pk=template_id)
-    if offer is None:
-        raise Http404
-    marketplace.require_open(offer)
-    return offer
+    return found_offer(request, template_id, number)
 
 
 class OneTemplate(APIView):

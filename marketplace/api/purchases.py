@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,7 +15,8 @@ from governance.api.requests import caller, once
 from governance.api.schema import IDEMPOTENCY_KEY
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.models import Purchase, Template
+from marketplace.api.found import GONE, found_template
+from marketplace.models import Purchase
 
 
 class BuyRequest(serializers.Serializer[Any]):
@@ -43,7 +43,7 @@ class Purchases(APIView):
     @extend_schema(
         operation_id="neural_buy_template",
         request=BuyRequest,
-        responses={201: PurchaseSerializer},
+        responses={201: PurchaseSerializer, **GONE},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, template_id: uuid.UUID) -> Response:
@@ -51,7 +51,7 @@ class Purchases(APIView):
         saw, or what they pay at most, is charged for nothing else.
         """
         buyer = caller(request)
-        template = get_object_or_404(Template.objects.visible_to(buyer), pk=template_id)
+        template = found_template(request, template_id)
         asked = BuyRequest(data=request.data or {})
         asked.is_valid(raise_exception=True)
         seen = dict(asked.validated_data)

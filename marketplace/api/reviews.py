@@ -3,7 +3,6 @@
 import uuid
 from typing import Any
 
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,7 +12,8 @@ from rest_framework.views import APIView
 from governance.api.requests import CURSOR, IDEMPOTENCY_KEY, caller, once, page
 from governance.models import Scope
 from marketplace import services as marketplace
-from marketplace.models import Review, Template
+from marketplace.api.found import GONE, found_template
+from marketplace.models import Review
 from marketplace.models.reviews import REVIEW_LENGTH_MAX
 from marketplace.services import reviews
 
@@ -63,14 +63,16 @@ class Ratings(APIView):
     required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.BUY}
 
     @extend_schema(
-        operation_id="list_reviews", parameters=[ReviewQuery, CURSOR], responses=ReviewPage
+        operation_id="list_reviews",
+        parameters=[ReviewQuery, CURSOR],
+        responses={200: ReviewPage, **GONE},
     )
     def get(self, request: Request, template_id: uuid.UUID) -> Response:
         """What people who have the template say of it."""
         asked = ReviewQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
         user = caller(request)
-        template = get_object_or_404(Template.objects.visible_to(user), pk=template_id)
+        template = found_template(request, template_id)
         rows = Review.objects.visible_to(user).filter(template=template)
         shown, following = page(
             request,
@@ -91,7 +93,7 @@ class Ratings(APIView):
     @extend_schema(
         operation_id="neural_rate_template",
         request=RateRequest,
-        responses={201: RateAnswer},
+        responses={201: RateAnswer, **GONE},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, template_id: uuid.UUID) -> Response:
@@ -99,9 +101,7 @@ class Ratings(APIView):
         asked = RateRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         reviewer = caller(request)
-        template = get_object_or_404(
-            Template.objects.visible_to(reviewer).with_current(), pk=template_id
-        )
+        template = found_template(request, template_id)
 
         def act() -> tuple[int, dict[str, Any]]:
             review = marketplace.review_template(

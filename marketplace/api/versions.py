@@ -160,7 +160,7 @@ def body(request: Request, version: TemplateVersion) -> Any:
     return OneVersionSerializer(version, context={"viewer": caller(request)}).data
 
 
-def found_template(request: Request, template_id: uuid.UUID) -> Template:
+def known_template(request: Request, template_id: uuid.UUID) -> Template:
     """To its author, and to everybody once it was public and no moderator took it away."""
     user = caller(request)
     template = get_object_or_404(Template.objects.known_to(user), pk=template_id)
@@ -174,7 +174,7 @@ def known(request: Request, template: Template) -> TemplateVersionQuerySet:
 
 
 def found_version(request: Request, template_id: uuid.UUID, number: int) -> TemplateVersion:
-    template = found_template(request, template_id)
+    template = known_template(request, template_id)
     return get_object_or_404(known(request, template), number=number)
 
 
@@ -217,7 +217,7 @@ class Versions(APIView):
     @extend_schema(operation_id="neural_list_versions", responses=VERSIONS, parameters=PAGE)
     def get(self, request: Request, template_id: uuid.UUID) -> Response:
         """The versions of a template, the newest first: of your own all, else what was on offer."""
-        rows = known(request, found_template(request, template_id))
+        rows = known(request, known_template(request, template_id))
         return listed(request, VERSIONS, rows, ordering=("-number",))
 
     @extend_schema(

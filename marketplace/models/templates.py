@@ -1,7 +1,7 @@
 """What an author offers: templates, and the line of their versions.
 
     draft ⇄ submitted ──▶ in_review ──▶ approved ──▶ published ⇄ deprecated
-      ▲         │             │  └──▶ rejected           └───────┴──▶ withdrawn
+      ▲         │             │  └──▶ rejected  └────────┴───────┴──▶ withdrawn
       └── changes_requested ◀─┘
 
 A version binds a model, the validation whose numbers the page shows, the words and the terms. They
@@ -49,9 +49,14 @@ class TemplateQuerySet(models.QuerySet["Template"]):
         return self.filter(current__isnull=False, withdrawn_at=None, hidden_at=None)
 
     def visible_to(self, user: User | None) -> "TemplateQuerySet":
-        """Public ones for everyone, a person's own for that person in any state."""
+        """Public ones for everyone; for a person what they bought, too, until a moderator hides it,
+        and their own in any state. `services.find_offer` says the same of one.
+        """
         shown = models.Q(current__isnull=False, withdrawn_at=None, hidden_at=None)
-        return self.filter(shown | models.Q(owner=user)) if user else self.filter(shown)
+        if user is None:
+            return self.filter(shown)
+        bought = models.Q(hidden_at=None, pk__in=user.purchases.order_by().values("template"))
+        return self.filter(shown | bought | models.Q(owner=user))
 
     def known_to(self, user: User | None) -> "TemplateQuerySet":
         """What was public once, for its address lasts; and a person's own, which never was."""
@@ -171,7 +176,7 @@ class TemplateVersionQuerySet(models.QuerySet["TemplateVersion"]):
 
     def published(self) -> "TemplateVersionQuerySet":
         """On offer or once on offer, the newest first."""
-        return self.filter(status__in=TemplateVersion.SHOWN)
+        return self.filter(published_at__isnull=False)
 
     def waiting(self) -> "TemplateVersionQuerySet":
         """For a moderator, who comes first first."""
@@ -195,7 +200,6 @@ class TemplateVersion(models.Model):
     EDITABLE = (Status.DRAFT, Status.CHANGES_REQUESTED)
     WAITING = (Status.SUBMITTED, Status.IN_REVIEW)
     OPEN = (*EDITABLE, *WAITING, Status.APPROVED)
-    SHOWN = (Status.PUBLISHED, Status.DEPRECATED, Status.WITHDRAWN)  # to everybody, in a list
 
     template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()

@@ -154,16 +154,11 @@ def stop_deployment(*, actor: User, deployment: Deployment) -> Deployment:
 
 @transaction.atomic
 def start_deployment(*, actor: User, deployment: Deployment) -> Deployment:
-    """Have it answer again, with the routes that it had when it was stopped."""
+    """Have it answer again, with the routes that it had when it was stopped, be they withdrawn."""
     found = locked(actor, deployment)
     if found.status != Deployment.Status.STOPPED:
         raise Refusal(f"“{found.name}” is {found.status.label.lower()}; there is nothing to start.")
     offered(found.template)
-    for route in routes_now(found):
-        if route.version.status == TemplateVersion.Status.WITHDRAWN:
-            raise NotOnOffer(
-                f"{route.version} was withdrawn: {route.version.ended_reason} Deploy another."
-            )
     save_named(found, {"stopped_at": None, "stopped_reason": ""})
     governance.record(actor=actor, verb="start_deployment", subject=found)
     return found

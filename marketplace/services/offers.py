@@ -99,14 +99,14 @@ def find_offer(*, viewer: User | None, number: int | None = None, **address: Any
     """The template at an address (`slug`, or `pk`), in one of its versions, else in the one that
     is on offer; nothing where the viewer must not know that there is one.
     """
-    template = Template.objects.known_to(viewer).select_related("owner").filter(**address).first()
+    related = TemplateVersion.objects.select_related("model__job__dataset")
+    rows = Template.objects.known_to(viewer).select_related("owner")
+    rows = rows.prefetch_related(models.Prefetch("versions", queryset=related))
+    template = rows.filter(**address).first()
     if template is None:
         return None
     standing = standing_of(viewer, template)
-    listed = template.versions.select_related("model__job__dataset").defer("review_note")
-    if not standing.is_owner:
-        listed = listed.filter(published_at__isnull=False)
-    versions = list(listed)
+    versions = [one for one in template.versions.all() if standing.is_owner or one.published_at]
     version = chosen_version(template, versions, number)
     if version is None:
         return None

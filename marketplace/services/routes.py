@@ -10,7 +10,14 @@ from django.db import transaction
 
 from governance.models import User
 from governance.services import Refusal
-from marketplace.models import Deployment, Route, RouteSet, Template, TemplateVersion
+from marketplace.models import (
+    Deployment,
+    Route,
+    RouteSet,
+    Template,
+    TemplateVersion,
+    TemplateVersionQuerySet,
+)
 from marketplace.runner.routing import (
     Planned,
     again,
@@ -21,6 +28,7 @@ from marketplace.runner.routing import (
     routes_now,
 )
 from marketplace.services.configurations import InvalidDeployment, Target
+from marketplace.services.purchases import may_deploy
 
 Cause = RouteSet.Cause
 Role = Route.Role
@@ -35,11 +43,19 @@ class NothingBefore(Refusal):
     """There is no earlier set of routes to go back to, or none of that number."""
 
 
+def deployable(user: User, template: Template) -> TemplateVersionQuerySet:
+    """Of one's own all; of what one has all that were ever on offer, since who has it keeps it; of
+    others' what is on offer.
+    """
+    rows = template.versions.select_related("model", "template")
+    if template.owner_id == user.pk:
+        return rows
+    return rows.published() if may_deploy(user, template) else rows.filter(status__in=HAD)
+
+
 def offered_version(owner: User, template: Template, number: int, *, field: str) -> TemplateVersion:
     """A version of this number that the person may deploy. Raises InvalidDeployment."""
-    rows = template.versions.select_related("model", "template")
-    if template.owner_id != owner.pk:
-        rows = rows.filter(status__in=HAD)
+    rows = deployable(owner, template)
     found = rows.filter(number=number).first()
     if found is None:
         known = ", ".join(map(str, sorted(rows.values_list("number", flat=True)))) or "none yet"
@@ -172,8 +188,5 @@ def roll_back(*, actor: User, deployment: Deployment, to: int | None = None) -> 
         reason = f"“{found.name}” has no set of routes {number} to go back to."
         raise NothingBefore(reason if number > 0 else f"“{found.name}” never answered otherwise.")
     rows = earlier.routes.select_related("version__template", "model")
-    for route in rows:
-        if route.version.status == TemplateVersion.Status.WITHDRAWN:
-            raise NothingBefore(f"{route.version} was withdrawn by its author.")
     routes = [again(route, share=route.share, role=Role(route.role)) for route in rows]
     return change(actor, found, routes, Cause.ROLLED_BACK)

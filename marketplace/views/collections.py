@@ -15,7 +15,7 @@ from governance.views import MemberRequest, PageRequest, led_once, pressed_on, v
 from marketplace import services as marketplace
 from marketplace.forms.collections import CollectForm, CollectionForm
 from marketplace.models import Collection, CollectionItem, Template
-from marketplace.views.reviews import found_template
+from marketplace.views.found import found_template
 
 PAGE_SIZE = 24
 

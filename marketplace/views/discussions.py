@@ -16,7 +16,7 @@ from governance.views import MemberRequest, PageRequest, led_once, pressed_on, v
 from marketplace import services as marketplace
 from marketplace.forms.reviews import PostForm, ThreadForm
 from marketplace.models import Post, Template, Thread
-from marketplace.views.reviews import found_template
+from marketplace.views.found import found_template
 
 PAGE_SIZE = 30
 LATEST_SHOWN = 3

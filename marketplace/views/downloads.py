@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from governance.views import MemberRequest, pressed_on, visitor
 from governance.views.files import attachment, begins_reading
 from marketplace import services as marketplace
-from marketplace.views.offers import found_offer
+from marketplace.views.found import found_offer
 
 
 @pressed_on("../../#files")

@@ -4,7 +4,7 @@ once it is gone.
 
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
@@ -16,19 +16,12 @@ from marketplace.forms.offers import CALLS, OfferForm
 from marketplace.models import Download
 from marketplace.services import Offer
 from marketplace.views.discussions import latest_threads
+from marketplace.views.found import found_offer
 from marketplace.views.reviews import board_of
 from training import services as training
 
 GONE = 410
 PARTS = ("cost", "files")  # that ask for themselves
-
-
-def found_offer(request: PageRequest, slug: str, number: int | None = None) -> Offer:
-    """What the visitor may see at this address, be it a tombstone. Raises Http404."""
-    offer = marketplace.find_offer(viewer=visitor(request), number=number, slug=slug)
-    if offer is None:
-        raise Http404
-    return offer
 
 
 @vary_on_headers("HX-Request", "HX-Target")

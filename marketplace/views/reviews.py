@@ -14,13 +14,9 @@ from governance.views import MemberRequest, PageRequest, pressed_on, visitor
 from marketplace import services as marketplace
 from marketplace.forms.reviews import ReplyForm, ReviewForm
 from marketplace.models import Review, Template
+from marketplace.views.found import found_template
 
 PAGE_LENGTH = 10
-
-
-def found_template(request: PageRequest, slug: str) -> Template:
-    rows = Template.objects.visible_to(visitor(request)).with_current()
-    return get_object_or_404(rows, slug=slug)
 
 
 def board_of(request: PageRequest, template: Template) -> dict[str, Any]:

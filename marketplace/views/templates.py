@@ -5,7 +5,7 @@ import json
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
@@ -15,6 +15,7 @@ from governance.views import MemberRequest, PageRequest, pressed_on, visitor
 from marketplace import services as marketplace
 from marketplace.forms.offers import PressedForm
 from marketplace.models import Purchase, Template, TemplateVersion
+from marketplace.views.found import found_template
 from training import services as training
 from training.models import Model
 
@@ -45,7 +46,7 @@ def version_pressed(request: MemberRequest) -> int:
 @pressed_on("../")
 def buy_template(request: MemberRequest, slug: str) -> HttpResponse:
     """At the price of the version that was seen, for a version's terms never change."""
-    found = get_object_or_404(Template.objects.visible_to(request.user), slug=slug)
+    found = found_template(request, slug)
     try:
         purchase = marketplace.buy_template(
             buyer=request.user, template=found, version=version_pressed(request)
@@ -64,7 +65,7 @@ def buy_template(request: MemberRequest, slug: str) -> HttpResponse:
 
 @pressed_on("../")
 def deploy_template(request: MemberRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Template.objects.visible_to(request.user), slug=slug)
+    found = found_template(request, slug)
     deployment = marketplace.deploy_template(
         owner=request.user, template=found, custom_config={"version": version_pressed(request)}
     )

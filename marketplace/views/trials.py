@@ -22,7 +22,7 @@ from marketplace import services as marketplace
 from marketplace.forms.offers import OfferForm
 from marketplace.forms.trials import TriesForm
 from marketplace.services import Offer
-from marketplace.views.offers import found_offer
+from marketplace.views.found import found_offer, open_offer
 from training import services as training
 
 # This page alone compiles WebAssembly. (By its types, the decorator knows views of no arguments.)
@@ -33,9 +33,7 @@ def tried_offer(request: PageRequest, slug: str) -> Offer:
     """The version that the address names, or the one on offer; refused where it is gone."""
     form = OfferForm(request.GET)
     form.is_valid()
-    offer = found_offer(request, slug, form.cleaned_data.get("version"))
-    marketplace.require_open(offer)
-    return offer
+    return open_offer(request, slug, form.cleaned_data.get("version"))
 
 
 @allows_wasm

@@ -9,27 +9,26 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
 from governance.services import Refusal
-from governance.views import MemberRequest, PageRequest, pressed_on, visitor
+from governance.views import MemberRequest, PageRequest, pressed_on
 from marketplace import services as marketplace
 from marketplace.models import PeerReview, Template, TemplateVersion
+from marketplace.views.found import found_offer
 
 
 @require_GET
 def versions(request: PageRequest, slug: str) -> HttpResponse:
     """All of them for the author; for others those that are, or were, on offer."""
-    user = visitor(request)
-    template = get_object_or_404(Template.objects.known_to(user), slug=slug)
-    is_owner = user is not None and template.owner_id == user.pk
+    offer = found_offer(request, slug)
+    template, found, is_owner = offer.template, list(offer.versions), offer.standing.is_owner
     if template.hidden_at is not None and not is_owner:
         return redirect(template)  # which says why it is gone
-    rows = template.versions.all() if is_owner else template.versions.published()
-    found = list(rows.select_related("model__job__dataset", "validation"))
+    prefetch_related_objects(found, "validation")
     if is_owner:
         read_peers(found)
     context = {
         "template": template,
         "is_owner": is_owner,
-        "may_run": is_owner or (user is not None and marketplace.may_deploy(user, template)),
+        "may_run": offer.standing.is_entitled,
         "versions": found,
         "open": next((one for one in found if one.status in TemplateVersion.OPEN), None),
     }

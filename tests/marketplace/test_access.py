@@ -122,6 +122,8 @@ TABLE = {
 }
 ABOUT_TEMPLATES = {"slug", "template_id"}
 SENT = {
+    "buy": {"version": "1"},
+    "deploy": {"version": "1"},
     "allow_tries": {"daily_tries": "5"},
     "try": {"values": "1"},
     "review": {"rating": "5", "text": "Good."},
@@ -257,6 +259,15 @@ def test_of_what_a_moderator_removed_nobody_but_its_author_gets_more_than_the_re
     for name in ("take_file", "model_here", "prepare_here"):
         members = [asked(client, name, rows) for client in people[1:4]]
         assert all(status in (403, 410) for status in members), name
+
+
+def test_of_what_its_author_withdrew_who_has_it_loses_nothing(people, rows, template, alice):
+    marketplace.withdraw_template(actor=alice, template=template, reason="I retire.")
+    buyer, stranger = people[1:3]
+    pages = ("reviews", "review", "discussion", "thread", "collect", "deploy")
+    for name in (*pages, "api_template_deployments", "api_ratings", "api_threads", "api_posts"):
+        assert asked(buyer, name, rows) == TABLE[name][2], name
+        assert asked(stranger, name, rows) == 410, name
 
 
 def test_of_rows_that_are_not_there_nobody_is_told_that_somebodys_are(people, rows):

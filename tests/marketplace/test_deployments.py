@@ -92,6 +92,25 @@ def test_one_click_pins_the_version_on_offer_and_a_second_finds_it(bob, bought, 
     assert marketplace.deploy_template(owner=bob, template=bought) == deployment
 
 
+def test_who_has_a_version_keeps_it_when_it_is_withdrawn(alice, bob, mallory, bought, second):
+    deployment = marketplace.deploy_template(
+        owner=bob, template=bought, custom_config={"version": 1}
+    )
+    both = marketplace.read_routes([{"version": 2, "share": 100}])
+    marketplace.set_routes(actor=bob, deployment=deployment, targets=both)
+    first = TemplateVersion.objects.get(number=1)
+    marketplace.withdraw_version(actor=alice, version=first, reason="Wrong data.")
+    marketplace.roll_back(actor=bob, deployment=deployment)
+    marketplace.stop_deployment(actor=bob, deployment=deployment)
+    started = marketplace.start_deployment(actor=bob, deployment=deployment)
+    assert (started.status, shares(started)) == ("active", {1: 100})
+    named = {"version": 1, "name": "Another"}
+    again = marketplace.deploy_template(owner=bob, template=bought, custom_config=named)
+    assert shares(again) == {1: 100}
+    with pytest.raises(marketplace.InvalidDeployment, match=r"no version 1 .* \(known: 2\)"):
+        marketplace.deploy_template(owner=mallory, template=bought, custom_config=named)
+
+
 def test_bob_sets_what_he_likes_by_the_originals_name(bob, bought):
     made = marketplace.deploy_template(
         owner=bob,

@@ -212,6 +212,23 @@ def test_what_its_author_withdrew_says_so_to_all_but_those_who_have_it(template,
     assert "You withdrew this template" in page_of(template, alice)
 
 
+def test_a_list_shows_a_person_just_what_they_may_open(template, alice, bob, mallory, judy):
+    marketplace.buy_template(buyer=bob, template=template)
+    people = (alice, bob, mallory, None)
+
+    def opened() -> list[bool]:
+        offers = [marketplace.find_offer(viewer=one, slug=template.slug) for one in people]
+        listed = [template in Template.objects.visible_to(one) for one in people]
+        assert listed == [not one.is_closed for one in offers]
+        return listed
+
+    assert opened() == [True] * 4
+    marketplace.withdraw_template(actor=alice, template=template, reason="I retire.")
+    assert opened() == [True, True, False, False]
+    governance.hide(actor=judy, subject=template, reason="Copied.")
+    assert opened() == [True, False, False, False]
+
+
 def test_what_a_moderator_removed_says_why_also_to_those_who_bought_it(template, alice, bob, judy):
     marketplace.buy_template(buyer=bob, template=template)
     governance.hide(actor=judy, subject=template, reason="It <i>copies</i> another's work.")

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.urls import reverse
 
 from governance.models import Notice
 from governance.services import NotAllowed, Refusal
@@ -252,6 +253,17 @@ def test_an_author_may_publish_an_approved_version_when_she_likes(alice, judy, b
     assert marketplace.publish_version(actor=alice, version=second).current == second
     with pytest.raises(Refusal, match="must be approved"):
         marketplace.publish_version(actor=alice, version=second)
+
+
+def test_what_was_approved_and_withdrawn_unpublished_stays_its_authors(client, alice, judy, second):
+    marketplace.schedule_version(
+        actor=alice, version=second, changelog="A secret plan.", publishes_at_once=False
+    )
+    template = approved(judy, alice, second)
+    marketplace.withdraw_version(actor=alice, version=second, reason="I thought again.")
+    assert [one.number for one in template.versions.published()] == [1]
+    page = client.get(reverse("marketplace:versions", args=[template.slug])).content.decode()
+    assert "secret" not in page
 
 
 def test_a_deprecated_version_gives_way_to_the_one_before_and_comes_back(alice, judy, second):
