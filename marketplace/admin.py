@@ -10,17 +10,23 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
 from unfold.decorators import display
-from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing import services as billing
 from governance import services as governance
 from governance.admin import DeskAdmin, ModeratedAdmin, dialog
 from governance.models import Role, User
 from marketplace import services as marketplace
+from marketplace.forms.desk import (
+    ApproveForm,
+    ChangeFeatureForm,
+    FeatureForm,
+    NoteForm,
+    said,
+)
 from marketplace.models import (
     Collection,
     Deployment,
+    Feature,
     Post,
     Purchase,
     Review,
@@ -39,16 +45,6 @@ STATUS_COLOURS = {
     "rejected": "danger",
     "removed": "danger",
 }
-
-
-class ApproveForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
-    note = forms.CharField(
-        required=False, label="Note to the author", widget=UnfoldAdminTextareaWidget
-    )
-
-
-class NoteForm(BaseDialogForm):  # type: ignore[misc]  # unfold ships no types
-    note = forms.CharField(label="What the author should mend", widget=UnfoldAdminTextareaWidget)
 
 
 class VersionInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
@@ -169,11 +165,69 @@ class TemplateAdmin(DecidingAdmin, ModeratedAdmin):
         ("hidden_at", "hidden_reason"),
     ]
     inlines = [VersionInline]
-    actions_detail = ["approve", "send_back", "reject", "hide", "restore"]
+    actions_detail = ["approve", "send_back", "reject", "feature", "hide", "restore"]
+
+    def has_feature_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        template = self.row_for(request, object_id, marketplace.CURATING_ROLES)
+        return template is not None and template.is_public
+
+    @dialog(
+        "Feature",
+        permission="feature",
+        question="Put this template in front?",
+        consequence="It stands above the catalogue and on the home page, with your reason and your "
+        "name.",
+        form=FeatureForm,
+    )
+    def feature(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        template = Template.objects.get(pk=object_id)
+        act = partial(marketplace.feature_template, template=template, **said(form))
+        return self.answer(request, act, f"“{template.name}” is in front.")
 
     @display(description="status", label=STATUS_COLOURS)
     def status_label(self, template: Template) -> tuple[str, str]:
         return template.state.value, str(template.state.label)
+
+
+@admin.register(Feature)
+class FeatureAdmin(DeskAdmin):
+    """What stands in front, will or did. A template is put there from its own page."""
+
+    list_display = ["template", "reason", "place", "from_at", "until_at", "curated_by"]
+    list_filter = ["curated_by", ("until_at", admin.EmptyFieldListFilter)]
+    search_fields = ["template__name", "reason"]
+    list_select_related = ["template", "curated_by"]
+    actions_detail = ["reword", "end"]
+
+    def standing(self, request: HttpRequest, object_id: str) -> Feature | None:
+        feature: Feature | None = self.row_for(request, object_id, marketplace.CURATING_ROLES)
+        return None if feature is None or feature.is_over else feature
+
+    def has_curate_permission(self, request: HttpRequest, object_id: str = "") -> bool:
+        return self.standing(request, object_id) is not None
+
+    @dialog(
+        "Reword",
+        permission="curate",
+        question="Say it otherwise, or put it elsewhere?",
+        consequence="From then on it is you who put it there.",
+        form=ChangeFeatureForm,
+    )
+    def reword(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        feature = Feature.objects.select_related("template").get(pk=object_id)
+        act = partial(marketplace.change_feature, feature=feature, **said(form))
+        return self.answer(request, act, f"“{feature.template}” stands there as you said.")
+
+    @dialog(
+        "End",
+        permission="curate",
+        question="Take it from the front?",
+        consequence="It stays in the catalogue, and can be put in front again.",
+    )
+    def end(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        feature = Feature.objects.select_related("template").get(pk=object_id)
+        act = partial(marketplace.end_feature, feature=feature)
+        return self.answer(request, act, f"“{feature.template}” is no longer in front.")
 
 
 @admin.register(TemplateVersion)

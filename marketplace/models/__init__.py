@@ -24,6 +24,10 @@ from marketplace.models.downloads import (
     Download,
     DownloadQuerySet,
 )
+from marketplace.models.features import (
+    Feature,
+    FeatureQuerySet,
+)
 from marketplace.models.listings import (
     Listing,
     Overview,
@@ -82,6 +86,8 @@ __all__ = [
     "DeploymentQuerySet",
     "Download",
     "DownloadQuerySet",
+    "Feature",
+    "FeatureQuerySet",
     "Gone",
     "Listing",
     "NAME_LENGTH_MAX",

@@ -53,7 +53,9 @@ def catalogue(request: PageRequest) -> HttpResponse:
         "orders": marketplace.ORDERS.values(),
         "help": HELP,
     }
-    if results.chips:
+    if not results.chips and not context["cursor"]:
+        context["featured"] = marketplace.featured_now()
+    elif results.chips:
         context |= keeping(request, results, is_exact=asked.get("exact", False))
     return render(request, f"marketplace/catalogue.html{fragment(request)}", context)
 

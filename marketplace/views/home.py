@@ -1,7 +1,6 @@
 """The first page."""
 
-from typing import Any
-
+from django.db.models import Exists
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -9,43 +8,38 @@ from django.views.decorators.http import require_GET
 
 from governance.models import User
 from governance.views import PageRequest, visitor
-from marketplace.models import Template
+from marketplace import services as marketplace
 
-FEATURED = 6
+EXAMPLES = (
+    ("free", "price:0"),
+    ("under a millisecond", "latency<1"),
+    ("right 95 times of 100", "accuracy>0.95"),
+    ("for commercial use", "commercial:yes"),
+)
 
 
 @require_GET
 def home(request: PageRequest) -> HttpResponse:
-    featured = list(Template.objects.public().with_current()[:FEATURED])
-    context: dict[str, Any] = {
-        "featured": featured,
-        "templates_total": Template.objects.public().count(),
+    context = {
+        "front": marketplace.storefront(),
+        "examples": EXAMPLES,
         "steps": path_steps(visitor(request)),
+        "used_order": marketplace.ORDERS["downloads"],
     }
-    if featured:
-        version = featured[0].shown
-        points = version.model.job.points.all()
-        context |= {
-            "showcase": featured[0],
-            "curves": {
-                "training": [(point.epoch, point.train_loss) for point in points],
-                "validation": [(point.epoch, point.validation_loss) for point in points],
-            },
-        }
     return render(request, "marketplace/home.html", context)
 
 
 def path_steps(user: User | None) -> list[dict[str, str]]:
     """The five steps of the platform, with how far this person has come."""
-    done = [False] * 5
+    done = (False,) * 5
     if user is not None:
-        done = [
-            user.models.exists(),
-            user.models.filter(validations__status="done").exists(),
-            user.templates.exists(),
-            user.templates.filter(purchases__isnull=False).exists(),
-            user.deployments.exists(),
-        ]
+        done = User.objects.values_list(
+            Exists(user.models.all()),
+            Exists(user.models.filter(validations__status="done")),
+            Exists(user.templates.all()),
+            Exists(user.templates.filter(purchases__isnull=False)),
+            Exists(user.deployments.all()),
+        ).get(pk=user.pk)
     current = done.index(False) if user is not None and False in done else -1
     labels = [
         ("Train", "in a sandbox, on real rows", reverse("training:new_job")),
