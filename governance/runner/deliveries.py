@@ -125,7 +125,7 @@ def headers_of(endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> dict[str
     now = datetime.now(UTC).replace(microsecond=0)
     secrets = [unseal(endpoint.secret)]
     if endpoint.previous_until is not None and endpoint.previous_until > timezone.now():
-        with suppress(SealBroken):  # it was replaced because of that; the new one is enough
+        with suppress(SealBroken):  # its key is gone since; the newest is enough
             secrets.append(unseal(endpoint.previous_secret))
     signatures = [
         Webhook(secret).sign(delivery.message_id, now, delivery.body) for secret in secrets

@@ -8,7 +8,9 @@ import base64
 import secrets
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -19,7 +21,7 @@ from governance.models import NoticeType, User, WebhookDelivery, WebhookEndpoint
 from governance.models.webhooks import TEST_TYPE
 from governance.runner import addresses, deliveries, outbox
 from governance.runner.clock import ahead
-from governance.runner.sealing import seal, unseal
+from governance.runner.sealing import SealBroken, seal, unseal
 from governance.services.audit import record
 from governance.services.refusals import NotAllowed, Refusal
 from governance.services.turns import take_turn
@@ -87,17 +89,27 @@ def make_secret() -> str:
 
 def webhook_secret(endpoint: WebhookEndpoint) -> str:
     """Its secret, for the answer to a call that made it and is repeated under its key."""
-    return unseal(endpoint.secret)
+    try:
+        return unseal(endpoint.secret)
+    except SealBroken as error:
+        raise Refusal(str(error)) from error
 
 
 @transaction.atomic
 def rotate_webhook_secret(*, owner: User, endpoint: WebhookEndpoint) -> tuple[WebhookEndpoint, str]:
-    """A new secret. The old one signs, too, for a day; of one that was rotated before, no more."""
+    """A new secret. The old one signs, too, for a day, unless it can no longer be read; of one that
+    was rotated before, no more.
+    """
     require_owner(owner, endpoint)
+    take_turn(f"webhook/{endpoint.pk}")
+    endpoint.refresh_from_db()
+    kept: dict[str, Any] = {"previous_secret": "", "previous_until": None}
+    with suppress(SealBroken):
+        unseal(endpoint.secret)
+        kept = {"previous_secret": F("secret"), "previous_until": ahead(OVERLAP)}
     secret = make_secret()
-    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(
-        previous_secret=F("secret"), previous_until=ahead(OVERLAP), secret=seal(secret)
-    )
+    rows = WebhookEndpoint.objects.filter(pk=endpoint.pk)
+    rows.update(secret=seal(secret), **kept)
     record(actor=owner, verb="rotate_webhook_secret", subject=endpoint)
     endpoint.refresh_from_db()
     return endpoint, secret
