@@ -18,7 +18,8 @@ from django.db.models.functions import Length, Now
 from django.db.models.lookups import LessThanOrEqual
 from django.urls import reverse
 
-from governance.models import Moderated, User
+from governance import services as governance
+from governance.models import Moderated, NoticeType, User
 from training.models import Category, Model, Validation
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
@@ -127,10 +128,27 @@ class Template(Moderated):
         return reverse("marketplace:template", args=[self.slug])
 
     def hide(self, reason: str) -> None:
-        """Hidden from everyone, and no longer answering anybody."""
+        """Hidden from everyone, and no longer answering anybody; whom that concerns is told."""
         super().hide(reason)
+        url, data = self.get_absolute_url(), {"template_id": str(self.pk)}
         why = f"A moderator has hidden “{self.name}”."
-        self.deployments.filter(stopped_at=None).update(stopped_at=Now(), stopped_reason=why)
+        governance.tell(
+            user=self.owner,
+            type=NoticeType.TEMPLATE_REMOVED,
+            text=f"A moderator has hidden your “{self.name}”: {reason}",
+            url=url,
+            data=data,
+        )
+        answering = self.deployments.filter(stopped_at=None)
+        others = User.objects.filter(deployments__in=answering).exclude(pk=self.owner_id)
+        governance.tell_all(
+            users=others.distinct(),
+            type=NoticeType.DEPLOYMENT_STOPPED,
+            text=f"Your deployment of “{self.name}” was stopped: a moderator has hidden it.",
+            url=url,
+            data=data,
+        )
+        answering.update(stopped_at=Now(), stopped_reason=why)
 
     @property
     def is_public(self) -> bool:

@@ -9,6 +9,7 @@ from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
 from marketplace.models import Purchase, Template, TemplateVersion
+from marketplace.services.telling import tell_sold
 
 
 class PriceChanged(Refusal):
@@ -101,4 +102,6 @@ def buy_template(
         subject=purchase,
         details={"template": str(offered.pk), "price": price},
     )
+    if price:
+        tell_sold(purchase)
     return purchase

@@ -5,6 +5,7 @@ who use it when it changes.
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
+from billing import services as billing
 from governance import services as governance
 from governance.models import NoticeType, Role, User
 from marketplace.models import Deployment, Purchase, Template, TemplateVersion
@@ -69,6 +70,24 @@ def tell_ended(version: TemplateVersion) -> None:
 def tell_withdrawn(template: Template) -> None:
     text = f"“{template}” was withdrawn by its author: {template.withdrawn_reason}"
     tell_users(template, NoticeType.TEMPLATE_DEPRECATED, text)
+
+
+def tell_sold(purchase: Purchase) -> None:
+    """The author, of what it earned them."""
+    template = purchase.template
+    price, share = purchase.price_microcredits, purchase.author_microcredits
+    governance.tell(
+        user=template.owner,
+        type=NoticeType.TEMPLATE_SOLD,
+        text=f"“{template}” was sold for {billing.credits(price)} credits, of which "
+        f"{billing.credits(share)} are yours.",
+        url=reverse("billing:wallet"),
+        data={
+            "template_id": str(template.pk),
+            "version": purchase.version.number,
+            "credits": billing.credits(share),
+        },
+    )
 
 
 def tell_users(template: Template, type: NoticeType, text: str) -> None:

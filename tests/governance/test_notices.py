@@ -12,8 +12,8 @@ from django.utils import timezone
 from governance import services as governance
 from governance.models import AuditEntry, Notice, NoticeType, Scope
 from governance.runner import mail as letters
-from training.models import Model
-from training.runner import chunks, validations
+from training.models import Model, Work
+from training.runner import chunks, leases, sweeps, validations
 
 
 def told(user, type=NoticeType.TEMPLATE_SOLD, text="Bob bought “Digit reader”.", url="/wallet/"):
@@ -46,6 +46,17 @@ def test_alice_is_told_why_a_validation_failed(alice, trained: Model):
     validations.give_up(validation, code="too_few_rows", message="Three rows are too few.")
     notice = Notice.objects.of(alice).get(type=NoticeType.VALIDATION_FAILED)
     assert notice.data["code"] == "too_few_rows"
+
+
+def test_alice_is_told_of_a_validation_that_took_too_many_workers(alice, trained: Model):
+    trained.validations.update(
+        status=Work.Status.RUNNING,
+        lost_leases=leases.LOST_LEASES_MAX - 1,
+        lease_until="2000-01-01T00:00Z",
+    )
+    sweeps.release_stalled()
+    notice = Notice.objects.of(alice).get(type=NoticeType.VALIDATION_FAILED)
+    assert notice.data["code"] == "poison"
 
 
 def test_what_is_rolled_back_was_never_told(alice):

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from billing import services as billing
 from billing.models import UsageEvent
-from governance.models import Notice
+from governance.models import Notice, NoticeType
 from marketplace import services as marketplace
 from marketplace.models import Deployment, Route, TemplateVersion
 from marketplace.runner import following
@@ -194,6 +194,11 @@ def test_what_a_moderator_hid_is_not_started(bob, judy, bought, deployment):
     bought.hide("Copied.")
     deployment.refresh_from_db()
     assert "moderator" in deployment.stopped_reason
+    told = Notice.objects.get(type=NoticeType.DEPLOYMENT_STOPPED)
+    assert (told.user, told.url) == (bob, bought.get_absolute_url())
+    told = Notice.objects.get(type=NoticeType.TEMPLATE_REMOVED)
+    assert told.user == bought.owner
+    assert told.text.endswith("Copied.")
     with pytest.raises(marketplace.NotDeployed):
         marketplace.predict(user=bob, deployment=deployment, rows=[ROW], event_id=NOBODY)
     with pytest.raises(Exception, match="hidden"):

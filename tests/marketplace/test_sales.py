@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 
 from billing import services as billing
 from governance import services as governance
+from governance.models import Notice, NoticeType
 from governance.services import NotAllowed, Refusal
 from marketplace import services as marketplace
 from marketplace.models import Deployment, Plan, Purchase, Template
@@ -92,6 +93,9 @@ def test_bob_buys_and_alice_gets_70_percent(alice, bob, template):
     assert before[bob] - billing.available_microcredits(bob) == 15_000_000
     assert billing.available_microcredits(alice) - before[alice] == 10_500_000
     assert billing.ledger_faults() == []
+    notice = Notice.objects.of(alice).get(type=NoticeType.TEMPLATE_SOLD)
+    assert notice.text == "“Digit reader” was sold for 15 credits, of which 10.5 are yours."
+    assert notice.data == {"template_id": str(template.pk), "version": 1, "credits": "10.5"}
 
 
 def test_without_enough_credits_nothing_changes(mallory, template):
