@@ -93,7 +93,7 @@ def operation(described: Schema, method: str, path: str, written: Schema) -> Ope
     tool = Tool(
         name=written["operationId"],
         description=written["description"],
-        input_schema=closed(described, input_of(described, method, written, places)),
+        input_schema=closed(described, input_of(described, written, places)),
         output_schema=closed(described, output_of(written)),
         annotations=ToolAnnotations(
             read_only_hint=method == "get",
@@ -111,7 +111,7 @@ def operation(described: Schema, method: str, path: str, written: Schema) -> Ope
     )
 
 
-def input_of(described: Schema, method: str, written: Schema, places: dict[str, Any]) -> Schema:
+def input_of(described: Schema, written: Schema, places: dict[str, Any]) -> Schema:
     """Path, query and body as one object, since a tool has one list of arguments."""
     body = written.get("requestBody", {}).get("content", {}).get("application/json", {})
     fields = resolved(described, body.get("schema", {}))
@@ -121,7 +121,7 @@ def input_of(described: Schema, method: str, written: Schema, places: dict[str, 
         properties[each["name"]] = each["schema"] | told
         if each.get("required"):
             required.append(each["name"])
-    if method == "post":
+    if any(each["name"] == "Idempotency-Key" for each in written.get("parameters", [])):
         properties[IDEMPOTENCY] = REPEATABLE
     return {"type": "object", "properties": properties, "required": required}
 
@@ -174,16 +174,16 @@ def references(part: Any) -> Iterator[str]:
 
 
 def as_json_schema(part: Any) -> Any:
-    """OpenAPI 3.0 says `nullable` where JSON Schema has another type, and keeps its definitions
-    elsewhere. An exact decimal is told as text and taken as a number as well.
+    """OpenAPI 3.1 has JSON Schema's words and keeps its definitions elsewhere. An exact decimal is
+    told as text and taken as a number as well.
     """
     if isinstance(part, list):
         return [as_json_schema(each) for each in part]
     if not isinstance(part, dict):
         return part
-    plain = {name: as_json_schema(each) for name, each in part.items() if name != "nullable"}
+    plain = {name: as_json_schema(each) for name, each in part.items()}
     if isinstance(part.get("$ref"), str):
         plain["$ref"] = f"#/$defs/{name_of(part)}"
     if part.get("format") == "decimal":
         plain["type"] = ["string", "number"]
-    return {"anyOf": [plain, {"type": "null"}]} if part.get("nullable") is True else plain
+    return plain

@@ -99,17 +99,24 @@ class Connections(APIView):
     required_scope = {"POST": Scope.TRAIN}
 
     @extend_schema(
-        operation_id="neural_cluster_connect", request=ConnectRequest, responses=ConnectedSerializer
+        operation_id="neural_cluster_connect",
+        request=ConnectRequest,
+        responses=ConnectedSerializer,
+        parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, cluster_id: uuid.UUID) -> Response:
         """Connect every deployed node to the centre of the star."""
         cluster = own_cluster(request, cluster_id)
         asked = ConnectRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        cluster = clusters.connect_nodes(
-            actor=caller(request), cluster=cluster, **asked.validated_data
-        )
-        connected = cluster.nodes.connected().count()
-        told = {"cluster_id": cluster.pk, "topology": cluster.topology}
-        told |= {"connections": connected - 1, "nodes_connected": connected}
-        return Response(ConnectedSerializer(told).data)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            star = clusters.connect_nodes(
+                actor=caller(request), cluster=cluster, **asked.validated_data
+            )
+            connected = star.nodes.connected().count()
+            told = {"cluster_id": star.pk, "topology": star.topology}
+            told |= {"connections": connected - 1, "nodes_connected": connected}
+            return 200, dict(ConnectedSerializer(told).data)
+
+        return once(request, act)

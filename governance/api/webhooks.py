@@ -47,7 +47,9 @@ class WebhookSerializer(serializers.Serializer[Any]):
 
 
 class WebhookWithSecretSerializer(WebhookSerializer):
-    secret = serializers.CharField(help_text="Shown now and never again.")
+    secret = serializers.CharField(
+        help_text="Told now, and again only under the same `Idempotency-Key`."
+    )
 
 
 WebhookPage = page_of("webhooks", WebhookSerializer)
@@ -193,12 +195,21 @@ class WebhookTest(APIView):
 class WebhookSwitch(APIView):
     required_scope = {"POST": Scope.WEBHOOKS}
 
-    @extend_schema(operation_id="webhooks_enable", request=None, responses=WebhookSerializer)
+    @extend_schema(
+        operation_id="webhooks_enable",
+        request=None,
+        responses=WebhookSerializer,
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def post(self, request: Request, webhook_id: uuid.UUID) -> Response:
         """Switch a webhook on again that was switched off, by you or since it took nothing."""
         endpoint = endpoint_of(request, webhook_id)
-        enabled = governance.enable_webhook(owner=caller(request), endpoint=endpoint)
-        return Response(WebhookSerializer(enabled).data)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            enabled = governance.enable_webhook(owner=caller(request), endpoint=endpoint)
+            return 200, dict(WebhookSerializer(enabled).data)
+
+        return once(request, act)
 
 
 class Deliveries(APIView):

@@ -238,6 +238,12 @@ def test_every_operation_of_the_schema_stands_there_with_a_call_that_fits_it():
     assert reference.BODIES.keys() <= known.keys()
 
 
+def test_every_post_takes_an_idempotency_key_as_the_page_says():
+    for path, methods in reference.described()["paths"].items():
+        taken = {each["name"] for each in methods.get("post", {}).get("parameters", ())}
+        assert "post" not in methods or "Idempotency-Key" in taken, path
+
+
 def test_every_code_stands_in_the_troubleshooting_page_with_its_meaning(client, db):
     text = client.get("/docs/troubleshooting/").content.decode()
     for code in problems.problems():
