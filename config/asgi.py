@@ -25,5 +25,16 @@ uploads = Bounds(bytes_max=settings.UPLOAD_BYTES_MAX, seconds=settings.UPLOAD_SE
 application = Bounded(
     Endpoint(site),
     Bounds(bytes_max=settings.REQUEST_BYTES_MAX, seconds=settings.REQUEST_SECONDS),
-    {reverse("training:new_dataset"): uploads, reverse("training:api_datasets"): uploads},
+    dict.fromkeys(
+        map(
+            reverse,
+            (
+                "training:new_dataset",
+                "training:api_datasets",
+                "marketplace:new_batch",
+                "marketplace:api_batches",
+            ),
+        ),
+        uploads,
+    ),
 )

@@ -74,6 +74,14 @@ def set_clock(sender: Celery, **_: object) -> None:
             "task": "marketplace.tasks.sweep_searches",
             "schedule": 60.0,
         },
+        "hint batches that wait or whose worker died": {
+            "task": "marketplace.tasks.hint_waiting_batches",
+            "schedule": settings.TRAINING_SWEEP_SECONDS,
+        },
+        "forget quotes and files of batches that are over": {
+            "task": "marketplace.tasks.forget_batches",
+            "schedule": 600.0,
+        },
         "forget old statistics of deployments": {
             "task": "marketplace.tasks.forget_statistics",
             "schedule": 600.0,

@@ -208,6 +208,7 @@ CELERY_TASK_QUEUES = [
 ]
 CELERY_TASK_ROUTES = {
     "training.tasks.prepare_dataset": {"queue": FILES_QUEUE},
+    "marketplace.tasks.read_batch": {"queue": FILES_QUEUE},
     "governance.tasks.deliver_webhooks": {"queue": WEBHOOKS_QUEUE},
     "governance.tasks.send_notice": {"queue": MAIL_QUEUE},
 }
@@ -236,7 +237,7 @@ PREDICTIONS_OF_ONE_MODEL_MAX = env.int("PREDICTIONS_OF_ONE_MODEL_MAX", 48)
 PREDICTION_SECONDS = env.float("PREDICTION_SECONDS", 20.0)
 STATISTICS_SECONDS = env.float("STATISTICS_SECONDS", 5.0)
 # How long what only its maker may want again is kept: checkpoints of jobs that are over, files of
-# rounds, answers to idempotency keys. Models, measurements and money are kept for ever.
+# rounds, of batches, answers to idempotency keys. Models, measurements and money are kept for ever.
 RETENTION_DAYS = env.float("RETENTION_DAYS", 7.0)
 # Whether webhooks may lead to this machine itself, there also by plain http: for trying them out.
 WEBHOOKS_TO_LOOPBACK = env.bool("WEBHOOKS_TO_LOOPBACK", DEBUG)
@@ -345,6 +346,8 @@ SPECTACULAR_SETTINGS = {
         "CardLicenceEnum": "training.models.Licence",
         "ValidationKindEnum": "training.models.Validation.Kind",
         "WorkStatusEnum": "training.models.Job.Status",
+        "BatchStatusEnum": "marketplace.models.Batch.State",
+        "FormatEnum": "training.models.Dataset.Format",
         "TierEnum": "training.models.Tier",
         "OfferEnum": ["free", "paid"],
         "VersionStatusEnum": "marketplace.models.TemplateVersion.Status",

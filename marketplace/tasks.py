@@ -2,7 +2,9 @@
 
 from celery import shared_task
 
-from marketplace.runner import following, listings, minutes, watching
+from marketplace.models import Batch
+from marketplace.runner import batches, batchfiles, following, listings, minutes, watching
+from training import services as training
 
 
 @shared_task
@@ -34,3 +36,24 @@ def sweep_searches() -> None:
 @shared_task
 def forget_statistics() -> None:
     minutes.forget()
+
+
+@shared_task
+def read_batch(batch_id: str) -> None:
+    batches.read_batch(batch_id)
+
+
+@shared_task
+def answer_batch(batch_id: str) -> None:
+    batches.answer_batch(batch_id)
+
+
+@shared_task
+def hint_waiting_batches() -> None:
+    training.hint_again(Batch.objects.to_read(), "marketplace.tasks.read_batch", "batch_id")
+    training.hint_again(Batch.objects.to_answer(), "marketplace.tasks.answer_batch", "batch_id")
+
+
+@shared_task
+def forget_batches() -> None:
+    batchfiles.forget_old()

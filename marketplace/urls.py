@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from marketplace.api import batches as api_batches
 from marketplace.api import collections as api_collections
 from marketplace.api import deployments as api_deployments
 from marketplace.api import discussions as api_discussions
@@ -18,6 +19,7 @@ from marketplace.api import templates as api_templates
 from marketplace.api import version_states as api_version_states
 from marketplace.api import versions as api_versions
 from marketplace.views import (
+    batches,
     catalogue,
     collections,
     comparing,
@@ -192,6 +194,16 @@ urlpatterns = [
         name="abort_canary",
     ),
     path("deployments/<uuid:deployment_id>/versions/rollback/", routes.roll_back, name="roll_back"),
+    # /batches/
+    path("batches/", batches.batches, name="batches"),
+    path("batches/new/", batches.new_batch, name="new_batch"),
+    path("batches/results/<str:token>/", batches.batch_result, name="batch_result"),
+    path("batches/<uuid:batch_id>/", batches.batch, name="batch"),
+    path("batches/<uuid:batch_id>/stream/", batches.batch_stream, name="batch_stream"),
+    path("batches/<uuid:batch_id>/accept/", batches.accept_batch, name="accept_batch"),
+    path("batches/<uuid:batch_id>/cancel/", batches.cancel_batch, name="cancel_batch"),
+    path("batches/<uuid:batch_id>/delete/", batches.delete_batch, name="delete_batch"),
+    path("batches/<uuid:batch_id>/take/", batches.take_result, name="take_result"),
     # /api/v1/
     path("api/v1/templates", api_templates.Templates.as_view(), name="api_templates"),
     path(
@@ -307,6 +319,24 @@ urlpatterns = [
         "api/v1/deployments/<uuid:deployment_id>/calls",
         api_metrics.Calls.as_view(),
         name="api_calls",
+    ),
+    # /api/v1/batches
+    path("api/v1/batches", api_batches.Batches.as_view(), name="api_batches"),
+    path("api/v1/batches/<uuid:batch_id>", api_batches.OneBatch.as_view(), name="api_batch"),
+    path(
+        "api/v1/batches/<uuid:batch_id>/accept",
+        api_batches.AcceptBatch.as_view(),
+        name="api_accept_batch",
+    ),
+    path(
+        "api/v1/batches/<uuid:batch_id>/cancel",
+        api_batches.CancelBatch.as_view(),
+        name="api_cancel_batch",
+    ),
+    path(
+        "api/v1/batches/<uuid:batch_id>/link",
+        api_batches.LinkBatch.as_view(),
+        name="api_link_batch",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/ratings",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.db.models import F, Sum
 from django.db.models.functions import Now, TruncMonth
 
-from billing.models import Hold, Spending
+from billing.models import Hold, Spending, UsageEvent
 from billing.runner import settlement
 from billing.runner.amounts import credits
 from governance import services as governance
@@ -54,10 +54,22 @@ def require_room(owner: User, source: str, cap: Cap, cost_microcredits: int) -> 
 
 def bound_microcredits(owner: User, source: str, cap: Cap) -> int:
     """What the source took, and may still take without asking again."""
+    leases = Hold.objects.open().filter(owner=owner, lease__source=source)
+    held = leases.aggregate(sum=Sum(F("amount_microcredits"), default=0))["sum"]
+    return taken_microcredits(owner, source, cap) + int(held)
+
+
+def taken_microcredits(owner: User, source: str, cap: Cap) -> int:
+    """By the leases that are closed."""
     closed = Spending.objects.filter(owner=owner, source=source)
     if cap.is_monthly:
         closed = closed.filter(month=TruncMonth(Now()))
-    taken = closed.aggregate(sum=Sum("microcredits", default=0))["sum"]
+    return int(closed.aggregate(sum=Sum("microcredits", default=0))["sum"])
+
+
+def room_microcredits(owner: User, source: str, cap: Cap) -> int:
+    """What the source may still cost: less what was used of open leases, not all that they hold."""
     leases = Hold.objects.open().filter(owner=owner, lease__source=source)
-    held = leases.aggregate(sum=Sum(F("amount_microcredits"), default=0))["sum"]
-    return int(taken + held)
+    events = UsageEvent.objects.filter(hold__in=leases)
+    used = events.aggregate(sum=Sum(F("units") * F("price_microcredits"), default=0))["sum"]
+    return max(0, cap.microcredits - taken_microcredits(owner, source, cap) - int(used))

@@ -18,7 +18,7 @@ from billing.runner.splits import author_share
 from billing.services.allowances import include, used_this_month
 from billing.services.holds import capture, hold, release
 from billing.services.sales import Sale, SelfDealing, sell
-from billing.services.usage import close_leases, meter
+from billing.services.usage import close_leases, meter, room_of_cap
 from billing.services.wallets import (
     Movement,
     Wallet,
@@ -55,6 +55,7 @@ __all__ = [
     "meter",
     "microcredits",
     "release",
+    "room_of_cap",
     "sell",
     "settle_usage",
     "used_this_month",

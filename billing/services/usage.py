@@ -186,6 +186,11 @@ def close_leases(*, user: User, source: str) -> None:
     settlement.close_leases(user, source=source)
 
 
+def room_of_cap(*, user: User, source: str, cap: Cap) -> int:
+    """What a source may still cost its user, in micro-credits."""
+    return caps.room_microcredits(user, source, cap)
+
+
 INSERT = """
     INSERT INTO billing_usageevent
         (id, source, user_id, author_id, units, price_microcredits, hold_id)

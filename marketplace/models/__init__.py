@@ -1,5 +1,10 @@
 """Templates and their versions, purchases, deployments; reviews, discussions, collections."""
 
+from marketplace.models.batches import (
+    Batch,
+    BatchChunk,
+    BatchQuerySet,
+)
 from marketplace.models.collections import (
     Collection,
     CollectionItem,
@@ -75,6 +80,9 @@ from marketplace.models.templates import (
 
 __all__ = [
     "BATCH_LIMIT_MAX",
+    "Batch",
+    "BatchChunk",
+    "BatchQuerySet",
     "CHANGELOG_LENGTH_MAX",
     "Call",
     "Collection",

@@ -4,6 +4,17 @@ from marketplace.runner.orders import ORDERS
 from marketplace.runner.queries import FIELDS, Query
 from marketplace.runner.routing import routes_now
 from marketplace.services.authors import Author, find_author
+from marketplace.services.batches import (
+    accept_batch,
+    batch_version,
+    cancel_batch,
+    delete_batch,
+    link_batch_result,
+    open_batch_result,
+    price_of,
+    receipt_of,
+    start_batch,
+)
 from marketplace.services.catalogue import (
     DEFAULT_ORDER,
     Results,
@@ -15,7 +26,7 @@ from marketplace.services.catalogue import (
     spelled,
 )
 from marketplace.services.changes import Change, changes_of
-from marketplace.services.checklist import Lack, Piece, Step, completeness, lacks_of
+from marketplace.services.checklist import Lack, Step, completeness, lacks_of
 from marketplace.services.collections import (
     InvalidCollection,
     change_collection,
@@ -43,7 +54,6 @@ from marketplace.services.dashboards import (
 from marketplace.services.decisions import approve_template, reject_template, request_changes
 from marketplace.services.deployments import (
     NameTaken,
-    NotOnOffer,
     Usage,
     configure_deployment,
     deploy_template,
@@ -63,12 +73,8 @@ from marketplace.services.discussions import (
     start_thread,
 )
 from marketplace.services.downloads import (
-    LINK_SECONDS,
-    Link,
-    LinkExpired,
     NotEntitled,
     OfferedFile,
-    UnknownLink,
     files_on_offer,
     link_download,
     open_download,
@@ -100,7 +106,6 @@ from marketplace.services.inference import (
     BatchTooLarge,
     Inference,
     NotDeployed,
-    OnlyMerged,
     Served,
     infer,
     predict,
@@ -110,9 +115,7 @@ from marketplace.services.inference import (
 )
 from marketplace.services.leaderboards import Leaderboard, leaderboard_datasets, leaderboard_of
 from marketplace.services.offers import (
-    Cost,
     Offer,
-    Standing,
     TemplateNotAvailable,
     Tombstone,
     cost_of_calls,
@@ -143,7 +146,6 @@ from marketplace.services.purchases import (
     may_deploy,
 )
 from marketplace.services.reproductions import (
-    Again,
     again_of,
     may_reproduce,
     reproduce_version,
@@ -182,7 +184,7 @@ from marketplace.services.saved_searches import (
     set_alerts,
     suggested_name,
 )
-from marketplace.services.snippets import Snippet, snippets_of
+from marketplace.services.snippets import snippets_of
 from marketplace.services.storefront import storefront
 from marketplace.services.templates import (
     MONTHLY_CALLS_MAX,
@@ -197,8 +199,6 @@ from marketplace.services.templates import (
     submit_version,
 )
 from marketplace.services.trials import (
-    RunsElsewhere,
-    TriesUsedUp,
     allow_tries,
     file_for_browser,
     open_for_browser,
@@ -221,8 +221,8 @@ from marketplace.services.versions import (
 __all__ = [
     "abort_canary",
     "accept_answer",
+    "accept_batch",
     "add_post",
-    "Again",
     "again_of",
     "allow_tries",
     "AlreadyBought",
@@ -231,11 +231,13 @@ __all__ = [
     "Answer",
     "approve_template",
     "Author",
+    "batch_version",
     "BatchTooLarge",
     "Bill",
     "bill_of",
     "buy_template",
     "CALLS_SHOWN",
+    "cancel_batch",
     "Change",
     "change_collection",
     "change_draft",
@@ -250,12 +252,12 @@ __all__ = [
     "completeness",
     "configure_deployment",
     "conflict_of",
-    "Cost",
     "cost_of_calls",
     "CURATING_ROLES",
     "Dashboard",
     "dashboard",
     "DEFAULT_ORDER",
+    "delete_batch",
     "delete_collection",
     "delete_search",
     "deploy_template",
@@ -293,10 +295,8 @@ __all__ = [
     "leaderboard_datasets",
     "leaderboard_of",
     "leave_out",
-    "Link",
+    "link_batch_result",
     "link_download",
-    "LINK_SECONDS",
-    "LinkExpired",
     "list_templates",
     "lock_thread",
     "log_inputs",
@@ -314,13 +314,12 @@ __all__ = [
     "NotEntitled",
     "NothingBefore",
     "NotInCanary",
-    "NotOnOffer",
     "NotQualified",
     "NotValidated",
     "Offer",
     "offer_files",
     "OfferedFile",
-    "OnlyMerged",
+    "open_batch_result",
     "open_download",
     "open_for_browser",
     "OpenVersion",
@@ -328,12 +327,12 @@ __all__ = [
     "order_named",
     "ORDERS",
     "OwnTemplate",
-    "Piece",
     "pin_thread",
     "PLACE_MAX",
     "predict",
     "predict_model",
     "prepare_for_browser",
+    "price_of",
     "price_version",
     "PriceChanged",
     "promote_canary",
@@ -346,6 +345,7 @@ __all__ = [
     "read_query",
     "read_routes",
     "recall_version",
+    "receipt_of",
     "reject_template",
     "release_review",
     "reply_to_review",
@@ -362,7 +362,6 @@ __all__ = [
     "roll_back",
     "routes_now",
     "runs_here",
-    "RunsElsewhere",
     "save_search",
     "saved_as",
     "schedule_version",
@@ -374,10 +373,9 @@ __all__ = [
     "settle_files",
     "signature_of",
     "similar_templates",
-    "Snippet",
     "snippets_of",
     "spelled",
-    "Standing",
+    "start_batch",
     "start_canary",
     "start_deployment",
     "start_template",
@@ -396,9 +394,7 @@ __all__ = [
     "TooManySearches",
     "TooManyTemplates",
     "tries_left",
-    "TriesUsedUp",
     "try_template",
-    "UnknownLink",
     "UnknownPlace",
     "Usage",
     "usage",

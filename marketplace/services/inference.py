@@ -13,14 +13,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from django.db import transaction
 from django.db.models import Q
 
-from billing import services as billing
 from governance.models import User
 from governance.services import Refusal
 from marketplace.models import Deployment, DeploymentQuerySet, Route
 from marketplace.runner.merging import merge
+from marketplace.runner.metering import cap_of, charge, charge_together
 from marketplace.runner.minutes import RECORDER, Noted
 from marketplace.runner.routing import picked, routes_of
 from training import services as training
@@ -353,56 +352,25 @@ def infer(
 
 
 def meter(user: User, served: Served, rows: int, event_id: uuid.UUID) -> int:
-    """What the rows cost: nothing where all of them are included this month."""
-    if served.included_rows and billing.include(
+    return charge(
         user=user,
         source=served.source,
         author=served.author,
-        units=rows,
+        price=served.price,
+        rows=rows,
         event_id=event_id,
         allowance=served.allowance,
-        included_units=served.included_rows,
-    ):
-        return 0
-    billing.meter(
+        included_rows=served.included_rows,
+        cap=cap_of(served.deployment),
+    )
+
+
+def meter_together(user: User, served: Served, rows: int, event_id: uuid.UUID) -> int:
+    return charge_together(
         user=user,
         source=served.source,
-        author=served.author,
-        price_microcredits=served.price,
-        units=rows,
+        routes=served.routes,
+        rows=rows,
         event_id=event_id,
-        cap=cap_of(served),
-    )
-    return served.price * rows
-
-
-@transaction.atomic
-def meter_together(user: User, served: Served, rows: int, event_id: uuid.UUID) -> int:
-    """A row costs the sum of all routes. The author has a part of what they ask; the compute of
-    routes that earn nothing is an event of its own. A month's included rows are of one version, so
-    none are here.
-    """
-    earning, compute = 0, 0
-    for route in served.routes:
-        if route.earns:
-            earning += route.price_microcredits
-        else:
-            compute += route.price_microcredits
-    served = replace(served, included_rows=0)
-    if earning:
-        author = served.routes[0].version.template.owner
-        meter(user, replace(served, author=author, price=earning), rows, event_id)
-        event_id = uuid.uuid5(event_id, "compute")
-    if compute:
-        meter(user, replace(served, author=None, price=compute), rows, event_id)
-    return (earning + compute) * rows
-
-
-def cap_of(served: Served) -> billing.Cap | None:
-    deployment = served.deployment
-    if deployment is None or deployment.spend_cap_microcredits is None:
-        return None
-    return billing.Cap(
-        microcredits=deployment.spend_cap_microcredits,
-        is_monthly=deployment.spend_period == Deployment.SpendPeriod.MONTH,
+        cap=cap_of(served.deployment),
     )

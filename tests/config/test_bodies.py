@@ -116,4 +116,4 @@ def test_the_web_process_holds_them():
         text=True,
     )
     assert "bytes_max=77" in said.stdout, said.stderr
-    assert said.stdout.count("bytes_max=88") == 2, said.stdout
+    assert said.stdout.count("bytes_max=88") == 4, said.stdout

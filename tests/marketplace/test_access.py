@@ -6,6 +6,7 @@ keeps in a private collection, searches for and has deployed. Of her draft nobod
 anything.
 """
 
+import io
 import json
 import uuid
 
@@ -82,6 +83,17 @@ TABLE = {
     "promote_canary": ("POST", 404, 409, 404, 404, 302),
     "abort_canary": ("POST", 404, 409, 404, 404, 302),
     "roll_back": ("POST", 404, 409, 404, 404, 302),
+    "batch": ("GET", 404, 200, 404, 404, 302),
+    "batch_stream": ("GET", 404, 200, 404, 404, 302),
+    "accept_batch": ("POST", 404, 409, 404, 404, 302),  # nobody has read it yet
+    "cancel_batch": ("POST", 404, 302, 404, 404, 302),
+    "delete_batch": ("POST", 404, 409, 404, 404, 302),
+    "take_result": ("POST", 404, 409, 404, 404, 302),
+    "batch_result": ("GET", 404, 404, 404, 404, 404),  # a token that nobody was given
+    "api_batch": ("GET", 404, 200, 404, 404, 401),
+    "api_accept_batch": ("POST", 404, 409, 404, 404, 401),
+    "api_cancel_batch": ("POST", 404, 200, 404, 404, 401),
+    "api_link_batch": ("POST", 404, 409, 404, 404, 401),
     "api_template": ("GET", 200, 200, 200, 200, 401),
     "api_files": ("GET", 200, 200, 200, 200, 401),
     "api_file_link": ("POST", 201, 201, 403, 403, 401),
@@ -183,6 +195,9 @@ def rows(template, alice, bob, model) -> dict[str, object]:
     thread = marketplace.start_thread(
         author=bob, template=template, title="Which?", text="?", kind=Thread.Kind.QUESTION
     )
+    batch = marketplace.start_batch(
+        owner=bob, deployment=deployment, file=io.BytesIO(b"a,b\n1,2\n"), file_name="rows.csv"
+    )
     kept = marketplace.make_collection(owner=bob, name="Mine")
     item = marketplace.collect_template(actor=bob, collection=kept, template=template)
     saved = marketplace.save_search(owner=bob, query="reader")
@@ -199,6 +214,7 @@ def rows(template, alice, bob, model) -> dict[str, object]:
         "item_id": item.pk,
         "saved_id": saved.pk,
         "deployment_id": deployment.pk,
+        "batch_id": batch.pk,
         "model_id": model.pk,
         "name": template.slug,
         "version": "1",

@@ -30,7 +30,7 @@ def deployment(bob, bought) -> Deployment:
     return marketplace.deploy_template(owner=bob, template=bought)
 
 
-def another_version(template, *, model=None, call_price=1_000) -> TemplateVersion:
+def another_version(template, *, model=None, call_price=1_000, **more) -> TemplateVersion:
     """A version after the last, out at once; the gate is tested elsewhere."""
     last = template.versions.first()
     made = TemplateVersion.objects.create(
@@ -40,6 +40,7 @@ def another_version(template, *, model=None, call_price=1_000) -> TemplateVersio
         plan=last.plan,
         price_microcredits=last.price_microcredits,
         call_price_microcredits=call_price,
+        **more,
     )
     with connection.cursor() as cursor:
         cursor.execute(

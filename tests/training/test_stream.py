@@ -1,6 +1,7 @@
 """Push: what a browser that listens to a job is told."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -8,11 +9,12 @@ from django.test import AsyncRequestFactory
 from django.urls import reverse
 
 from config.threads import Lanes, Threads
+from governance.views import streams
 from tests.training.test_pages import text
 from training import services as training
 from training.models import Event
 from training.runner import chunks
-from training.views import streams
+from training.views.streams import job_stream, state
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def listen(transactional_db, job, monkeypatch):
 
     async def listen(*steps):
         told, waiting = [], list(steps)
-        async for part in streams.follow(job):
+        async for part in streams.follow(job.owner_id, partial(state, job.pk)):
             told.append(part)
             if waiting:
                 await sync_to_async(waiting.pop(0))()
@@ -79,7 +81,7 @@ def ask(transactional_db, job):
             return user
 
         request.user, request.auser = user, auser
-        return await streams.job_stream(request, job.pk)
+        return await job_stream(request, job.pk)
 
     return async_to_sync(ask)
 

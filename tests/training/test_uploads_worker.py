@@ -234,7 +234,7 @@ def test_a_file_that_was_altered_on_our_side_is_not_read(alice, settings):
 def test_a_file_that_another_worker_took_meanwhile_is_left_to_it(alice, in_this_process, tmp_path):
     dataset = brought(alice, flowers(), "csv")
     claimed = leases.claim(Dataset, str(dataset.pk))
-    uploads.fetch(claimed.upload_sha256, tmp_path / "upload")
+    blobs.fetch(claimed.upload_sha256, tmp_path / "upload")
     fields = uploads.read(claimed, tmp_path)
     Dataset.objects.update(attempt=7)
     with pytest.raises(leases.LeaseLost):

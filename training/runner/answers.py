@@ -118,14 +118,17 @@ def kind_of(model: Model) -> AnswerKind:
 
 def answer(network: Asked, raw: Any) -> list[Prediction]:
     """The answers to a row or a list of rows. Raises QuestionRefused, RowsRefused, SandboxError."""
-    kind = kind_of(network.model)
-    match kind:
+    match kind_of(network.model):
         case AnswerKind.SAMPLE:
             return [made for stated in examples_asked(raw) for made in samples(network, stated)]
         case AnswerKind.TEXT:
             return [written(network, text) for text in texts_asked(network.recipe, raw)]
-    rows = encoded(network, raw)
-    outputs = network.outputs(rows)
+    return answer_numbers(network, encoded(network, raw))
+
+
+def answer_numbers(network: Asked, rows: NDArray[Any]) -> list[Prediction]:
+    """The same to rows that are numbers already, [rows, *input], of what takes rows."""
+    kind, outputs = kind_of(network.model), network.outputs(rows)
     match kind:
         case AnswerKind.ANOMALY:
             return scored(network, rows, outputs["reconstruction"])

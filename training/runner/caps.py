@@ -111,6 +111,12 @@ def caps_of(owner_id: uuid.UUID) -> Caps:
     return CAPS[plan_of(owner_id).name]
 
 
+def bounds_of(owner_id: uuid.UUID) -> dict[str, int]:
+    """The most that is read for this person's plan."""
+    caps = caps_of(owner_id)
+    return {name: getattr(caps, name) for name in ("file_bytes", "rows", "columns", "values")}
+
+
 def rooms_of(owner_id: uuid.UUID) -> dict[Load, Room]:
     """Of each load, counted by one question."""
     counts = [

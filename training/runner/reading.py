@@ -3,7 +3,8 @@
 A file from anywhere meets parsers of somebody else's here. Should one of them crash, spin or ask
 for all memory, this process ends and its worker lives on. It has no settings, no database and no
 secrets: the folder holds `upload` and `ask.json`, and in the end `answer.json` and, unless the
-file was refused, `rows.safetensors`.
+file was refused, `rows.safetensors`. It is read to train on, or, where `ask` has the recipes of
+models, to ask these.
 """
 
 import json
@@ -19,6 +20,7 @@ from training.runner.preparation import prepare
 from training.runner.readers import Bounds, FileRefused, read
 from training.runner.recipes import Form, Recipe, RecipeRefused, RowRefused, Split, SplitRefused
 from training.runner.rows import pack
+from training.runner.sheets import RowsRefused, read_sheet
 
 MEMORY_BYTES_MAX = 6 * 2**30  # of addresses, of which libraries reserve some that they never use
 CPU_SECONDS_MAX = 300
@@ -61,8 +63,27 @@ def answer(upload: Path, ask: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     return {"fields": fields}, pack(prepared.rows)
 
 
+def answer_sheet(upload: Path, ask: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """The rows as each of the recipes has them, or which of them are none, and why."""
+    try:
+        recipes = [Recipe.from_json(each) for each in ask["recipes"]]
+        fields, rows = read_sheet(read(upload, ask["format"], Bounds(**ask["bounds"])), recipes)
+    except RowsRefused as error:
+        problems = [each | {"reason": printable(each["reason"])} for each in error.problems]
+        return refusal(str(error)) | {"problems": problems}, b""
+    except REFUSALS as error:
+        return refusal(str(error)), b""
+    except MemoryError:
+        return refusal("needs more memory than a reader has; bring fewer rows."), b""
+    return {"fields": fields}, rows
+
+
 def refusal(reason: str) -> dict[str, Any]:
-    return {"refused": "".join(each if each.isprintable() else "�" for each in reason)}
+    return {"refused": printable(reason)}
+
+
+def printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "�" for each in text)
 
 
 def unstorable(fields: dict[str, Any]) -> str:
@@ -94,7 +115,7 @@ def not_finite(found: Any, path: str = "") -> Iterator[tuple[str, float]]:
 
 def work(folder: Path) -> None:
     ask = json.loads((folder / "ask.json").read_text())
-    found, rows = answer(folder / "upload", ask)
+    found, rows = (answer_sheet if "recipes" in ask else answer)(folder / "upload", ask)
     if rows:
         (folder / "rows.safetensors").write_bytes(rows)
     (folder / "answer.json").write_text(json.dumps(found))

@@ -3,12 +3,8 @@
 All fields of the row and the stored rows appear in one transaction, or the row says why not.
 """
 
-import hashlib
 import json
-import os
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,15 +19,10 @@ from django.db.models.functions import Now
 from governance import services as governance
 from training.models import Dataset, Work
 from training.runner import blobs, leases, reading, sweeps
-from training.runner.caps import caps_of
-from training.runner.children import how_it_ended
+from training.runner.caps import bounds_of, caps_of
+from training.runner.children import run_reader
 
 log = structlog.get_logger()
-PIECE_BYTES = 2**20
-WORDS_BYTES = 2_000  # of what a reader says as it dies
-# What a reader needs of our environment. Threads are one each: workers share the machine.
-KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
-THREADS = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 FIELDS = {
     "category",
     "asked",
@@ -58,7 +49,7 @@ def prepare_upload(dataset: Dataset) -> None:
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            fetch(dataset.upload_sha256, folder / "upload")
+            blobs.fetch(dataset.upload_sha256, folder / "upload")
             fields = read(dataset, folder)
             store(dataset, (folder / "rows.safetensors").read_bytes(), fields)
     except leases.WorkFault as fault:
@@ -74,7 +65,7 @@ def read(dataset: Dataset, folder: Path) -> dict[str, Any]:
         "format": dataset.format,
         "recipe": dataset.asked,
         "split": dataset.split,
-        "bounds": bounds_of(dataset),
+        "bounds": {} if dataset.owner_id is None else bounds_of(dataset.owner_id),
     }
     (folder / "ask.json").write_text(json.dumps(ask))
     run(folder, on_wait=partial(leases.wait, dataset))
@@ -84,73 +75,12 @@ def read(dataset: Dataset, folder: Path) -> dict[str, Any]:
     return {name: found["fields"][name] for name in FIELDS}
 
 
-def bounds_of(dataset: Dataset) -> dict[str, int]:
-    """The most that is read for this person's plan."""
-    if dataset.owner_id is None:
-        return {}
-    caps = caps_of(dataset.owner_id)
-    return {name: getattr(caps, name) for name in ("file_bytes", "rows", "columns", "values")}
-
-
-def fetch(sha256: str, path: Path) -> None:
-    """A stored file, piece by piece. Raises BlobFault."""
-    digest = hashlib.sha256()
-    with blobs.open_blob(sha256) as stored, path.open("wb") as file:
-        while piece := stored.read(PIECE_BYTES):
-            digest.update(piece)
-            file.write(piece)
-    if digest.hexdigest() != sha256:
-        raise blobs.BlobDamaged(f"The stored file {blobs.name(sha256)} was altered.")
-
-
 def run(folder: Path, *, on_wait: Callable[[], None]) -> None:
-    """The reading process, to its end. Calls `on_wait` about once a second.
-
-    Raises WorkFault where it ends without an answer.
-    """
-    if not settings.TRAINING_READER:
+    """Read what lies in the folder, in another process unless the settings name none."""
+    if settings.TRAINING_READER:
+        run_reader(folder, on_wait=on_wait)
+    else:
         reading.work(folder)
-        return
-    environment = {name: os.environ[name] for name in KEPT if name in os.environ} | THREADS
-    with (
-        (folder / "complaint").open("wb") as complaint,
-        subprocess.Popen(  # noqa: S603  # our own module, our own folder
-            [*settings.TRAINING_READER, str(folder)],
-            cwd=settings.BASE_DIR,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=complaint,
-        ) as process,
-    ):
-        try:
-            wait(process, on_wait)
-        finally:
-            process.kill()
-    if process.returncode:
-        words = (folder / "complaint").read_bytes()[-WORDS_BYTES:].decode(errors="replace")
-        how = how_it_ended("reader", process.returncode, words)
-        raise leases.WorkFault(
-            "reader_died",
-            f"The file ended the process that read it ({how}). It may be damaged, or need more "
-            "memory or time than there is: write it anew, or bring fewer rows.",
-        )
-
-
-def wait(process: subprocess.Popen[bytes], on_wait: Callable[[], None]) -> None:
-    seconds_max = settings.TRAINING_READER_SECONDS
-    deadline = time.monotonic() + seconds_max
-    while True:
-        try:
-            process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            on_wait()
-        else:
-            return
-        if time.monotonic() > deadline:
-            raise leases.WorkFault(
-                "too_slow", f"The file was not read within {seconds_max:g} s; bring fewer rows."
-            )
 
 
 def require_room(dataset: Dataset, size_bytes: int) -> None:

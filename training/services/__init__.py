@@ -2,16 +2,35 @@
 
 from kernels.predictor import Port
 from training.runner.answers import AnswerKind, Prediction
+from training.runner.asking import (
+    ASKED_FORMATS_NAMED,
+    AskedRows,
+    RowsFault,
+    read_asked,
+    rows_by_model,
+)
 from training.runner.augmentation import said as augmentation_said
 from training.runner.blobs import get as load_blob
+from training.runner.blobs import keep as keep_blob
 from training.runner.blobs import lock as lock_blob
 from training.runner.blobs import put as store_blob
+from training.runner.blobs import put_stream as store_stream
 from training.runner.caps import Caps, Load, Room, TooMuchAtOnce, caps_of, rooms_of
 from training.runner.copies import leaks as leaks_of
 from training.runner.descriptions import Description, Field
 from training.runner.files import ModelFile, files_of
 from training.runner.hints import hint
-from training.runner.leases import LeaseLost, claim, fault_code, heartbeat, noted, write
+from training.runner.leases import (
+    LeaseLost,
+    WorkFault,
+    claim,
+    fault_code,
+    heartbeat,
+    noted,
+    renew,
+    write,
+)
+from training.runner.leases import do as do_work
 from training.runner.placing import SEED_MAX
 from training.runner.quotes import (
     InvalidConfig,
@@ -104,6 +123,7 @@ from training.services.predictions import (
     infer,
     ports,
     predict,
+    predict_numbers,
     predict_with_file,
     prediction_kind,
     require_one_row,
@@ -163,7 +183,9 @@ from training.services.uploads import (
     LICENCES,
     CapReached,
     InvalidUpload,
+    Stored,
     UploadTooLarge,
+    store_asked,
     upload_dataset,
 )
 from training.services.validations import FOLDS_MAX, InvalidValidation, NotOwner, validate_model
@@ -172,6 +194,8 @@ __all__ = [
     "ALL_PRESETS",
     "AnswerLate",
     "AnswerKind",
+    "ASKED_FORMATS_NAMED",
+    "AskedRows",
     "BUNDLED",
     "COMPUTE_PRICE_MICROCREDITS",
     "CARD_TEXT_LENGTH_MAX",
@@ -185,6 +209,7 @@ __all__ = [
     "DatasetInUse",
     "Description",
     "Division",
+    "do_work",
     "Effect",
     "FAULTS",
     "FOLDS_MAX",
@@ -202,6 +227,7 @@ __all__ = [
     "InvalidValidation",
     "JobIsOver",
     "JobProgress",
+    "keep_blob",
     "Kept",
     "Learning",
     "LEAST_CALLS",
@@ -215,6 +241,7 @@ __all__ = [
     "NotReady",
     "NotReproducible",
     "NothingDivergent",
+    "predict_numbers",
     "PRESETS",
     "Part",
     "Pattern",
@@ -229,8 +256,12 @@ __all__ = [
     "Progress",
     "Proposal",
     "Quote",
+    "read_asked",
+    "renew",
     "Reproduced",
     "Room",
+    "rows_by_model",
+    "RowsFault",
     "SEED_MAX",
     "Sample",
     "SearchIsOver",
@@ -239,6 +270,9 @@ __all__ = [
     "Spread",
     "Standing",
     "Start",
+    "store_asked",
+    "store_stream",
+    "Stored",
     "TIERS",
     "TRIALS_MAX",
     "Tensors",
@@ -354,6 +388,7 @@ __all__ = [
     "unfitted",
     "upload_dataset",
     "validate_model",
+    "WorkFault",
     "write",
     "write_bill",
     "write_card",

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -81,6 +82,12 @@ def predict_with_file(
     """The same with a stored model file that has no row, such as what one node of many trained."""
     with answering(sha256, seconds) as network:
         return answers.answer(network, rows)
+
+
+def predict_numbers(*, model: Model, rows: NDArray[Any]) -> list[Prediction]:
+    """What the model answers to rows that a file held (`training.runner.sheets`), as to a call."""
+    with answering(model.sha256) as network:
+        return answers.answer_numbers(network, rows)
 
 
 def infer(

@@ -4,6 +4,7 @@ bytes; a worker reads it.
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import IO
 
@@ -16,6 +17,7 @@ from governance.models import User
 from governance.services import Refusal
 from training.models import DESCRIPTION_LENGTH_MAX, FILE_NAME_LENGTH_MAX, NAME_LENGTH_MAX, Dataset
 from training.runner import blobs, formats
+from training.runner.asking import asked_format
 from training.runner.caps import Caps, caps_of
 from training.runner.hints import hint
 from training.runner.plans import plan_of
@@ -128,11 +130,41 @@ def store(pieces: Iterator[bytes], owner: User, caps: Caps) -> tuple[str, int]:
                 f"file: your plan keeps {caps.total_bytes:,} bytes of data and you have "
                 f"{max(left, 0):,} left; delete a dataset, or bring a smaller file."
             ) from error
-        raise UploadTooLarge(
-            f"file: has more than {caps.file_bytes:,} bytes, which is what the plan "
-            f"“{plan_of(owner.pk).name}” takes at once; bring fewer rows, or the same rows as "
-            "Parquet, which is smaller."
-        ) from error
+        raise too_large(owner, caps.file_bytes) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """Bytes that were brought, and what they are."""
+
+    sha256: str
+    size_bytes: int
+    format: Dataset.Format
+
+
+def store_asked(*, owner: User, file: IO[bytes], file_name: str) -> Stored:
+    """Keep a file of rows that models are to be asked, in the transaction of who names it."""
+    check_line("file", file_name, FILE_NAME_LENGTH_MAX)
+    first = file.read(formats.FIRST_BYTES)
+    try:
+        kind = asked_format(first, file_name)
+    except formats.UnknownFormat as error:
+        raise InvalidUpload(f"file: {file_name!r} {error}.") from error
+    most = caps_of(owner.pk).file_bytes
+    pieces = chain([first], iter(lambda: file.read(PIECE_BYTES), b""))
+    try:
+        sha256, size_bytes = blobs.put_stream(pieces, bytes_max=most)
+    except blobs.BlobTooLarge as error:
+        raise too_large(owner, most) from error
+    return Stored(sha256=sha256, size_bytes=size_bytes, format=kind)
+
+
+def too_large(owner: User, most: int) -> UploadTooLarge:
+    return UploadTooLarge(
+        f"file: has more than {most:,} bytes, which is what the plan "
+        f"“{plan_of(owner.pk).name}” takes at once; bring fewer rows, or the same rows as "
+        "Parquet, which is smaller."
+    )
 
 
 def require_room(owner: User, caps: Caps) -> None:
