@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import reverse
 
 from governance.models import User
+from marketplace.models import Deployment
 from training import services as training
 from training.models import Model
 
@@ -22,13 +23,25 @@ class Snippet:
     code: str
 
 
-def snippets_of(*, model: Model, viewer: User | None, site: str, name: str) -> list[Snippet]:
-    """`site` is the address of this one, `name` what the Open Inference Protocol calls the model.
+def snippets_of(
+    *,
+    model: Model,
+    viewer: User | None,
+    site: str,
+    name: str = "",
+    deployment: Deployment | None = None,
+) -> list[Snippet]:
+    """`site` is the address of this one, `name` what the Open Inference Protocol calls the model. A
+    `deployment` is asked by itself, so that it chooses which of its versions answers.
 
     KServe's client sends tensors, so it is shown where a row is numbers alone.
     """
     question = training.example_question(model=model, viewer=viewer)
-    address = f"{site}{reverse('marketplace:api_predict', args=[model.pk])}"
+    path = reverse("marketplace:api_predict", args=[model.pk])
+    if deployment is not None:
+        name = str(deployment.pk)
+        path = reverse("marketplace:api_predict_deployed", args=[deployment.pk])
+    address = f"{site}{path}"
     found = [
         Snippet(label="curl", code=curl(address, question)),
         Snippet(label="Python", code=python(address, question)),

@@ -17,7 +17,6 @@ from governance.views import MemberRequest, pressed_on
 from marketplace import services as marketplace
 from marketplace.forms.deployments import SettingsForm
 from marketplace.models import Deployment
-from marketplace.views.templates import snippet
 from training import services as training
 
 PAGE_SIZE = 24
@@ -52,10 +51,12 @@ def deployment(request: MemberRequest, deployment_id: uuid.UUID) -> HttpResponse
             return render(request, "training/_answered.html", context)
     else:
         context["sheet"] = training.blank_sheet(model=found.model, viewer=request.user)
-    context |= {
-        "usage": marketplace.usage(found),
-        "snippet": snippet(request, found.model),
-    }
+    context["snippets"] = marketplace.snippets_of(
+        model=found.model,
+        viewer=request.user,
+        site=request.build_absolute_uri("/").rstrip("/"),
+        deployment=found,
+    )
     return render(request, "marketplace/deployment.html", context)
 
 

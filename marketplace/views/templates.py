@@ -1,37 +1,18 @@
 """Buying a template, deploying it, and what a person has."""
 
-import json
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from billing import services as billing
 from governance.services import Refusal
-from governance.views import MemberRequest, PageRequest, pressed_on, visitor
+from governance.views import MemberRequest, pressed_on
 from marketplace import services as marketplace
 from marketplace.forms.offers import PressedForm
 from marketplace.models import Purchase, Template, TemplateVersion
 from marketplace.views.found import found_template
-from training import services as training
-from training.models import Model
-
-
-def snippet(request: PageRequest, model: Model) -> str:
-    """A call that runs once the key is put in, about a row the model never saw."""
-    address = request.build_absolute_uri(reverse("marketplace:api_predict", args=[model.pk]))
-    question = training.example_question(model=model, viewer=visitor(request))
-    body = json.dumps({"input_data": question}, ensure_ascii=False)
-    quoted = body.replace("'", "'\\''")  # as a shell takes it
-    return (
-        f"curl -X POST {address} \\\n"
-        "  -H 'Authorization: Bearer YOUR_KEY' \\\n"
-        "  -H 'Content-Type: application/json' \\\n"
-        f"  -d '{quoted}'"
-    )
 
 
 def version_pressed(request: MemberRequest) -> int:

@@ -86,8 +86,9 @@ def test_bob_buys_deploys_and_predicts_by_forms_alone(as_bob, bob, template, dig
     page = as_bob.post(
         reverse("marketplace:deploy", args=[template.slug]), {"version": 1}, follow=True
     )
-    assert "From your program" in text(page)
     deployment = Deployment.objects.get(owner=bob)
+    assert f"/api/v1/deployments/{deployment.pk}/predict" in text(page)
+    assert f"/api/v1/models/{deployment.model_id}/predict" not in text(page)
     row = training.preview_rows(dataset=digits, count=1, part=training.Part.TEST)[0]
     answer = text(as_bob.post(deployment.get_absolute_url(), {"row": row.number}))
     assert f"<b>{row.label}</b>" in answer

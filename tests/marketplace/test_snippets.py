@@ -29,9 +29,12 @@ def test_every_program_on_the_page_runs_and_is_answered_alike(live_server, templ
     marketplace.buy_template(buyer=bob, template=template)
     deployment = marketplace.deploy_template(owner=bob, template=template)
     _, secret = governance.create_api_key(owner=bob, name="Program", scopes=[Scope.PREDICT])
-    programs = marketplace.snippets_of(
-        model=deployment.model, viewer=bob, site=live_server.url, name=template.slug
-    )
+    about = {"model": deployment.model, "viewer": bob, "site": live_server.url}
+    programs = marketplace.snippets_of(**about, deployment=deployment)
+    on_the_template = marketplace.snippets_of(**about, name=template.slug)
+    for one, other in zip(on_the_template, programs, strict=True):
+        mine = one.code.replace(f"models/{deployment.model_id}", f"deployments/{deployment.pk}")
+        assert mine.replace(template.slug, str(deployment.pk)) == other.code != one.code
     question = training.example_question(model=deployment.model, viewer=bob)
     expected = training.predict(model=deployment.model, rows=question)[0]
     assert [one.label for one in programs] == list(PROGRAMS)
