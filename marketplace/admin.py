@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.http import urlencode
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
@@ -106,6 +108,18 @@ class DecidingAdmin(DeskAdmin):
         row = self.model.objects.get(pk=object_id)
         return row if isinstance(row, Template) else row.template
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Its dialogs are led to by what stands on this page, so that nothing else is decided."""
+        row = self.get_object(request, object_id)
+        waiting = row.waiting if isinstance(row, Template) else row
+        answer: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+        if waiting is not None and isinstance(answer, TemplateResponse) and answer.context_data:
+            for act in answer.context_data["actions_detail"]:
+                act["path"] += f"?{urlencode({'seen': waiting.submission})}"
+        return answer
+
     def has_decide_permission(self, request: HttpRequest, object_id: str = "") -> bool:
         row = self.row_for(request, object_id, [Role.MODERATOR, Role.SENIOR_MODERATOR])
         return row is not None and row.is_waiting
@@ -120,7 +134,9 @@ class DecidingAdmin(DeskAdmin):
     def approve(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         template = self.template_of(object_id)
         note = form.cleaned_data["note"]
-        act = partial(marketplace.approve_template, template=template, note=note)
+        act = partial(
+            marketplace.approve_template, template=template, note=note, seen=seen(request)
+        )
         return self.answer(request, act, f"“{template.name}” is approved.")
 
     @dialog(
@@ -133,7 +149,7 @@ class DecidingAdmin(DeskAdmin):
     def send_back(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         template = self.template_of(object_id)
         note = form.cleaned_data["note"]
-        act = partial(marketplace.request_changes, template=template, note=note)
+        act = partial(marketplace.request_changes, template=template, note=note, seen=seen(request))
         return self.answer(request, act, f"“{template.name}” went back.")
 
     @dialog(
@@ -146,8 +162,12 @@ class DecidingAdmin(DeskAdmin):
     def reject(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
         template = self.template_of(object_id)
         note = form.cleaned_data["note"]
-        act = partial(marketplace.reject_template, template=template, note=note)
+        act = partial(marketplace.reject_template, template=template, note=note, seen=seen(request))
         return self.answer(request, act, f"“{template.name}” is rejected.")
+
+
+def seen(request: HttpRequest) -> str:
+    return request.GET.get("seen", "")
 
 
 @admin.register(Template)
@@ -183,6 +203,10 @@ class TemplateAdmin(DecidingAdmin, ModeratedAdmin):
         template = Template.objects.get(pk=object_id)
         act = partial(marketplace.feature_template, template=template, **said(form))
         return self.answer(request, act, f"“{template.name}” is in front.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Template]:
+        rows: QuerySet[Template] = super().get_queryset(request)
+        return rows.prefetch_related("versions")
 
     @display(description="status", label=STATUS_COLOURS)
     def status_label(self, template: Template) -> tuple[str, str]:

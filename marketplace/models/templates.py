@@ -157,7 +157,11 @@ class Template(Moderated):
     @property
     def is_waiting(self) -> bool:
         """Whether one of its versions waits for a decision."""
-        return any(version.is_waiting for version in self.versions.all())
+        return self.waiting is not None
+
+    @property
+    def waiting(self) -> "TemplateVersion | None":
+        return next((version for version in self.versions.all() if version.is_waiting), None)
 
     @property
     def newest(self) -> "TemplateVersion":
@@ -297,6 +301,11 @@ class TemplateVersion(models.Model):
     @property
     def is_waiting(self) -> bool:
         return self.status in self.WAITING
+
+    @property
+    def submission(self) -> str:
+        """Names what is decided on: this version as it was submitted that time."""
+        return f"{self.number} of {self.submitted_at.isoformat()}" if self.submitted_at else ""
 
     @property
     def is_decided(self) -> bool:

@@ -51,7 +51,12 @@ from marketplace.services.dashboards import (
     last_calls,
     log_inputs,
 )
-from marketplace.services.decisions import approve_template, reject_template, request_changes
+from marketplace.services.decisions import (
+    AnotherSubmission,
+    approve_template,
+    reject_template,
+    request_changes,
+)
 from marketplace.services.deployments import (
     NameTaken,
     Usage,
@@ -227,6 +232,7 @@ __all__ = [
     "allow_tries",
     "AlreadyBought",
     "AlreadyFeatured",
+    "AnotherSubmission",
     "AlreadySaved",
     "Answer",
     "approve_template",

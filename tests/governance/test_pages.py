@@ -5,6 +5,7 @@ import re
 import pytest
 from django.core import mail
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from billing import services as billing
 from governance import services as governance
@@ -64,6 +65,7 @@ def waiting(alice, model) -> Template:
 
 def decide(client, template, action, note=""):
     address = reverse(f"admin:marketplace_template_{action}", args=[template.pk])
+    address += f"?{urlencode({'seen': template.newest.submission})}"
     return client.post(address, {"_form_submitted": "on", "note": note})
 
 
@@ -134,6 +136,7 @@ def test_a_filter_that_no_row_can_have_is_refused(client, judy, waiting):
 
 def moderate(client, template, action, **fields):
     address = reverse(f"admin:marketplace_template_{action}", args=[template.pk])
+    address += f"?{urlencode({'seen': template.newest.submission})}"
     return client.post(address, {"_form_submitted": "on"} | fields)
 
 

@@ -1,5 +1,7 @@
 """Peer review: who may say what of whose version, when, and who reads it."""
 
+import html
+import re
 from functools import partial
 
 import pytest
@@ -338,11 +340,30 @@ def test_judy_decides_on_one_page_with_all_that_speaks_for_it(judy, rita, waitin
     for said in ("It reads what I drew.", "Reads digits.", waiting.validation.receipt["seed"]):
         assert str(said) in page
     for action, note in (("claim", ""), ("approve", "Well measured.")):
-        address = reverse(f"admin:marketplace_templateversion_{action}", args=[waiting.pk])
+        address = dialog_of(page, action)
         assert desk.post(address, {"_form_submitted": "on", "note": note})["HX-Redirect"]
     waiting.refresh_from_db()
     assert (waiting.status, waiting.claimed_by) == (Status.PUBLISHED, None)
     assert not marketplace.reviewable(judy).exists()
+
+
+def dialog_of(page: str, action: str) -> str:
+    return html.unescape(re.search(rf'hx-get="([^"]*/{action}/[^"]*)"', page)[1])
+
+
+def test_judy_decides_on_what_she_saw_or_not_at_all(judy, alice, waiting):
+    desk = client_of(judy)
+    page = text(desk.get(reverse("admin:marketplace_templateversion_change", args=[waiting.pk])))
+    marketplace.recall_version(actor=alice, version=waiting)
+    marketplace.submit_version(actor=alice, version=waiting)
+    desk.post(dialog_of(page, "approve"), {"_form_submitted": "on", "note": ""})
+    waiting.refresh_from_db()
+    assert waiting.status == Status.SUBMITTED
+    queue = text(desk.get(reverse("admin:marketplace_templateversion_changelist")))
+    assert "was submitted anew since you opened its page" in queue
+    governance.hide(actor=judy, subject=waiting.template, reason="Copied.")
+    with pytest.raises(NotAllowed, match="restore it first"):
+        marketplace.approve_template(actor=judy, template=waiting.template)
 
 
 def test_judy_sees_what_changed_against_what_is_published(judy, alice, template):
