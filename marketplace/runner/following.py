@@ -7,18 +7,19 @@ takes the same input. Otherwise the deployment stays as it is, and its owner is 
 import uuid
 
 import structlog
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Q
 
 from governance import services as governance
 from governance.models import NoticeType
-from governance.services import Refusal
 from marketplace.models import Deployment, DeploymentQuerySet, RouteSet, TemplateVersion
 from marketplace.runner.routing import change, planned, routes_now
 from training import services as training
 
 log = structlog.get_logger()
 AT_ONCE = 1_000  # the next sweep goes on
+REST_SECONDS = 600
 
 
 def due() -> DeploymentQuerySet:
@@ -30,11 +31,16 @@ def due() -> DeploymentQuerySet:
 
 
 def follow_all() -> None:
-    for deployment_id in list(due().order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+    """In any order, and what failed rests a while, so that it keeps nobody else waiting."""
+    for deployment_id in list(due().order_by("?").values_list("pk", flat=True)[:AT_ONCE]):
+        key = f"not_followed/{deployment_id}"
+        if cache.get(key):
+            continue
         try:
             follow(deployment_id)
-        except Refusal:  # such as a model that cannot be loaded now; the others go on
+        except Exception:  # such as a model that cannot be loaded now
             log.exception("version_not_followed", deployment=str(deployment_id))
+            cache.set(key, True, timeout=REST_SECONDS)
 
 
 @transaction.atomic
@@ -64,6 +70,9 @@ def hindrance(deployment: Deployment, version: TemplateVersion) -> str:
         return "several versions answer at present"
     if planned(deployment.owner, version).price_microcredits > stable.price_microcredits:
         return "a call of it costs more"
+    is_own = version.template.owner_id == deployment.owner_id
+    if not is_own and version.monthly_calls < stable.version.monthly_calls:
+        return "its price includes fewer calls a month"
     if not training.take_the_same(stable.model, version.model):
         return "it takes other input"
     return ""

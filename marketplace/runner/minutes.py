@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from marketplace.models import Call, Deployment, Served
@@ -140,7 +140,7 @@ class Recorder:
             return
         try:
             write(sums, [call for each in calls.values() for call in each])
-        except DatabaseError:
+        except Error:  # also that the connection is gone
             log.exception("statistics_lost", sums=len(sums))
 
 

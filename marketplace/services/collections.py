@@ -114,7 +114,12 @@ def leave_out(*, actor: User, item: CollectionItem) -> None:
 def move_item(*, actor: User, item: CollectionItem, is_up: bool) -> None:
     """Swap it with its neighbour; at the end of the list nothing moves."""
     require_owner(actor, item.collection)
-    items = item.collection.items.select_for_update()
+    Collection.objects.select_for_update().get(pk=item.collection_id)
+    items = item.collection.items.all()
+    found = items.filter(pk=item.pk).first()
+    if found is None:
+        raise Refusal(f"“{item.template.name}” is no longer in this collection.")
+    item = found  # where it stands now that nobody else moves anything
     if is_up:
         other = items.filter(position__lt=item.position).order_by("-position").first()
     else:

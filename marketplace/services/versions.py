@@ -172,7 +172,10 @@ def step(
     verb: str,
     **changes: object,
 ) -> TemplateVersion:
-    """One arrow of the states, taken once; refused from any other state."""
+    """One arrow of the states, taken once; refused from any other state. The template is locked
+    first, as by all who change it together with its versions, so that no two wait for each other.
+    """
+    Template.objects.select_for_update().get(pk=version.template_id)
     rows = TemplateVersion.objects.filter(pk=version.pk, status__in=before)
     if not rows.update(status=after, **changes):
         version.refresh_from_db()
@@ -202,11 +205,12 @@ def follow(template_id: uuid.UUID) -> Template:
 
 
 def mark_withdrawn(template: Template, reason: str) -> Template:
-    """It still stands for the version it stood for: who has it goes on with that."""
-    template.withdrawn_reason = reason
-    Template.objects.filter(pk=template.pk, withdrawn_at=None).update(
-        withdrawn_at=Now(), withdrawn_reason=reason
-    )
-    tell_withdrawn(template)
+    """It still stands for the version it stood for: who has it goes on with that. They are told
+    once, whatever of it is withdrawn later.
+    """
+    rows = Template.objects.filter(pk=template.pk, withdrawn_at=None)
+    is_news = rows.update(withdrawn_at=Now(), withdrawn_reason=reason) == 1
     template.refresh_from_db()
+    if is_news:
+        tell_withdrawn(template)
     return template

@@ -4,6 +4,7 @@ import json
 import uuid
 
 import pytest
+from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 
 from billing import services as billing
@@ -286,6 +287,34 @@ def test_who_follows_stays_where_a_call_costs_more_and_is_told(bob, bought):
     assert "a call of it costs more" in Notice.objects.of(bob).first().text
     following.follow_all()
     assert Notice.objects.of(bob).filter(type="template.new_version").count() == 1
+
+
+def test_who_follows_stays_where_a_price_includes_fewer_calls_and_its_author_does_not(
+    alice, bob, bought
+):
+    another_version(bought, model=sibling(bought), monthly_calls=100)
+    follows = {"custom_config": {"follows": "current"}}
+    hers, his = (
+        marketplace.deploy_template(owner=owner, template=bought, **follows)
+        for owner in (alice, bob)
+    )
+    another_version(bought, model=sibling(bought), monthly_calls=99)
+    following.follow_all()
+    assert (shares(hers), shares(his)) == ({3: 100}, {2: 100})
+    assert "includes fewer calls a month" in Notice.objects.of(bob).first().text
+
+
+def test_what_could_not_be_followed_rests_before_it_is_tried_again(bob, bought):
+    follows = {"custom_config": {"follows": "current"}}
+    his = marketplace.deploy_template(owner=bob, template=bought, **follows)
+    another_version(bought, model=sibling(bought, sha256="0" * 64))  # of no file
+    following.follow_all()
+    another_version(bought, model=sibling(bought, sha256=his.model.sha256))
+    following.follow_all()
+    assert shares(his) == {1: 100}
+    cache.clear()  # as if it had rested
+    following.follow_all()
+    assert shares(his) == {3: 100}
 
 
 # Merging
