@@ -57,6 +57,8 @@ PAGES = (
     "/docs/",
     "/docs/train/",
     "/docs/economics/",
+    "/saved-searches/",
+    "/saved-searches/new/?q=letters",
     "/notices/",
     "/notices/settings/",
     "/webhooks/",
@@ -95,6 +97,7 @@ def test_everybody_can_use_the_pages_as_far_as_a_machine_can_tell(
         "deployment": marketplace.deploy_template(owner=alice, template=template).pk,
     }
     marketplace.start_version(owner=alice, template=template, model=model, changelog="n")
+    marketplace.save_search(owner=alice, query="reader")
     long = "W" * NAME_LENGTH_MAX
     webhook, _ = governance.create_webhook(
         owner=alice, url="https://hook.example/", description=long
