@@ -13,7 +13,15 @@ from config.errors import refused
 from governance import services as governance
 from governance.models import User
 
-FILES = {"model_file", "model_here", "download", "dataset_file", "dataset_rows"}  # of addresses
+# Names of their addresses.
+FILES = {
+    "batch_result",
+    "dataset_file",
+    "dataset_rows",
+    "download",
+    "model_file",
+    "model_here",
+}
 UNCOUNTED = ("/api/", "/v2", "/healthz", "/readyz", "/metrics", "/admin/")
 
 

@@ -46,6 +46,14 @@ def test_every_target_of_the_makefile_says_what_it_does():
         assert re.search(rf"^{target}:.*## \S", makefile, re.MULTILINE), target
 
 
+def test_nothing_is_offered_to_be_told_that_nothing_tells():
+    listed = ROOT / "governance" / "models" / "notices.py"
+    files = [path for path in tracked(*(f"{app}/*.py" for app in APPS)) if path != listed]
+    code = "\n".join(path.read_text() for path in files)
+    for name in re.findall(r'^    ([A-Z_]+) = "\w+\.\w+"', listed.read_text(), re.MULTILINE):
+        assert f"NoticeType.{name}" in code, name
+
+
 def test_measuring_leaves_no_invented_listings_behind():
     bench = (ROOT / "Makefile").read_text().partition("\nbench:")[2].partition("\n\n")[0]
     assert "seed_catalogue --rows" in bench

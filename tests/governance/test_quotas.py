@@ -94,7 +94,10 @@ def test_of_ipv6_a_network_counts_as_one_caller(db):
     assert governance.caller_of(None, "") == "address "
 
 
-@pytest.mark.parametrize("path", ["/downloads/made-up/", "/templates/none/try/model.wasm"])
+@pytest.mark.parametrize(
+    "path",
+    ["/downloads/made-up/", "/templates/none/try/model.wasm", "/batches/results/made-up/"],
+)
 def test_all_that_people_take_home_has_the_quota_of_files(client, bob, path):
     client.force_login(bob)
     assert client.get(path)["RateLimit"].startswith('"files";r=2')
