@@ -74,6 +74,10 @@ def set_clock(sender: Celery, **_: object) -> None:
             "task": "marketplace.tasks.sweep_searches",
             "schedule": 60.0,
         },
+        "have deployments answer with what was trained for them": {
+            "task": "marketplace.tasks.prepare_deployments",
+            "schedule": settings.TRAINING_SWEEP_SECONDS,
+        },
         "hint batches that wait or whose worker died": {
             "task": "marketplace.tasks.hint_waiting_batches",
             "schedule": settings.TRAINING_SWEEP_SECONDS,

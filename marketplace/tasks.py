@@ -3,7 +3,15 @@
 from celery import shared_task
 
 from marketplace.models import Batch
-from marketplace.runner import batches, batchfiles, following, listings, minutes, watching
+from marketplace.runner import (
+    batches,
+    batchfiles,
+    following,
+    listings,
+    minutes,
+    preparing,
+    watching,
+)
 from training import services as training
 
 
@@ -36,6 +44,11 @@ def sweep_searches() -> None:
 @shared_task
 def forget_statistics() -> None:
     minutes.forget()
+
+
+@shared_task
+def prepare_deployments() -> None:
+    preparing.prepare_all()
 
 
 @shared_task

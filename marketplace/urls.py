@@ -24,6 +24,7 @@ from marketplace.views import (
     collections,
     comparing,
     dashboards,
+    deploying,
     deployments,
     discussions,
     downloads,
@@ -158,6 +159,7 @@ urlpatterns = [
     path("models/<uuid:model_id>/publish/", publishing.publish, name="publish"),
     # /deployments/
     path("deployments/", deployments.deployments, name="deployments"),
+    path("deployments/new/", deploying.deploy_several, name="deploy_several"),
     path("deployments/<uuid:deployment_id>/", deployments.deployment, name="deployment"),
     path(
         "deployments/<uuid:deployment_id>/stop/",
@@ -270,6 +272,11 @@ urlpatterns = [
     ),
     # /api/v1/deployments
     path("api/v1/deployments", api_deployments.Deployments.as_view(), name="api_deployments"),
+    path(
+        "api/v1/deployments/quote",
+        api_deployments.QuoteDeployments.as_view(),
+        name="api_quote_deployments",
+    ),
     path(
         "api/v1/deployments/<uuid:deployment_id>",
         api_deployments.OneDeployment.as_view(),

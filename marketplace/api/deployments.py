@@ -29,7 +29,9 @@ NAME = serializers.CharField(max_length=DEPLOYMENT_NAME_LENGTH_MAX, allow_blank=
 CONFIG_HELP = (
     "What differs from the usual: name, version (a number), follows (pinned or current), routes "
     "(a list of version and share in percent), aggregation (mean, majority, weighted or ensemble), "
-    "batch_limit (rows a call), timeout_ms, spend_cap (credits), spend_period (month or total)."
+    "batch_limit (rows a call), timeout_ms, spend_cap (credits), spend_period (month or total), "
+    "fine_tune (of your own template: dataset, epochs, learning_rate and seed of a training job; "
+    "the deployment is preparing until it is over, and then answers with what was trained)."
 )
 
 
@@ -167,8 +169,77 @@ class TemplateDeployments(APIView):
         return once(request, act)
 
 
+class DeploySeveralRequest(DeployRequest):
+    template_ids = serializers.ListField(
+        child=serializers.UUIDField(),
+        min_length=1,
+        max_length=marketplace.TEMPLATES_AT_ONCE,
+        help_text="each of which is deployed as custom_config says",
+    )
+
+
+class DeployedSerializer(serializers.Serializer[Any]):
+    deployments = DeploymentSerializer(many=True, help_text="in the order of template_ids")
+
+
+class QuotedSerializer(serializers.Serializer[Any]):
+    template_id = serializers.UUIDField(source="template.pk")
+    template = serializers.CharField(source="template.name")
+    version = serializers.IntegerField(source="version.number")
+    purchase_credits = Millionths(source="purchase", help_text="to be paid before, by buying it")
+    training_credits = Millionths(source="training", help_text="at most, of fine_tune")
+    row_credits = Millionths(source="row", help_text="of each row that it answers")
+
+
+class QuotedAllSerializer(serializers.Serializer[Any]):
+    templates = QuotedSerializer(many=True)
+    total_credits = Millionths(help_text="before the first row is answered, at most")
+
+
+def asked_several(request: Request) -> dict[str, Any]:
+    asked = DeploySeveralRequest(data=request.data)
+    asked.is_valid(raise_exception=True)
+    ids = dict.fromkeys(asked.validated_data["template_ids"])
+    return {
+        "owner": caller(request),
+        "templates": [found_template(request, template_id) for template_id in ids],
+        "custom_config": asked.validated_data["custom_config"],
+    }
+
+
+class QuoteDeployments(APIView):
+    required_scope = {"POST": Scope.MODELS_READ}
+
+    @extend_schema(
+        operation_id="neural_quote_deployments",
+        request=DeploySeveralRequest,
+        responses={200: QuotedAllSerializer, **GONE},
+    )
+    def post(self, request: Request) -> Response:
+        """What deploying these would cost; nothing is changed."""
+        quotes = marketplace.quote_deployments(**asked_several(request))
+        total = sum(each.total for each in quotes)
+        return Response(QuotedAllSerializer({"templates": quotes, "total_credits": total}).data)
+
+
 class Deployments(APIView):
-    required_scope = {"GET": Scope.MODELS_READ}
+    required_scope = {"GET": Scope.MODELS_READ, "POST": Scope.BUY}
+
+    @extend_schema(
+        operation_id="neural_deploy_templates",
+        request=DeploySeveralRequest,
+        responses={201: DeployedSerializer, **GONE},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request) -> Response:
+        """Deploy several templates, all of them or none."""
+        asked = asked_several(request)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            made = marketplace.deploy_templates(**asked)
+            return 201, {"deployments": [body_after(each) for each in made]}
+
+        return once(request, act)
 
     @extend_schema(
         operation_id="neural_list_deployments", responses=DeploymentPage, parameters=PAGE

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 
 from marketplace.models import (
     BATCH_LIMIT_MAX,
@@ -12,6 +13,7 @@ from marketplace.models import (
     Deployment,
     TemplateVersion,
 )
+from training.models import Dataset
 
 
 class SettingsForm(forms.Form):
@@ -69,3 +71,28 @@ class InputsForm(forms.Form):
         choices=[(0, "Off"), (1, "For 1 hour"), (6, "For 6 hours"), (24, "For 24 hours")],
         label="Keep what is asked",
     )
+
+
+class DeployForm(forms.Form):
+    """How templates are deployed; without datasets there is nothing to say."""
+
+    dataset = forms.ChoiceField(
+        required=False,
+        label="Train it further on",
+        help_text="A job trains its weights on these data first; then it answers.",
+    )
+    epochs = forms.IntegerField(min_value=1, max_value=100_000, required=False)
+    learning_rate = forms.FloatField(min_value=1e-9, max_value=10, required=False)
+
+    def __init__(self, *args: Any, datasets: QuerySet[Dataset] | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if datasets is None:
+            self.fields = {}
+            return
+        choices = [("", "Nothing: deploy it as it is"), *((d.slug, d.name) for d in datasets)]
+        self.fields["dataset"].choices = choices  # type: ignore[attr-defined]  # a choice field
+
+    def config(self) -> dict[str, Any]:
+        """By the names of `custom_config`."""
+        stated = {name: value for name, value in self.cleaned_data.items() if value}
+        return {"fine_tune": stated} if stated.get("dataset") else {}

@@ -38,7 +38,12 @@ SETTINGS: dict[str, Field] = {
 }
 TARGETS: dict[str, Field] = {"version": Whole(1, 1_000_000), "share": Whole(1, 100)}
 CHANGEABLE = ("name", *SETTINGS, "spend_cap")
-KNOWN = (*CHANGEABLE, "version", "routes")
+FINE_TUNE: dict[str, Field] = {
+    "epochs": Whole(1, 100_000),
+    "learning_rate": Real(1e-9, 10.0),
+    "seed": Whole(0, 2**63 - 1),
+}
+KNOWN = (*CHANGEABLE, "version", "routes", "fine_tune")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +55,23 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FineTune:
+    """What the version's weights are trained further on, and how; None as they were trained."""
+
+    dataset: str
+    epochs: int | None = None
+    learning_rate: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """`settings` are columns of a deployment; of the rest nothing means the usual."""
 
     settings: dict[str, Any]
     version: int | None
     routes: tuple[Target, ...]
+    fine_tune: FineTune | None
 
 
 def read_config(given: object) -> Config:
@@ -67,8 +83,9 @@ def read_config(given: object) -> Config:
     routes = routes_in(reader, section)
     if routes and "version" in section:
         reader.refuse(f"{PATH}.version", "leave it out: routes already say which versions answer")
+    fine_tune = fine_tune_in(reader, section)
     refuse(reader)
-    return Config(settings=settings, version=version, routes=routes)
+    return Config(settings=settings, version=version, routes=routes, fine_tune=fine_tune)
 
 
 def read_settings(given: object) -> dict[str, Any]:
@@ -145,6 +162,18 @@ def routes_in(reader: Reader, section: Mapping[str, Any], path: str = PATH) -> t
     if len(found) == len(given):
         check_targets(reader, name, found)
     return tuple(found)
+
+
+def fine_tune_in(reader: Reader, section: Mapping[str, Any]) -> FineTune | None:
+    if "fine_tune" not in section:
+        return None
+    path = f"{PATH}.fine_tune"
+    given = reader.section(section["fine_tune"], path, ("dataset",), tuple(FINE_TUNE))
+    found = reader.fields(given, path, FINE_TUNE)
+    dataset = given.get("dataset")
+    if "dataset" in given and not isinstance(dataset, str):
+        reader.refuse(f"{path}.dataset", f"must be the slug of a dataset, not {shown(dataset)}")
+    return FineTune(dataset=str(dataset), **found)
 
 
 def check_targets(reader: Reader, name: str, found: list[Target]) -> None:

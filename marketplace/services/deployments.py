@@ -24,7 +24,13 @@ from marketplace.models import (
     TemplateVersion,
 )
 from marketplace.runner.routing import Planned, planned, routes_now
-from marketplace.services.configurations import Config, read_config, read_settings
+from marketplace.services.configurations import (
+    Config,
+    InvalidDeployment,
+    read_config,
+    read_settings,
+)
+from marketplace.services.finetunes import begin_job, planned_job, require_alone
 from marketplace.services.purchases import buy_template, may_deploy, one_at_a_time
 from marketplace.services.routes import (
     check_together,
@@ -33,6 +39,9 @@ from marketplace.services.routes import (
     place_routes,
     planned_targets,
 )
+from training import services as training
+
+TEMPLATES_AT_ONCE = 20
 
 
 class NotOnOffer(Refusal):
@@ -48,9 +57,10 @@ def deploy_template(
     *, owner: User, template: Template, custom_config: Mapping[str, Any] | None = None
 ) -> Deployment:
     """Answer predictions with a template. What costs nothing is bought along the way; what is
-    deployed already just as asked is the answer.
+    deployed already just as asked is the answer. With `fine_tune` a job trains what will answer.
     """
     config = read_config(custom_config or {})
+    require_alone(config)
     one_at_a_time(owner, template)
     template = offered(template)
     routes = planned_routes(owner, template, config)
@@ -59,20 +69,94 @@ def deploy_template(
     if running is not None:
         return running
     deployment = named(owner, template, config)
-    place_routes(deployment, routes, RouteSet.Cause.DEPLOYED)
-    governance.record(
-        actor=owner,
-        verb="deploy_template",
-        subject=deployment,
-        details={"template": str(template.pk), "version": routes[0].version.number},
-    )
+    details: dict[str, Any] = {"template": str(template.pk), "version": routes[0].version.number}
+    if config.fine_tune is None:
+        place_routes(deployment, routes, RouteSet.Cause.DEPLOYED)
+    else:
+        deployment.job = begin_job(owner, template, routes[0].version, config.fine_tune)
+        deployment.save(update_fields=["job"])
+        details["job"] = str(deployment.job.pk)
+    governance.record(actor=owner, verb="deploy_template", subject=deployment, details=details)
     return deployment
+
+
+@transaction.atomic
+def deploy_templates(
+    *, owner: User, templates: Sequence[Template], custom_config: Mapping[str, Any] | None = None
+) -> list[Deployment]:
+    """Deploy several, all of them or none, each as `custom_config` says."""
+    require_several(templates, custom_config or {})
+    made = {  # in one order, so that two who deploy the same never wait for each other
+        template.pk: deploy_template(owner=owner, template=template, custom_config=custom_config)
+        for template in sorted(templates, key=lambda each: each.pk)
+    }
+    return [made[template.pk] for template in templates]
+
+
+def require_several(templates: Sequence[Template], custom_config: Mapping[str, Any]) -> None:
+    """Raises InvalidDeployment where there are too many, or one setting is for one alone."""
+    field, reason = "", ""
+    if not 1 <= len(templates) <= TEMPLATES_AT_ONCE:
+        field, reason = "template_ids", f"must be 1 to {TEMPLATES_AT_ONCE}, not {len(templates)}"
+    for name in ("name", "version", "routes"):
+        if len(templates) > 1 and name in custom_config:
+            field, reason = f"custom_config.{name}", "is of one template; leave it out for several"
+    if field:
+        raise InvalidDeployment(
+            f"{field}: {reason}.", invalid_parameters=[{"field": field, "reason": reason}]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentQuote:
+    """What deploying a template costs before it answers, and each row then; in micro-credits."""
+
+    template: Template
+    version: TemplateVersion
+    purchase: int  # still to be paid before it may be deployed
+    training: int  # at most
+    row: int
+
+    @property
+    def total(self) -> int:
+        return self.purchase + self.training
+
+
+def quote_deployments(
+    *, owner: User, templates: Sequence[Template], custom_config: Mapping[str, Any] | None = None
+) -> list[DeploymentQuote]:
+    """What `deploy_templates` would cost, with its refusals; nothing is changed."""
+    require_several(templates, custom_config or {})
+    config = read_config(custom_config or {})
+    require_alone(config)
+    return [quoted(owner, template, config) for template in templates]
+
+
+def quoted(owner: User, template: Template, config: Config) -> DeploymentQuote:
+    routes = planned_routes(owner, template, config)
+    version, purchase, trained = routes[0].version, 0, 0
+    if not may_deploy(owner, template) and template.current is not None:
+        purchase = template.current.price_microcredits
+    if config.fine_tune is not None:
+        trained = planned_job(owner, version, config.fine_tune).quote.microcredits
+    asked = routes if config.settings.get("aggregation") else routes[:1]
+    return DeploymentQuote(
+        template=template,
+        version=version,
+        purchase=purchase,
+        training=trained,
+        row=sum(route.price_microcredits for route in asked),
+    )
 
 
 def deployed_so(
     owner: User, template: Template, config: Config, routes: Sequence[Planned]
 ) -> Deployment | None:
-    """What is active with all that the configuration names, so that asking twice is asking once."""
+    """What is active with all that the configuration names, so that asking twice is asking once;
+    nothing where it is to be trained.
+    """
+    if config.fine_tune is not None:
+        return None
     wanted = {(each.model.pk, each.share) for each in routes}
     rows = Deployment.objects.of(owner).active().with_stable()
     for found in rows.filter(template=template, **config.settings):
@@ -149,6 +233,9 @@ def stop_deployment(*, actor: User, deployment: Deployment) -> Deployment:
         raise Refusal("This deployment is already stopped.")
     governance.record(actor=actor, verb="stop_deployment", subject=deployment)
     deployment.refresh_from_db()
+    job = deployment.job
+    if deployment.stable_id is None and job is not None and not job.is_over:
+        training.cancel_job(actor=actor, job=job)  # nobody waits for it any more
     return deployment
 
 

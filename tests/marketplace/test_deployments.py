@@ -143,7 +143,7 @@ def test_bob_sets_what_he_likes_by_the_originals_name(bob, bought):
         ({"routes": [{"version": 1, "share": 60}]}, "must sum to 100 percent, not 60"),
         ({"aggregation": "mean"}, "aggregation: 'mean' merges the answers of several versions"),
         ({"spend_cap": -1}, "custom_config.spend_cap: must be from 0"),
-        ({"fine_tune": {"epochs": 3}}, "custom_config.fine_tune: is not known here"),
+        ({"fine_tune": {"epochs": 3}}, "custom_config.fine_tune.dataset: "),
     ],
 )
 def test_a_setting_that_makes_no_sense_names_itself_and_the_way_out(bob, bought, config, said):
