@@ -48,8 +48,9 @@ def sweep_all() -> None:
 
 @transaction.atomic
 def sweep(search_id: uuid.UUID) -> None:
-    """Once, whoever else sweeps at the same time."""
-    rows = due().select_related("owner").select_for_update(of=("self",), skip_locked=True)
+    """Once, whoever else sweeps at the same time: what one has taken in, no other finds."""
+    rows = SavedSearch.objects.select_related("owner")
+    rows = rows.select_for_update(of=("self",), skip_locked=True)
     search = rows.filter(pk=search_id).first()
     if search is None:
         return

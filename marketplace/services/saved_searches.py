@@ -31,6 +31,12 @@ class TooManySearches(Refusal):
     """A person has at most so many saved searches; delete one to save another."""
 
 
+class SearchGone(Refusal):
+    """The saved search was deleted meanwhile, as on another page."""
+
+    status = 404
+
+
 def saved_as(*, owner: User, query: Query, is_exact: bool = False) -> SavedSearch | None:
     """Under what this person has saved the same question."""
     rows = SavedSearch.objects.of(owner)
@@ -82,7 +88,7 @@ def change_search(
     require_owner(actor, search)
     said = checked(name=name, query=query, sort=sort)
     governance.take_turn(f"saved_searches/{actor.pk}")
-    search = SavedSearch.objects.select_for_update().get(pk=search.pk)
+    search = locked(search)
     is_another = (said["query"], is_exact) != (search.query, search.is_exact)
     if is_another:
         require_new(actor, said["query"], is_exact)
@@ -115,7 +121,7 @@ def set_alerts(*, actor: User, search: SavedSearch, has_alerts: bool) -> None:
 def look_at_search(*, actor: User, search: SavedSearch) -> None:
     """Its owner sees what it finds now, so nothing of it is new, nor told any more."""
     require_owner(actor, search)
-    see(SavedSearch.objects.select_for_update().get(pk=search.pk))
+    see(locked(search))
 
 
 @transaction.atomic
@@ -125,6 +131,13 @@ def delete_search(*, actor: User, search: SavedSearch) -> None:
         actor=actor, verb="delete_search", subject=search, details={"name": search.name}
     )
     search.delete()
+
+
+def locked(search: SavedSearch) -> SavedSearch:
+    found = SavedSearch.objects.select_for_update().filter(pk=search.pk).first()
+    if found is None:
+        raise SearchGone(f"“{search.name}” was deleted meanwhile.")
+    return found
 
 
 def see(search: SavedSearch) -> None:

@@ -237,6 +237,14 @@ def test_another_question_knows_what_is_on_offer(bob, readers, published):
     assert told(bob) == []
 
 
+def test_what_is_deleted_on_another_page_is_not_looked_at(bob, readers):
+    stale = SavedSearch.objects.get(pk=readers.pk)
+    marketplace.delete_search(actor=bob, search=readers)
+    with pytest.raises(marketplace.SearchGone, match="“Readers” was deleted"):
+        marketplace.look_at_search(actor=bob, search=stale)
+    watching.sweep(stale.pk)  # which the sweep had listed before
+
+
 def test_bob_saves_renames_and_deletes_on_the_pages(client, bob, template):
     client.force_login(bob)
     page = client.get("/templates/?q=reader&sort=price").content.decode()
