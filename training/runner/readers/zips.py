@@ -33,7 +33,8 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
 def entries(archive: zipfile.ZipFile, size_bytes: int, entries_max: int) -> list[zipfile.ZipInfo]:
     """The files in it, in the order of their names. Raises FileRefused."""
-    found = [entry for entry in archive.infolist() if not entry.is_dir()]
+    # Not `is_dir`, which fails on a name without letters.
+    found = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     if len(found) > entries_max:
         raise FileRefused(f"has {len(found):,} files in it; at most {entries_max:,}.")
     found = [entry for entry in found if not is_rubbish(PurePosixPath(entry.filename))]
@@ -65,6 +66,8 @@ def check_entry(entry: zipfile.ZipInfo) -> None:
     parts = PurePosixPath(name).parts
     if "\\" in name or name.startswith("/") or name[1:2] == ":" or ".." in parts:
         fault = "its path leads out of the archive"
+    elif not name:
+        fault = "it has no name"
     elif not name.isprintable():
         fault = "its name is not printable"
     elif entry.create_system == 3 and stat.S_ISLNK(entry.external_attr >> 16):
