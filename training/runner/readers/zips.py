@@ -66,10 +66,8 @@ def check_entry(entry: zipfile.ZipInfo) -> None:
     parts = PurePosixPath(name).parts
     if "\\" in name or name.startswith("/") or name[1:2] == ":" or ".." in parts:
         fault = "its path leads out of the archive"
-    elif not name:
-        fault = "it has no name"
-    elif not name.isprintable():
-        fault = "its name is not printable"
+    elif not name or not name.isprintable():
+        fault = "its name is empty or not printable"
     elif entry.create_system == 3 and stat.S_ISLNK(entry.external_attr >> 16):
         fault = "it is a link"
     elif entry.flag_bits & ENCRYPTED:
