@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Avg, Count
 
 from governance.models import User
-from marketplace.models import Collection, Purchase, Review, Template
+from marketplace.models import Collection, Purchase, Review, Template, TemplateQuerySet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +13,7 @@ class Author:
     """A person who offers something, with sums over all of it."""
 
     user: User
-    templates: list[Template]
+    templates: TemplateQuerySet  # on offer, the newest first
     collections: list[Collection]
     users: int  # people who have something of theirs
     reviews: int
@@ -23,16 +23,16 @@ class Author:
 def find_author(*, username: str) -> Author | None:
     """None for who offers nothing: that somebody has an account here is nobody's business."""
     templates = Template.objects.public().filter(owner__username=username)
-    shown = list(templates.with_current())
-    if not shown:
+    first = templates.select_related("owner").first()
+    if first is None:
         return None
-    user = shown[0].owner
+    user = first.owner
     stars = Review.objects.counted().filter(template__owner=user)
     rated = stars.aggregate(count=Count("pk"), mean=Avg("rating"))
     buyers = Purchase.objects.filter(template__owner=user).values("buyer").distinct()
     return Author(
         user=user,
-        templates=shown,
+        templates=templates.with_current(),
         collections=list(Collection.objects.public().filter(owner=user)[:12]),
         users=buyers.count(),
         reviews=rated["count"],

@@ -1,6 +1,6 @@
 """Templates beside each other: a comparison, leaderboards, and all that one author offers."""
 
-from django.db.models import Q
+from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
@@ -11,19 +11,20 @@ from marketplace.models import Template
 from training.models import Dataset
 
 ASKED_MAX = 20
+PAGE_SIZE = 24
 
 
 @require_GET
 def compare(request: PageRequest) -> HttpResponse:
-    """Up to four by name or address, `?t=one&t=two`, in that order; unknown ones are said."""
+    """Up to four by address or name, `?t=one&t=two`, in that order; unknown ones are said. Of
+    several of one name it is the newest.
+    """
     asked = list(dict.fromkeys(request.GET.getlist("t")))[:ASKED_MAX]
-    rows = Template.objects.visible_to(visitor(request)).filter(
-        Q(slug__in=asked) | Q(name__in=asked)
-    )
-    found: dict[str, Template] = {}
-    for template in rows.with_current()[: 2 * ASKED_MAX]:
-        found[template.slug] = template
-        found.setdefault(template.name, template)
+    rows = Template.objects.visible_to(visitor(request)).with_current()
+    found = {template.slug: template for template in rows.filter(slug__in=asked)}
+    named = rows.filter(name__in=[word for word in asked if word not in found])
+    for template in named.order_by("name", "-published_at", "pk").distinct("name"):
+        found[template.name] = template
     templates = list({found[word].pk: found[word] for word in asked if word in found}.values())
     comparison = marketplace.compare_templates(templates=templates) if templates else None
     context = {
@@ -37,7 +38,8 @@ def compare(request: PageRequest) -> HttpResponse:
 @require_GET
 def leaderboards(request: PageRequest) -> HttpResponse:
     boards = marketplace.leaderboard_datasets(viewer=visitor(request))
-    return render(request, "marketplace/leaderboards.html", {"boards": boards})
+    page = Paginator(boards, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "marketplace/leaderboards.html", {"page_obj": page})
 
 
 @require_GET
@@ -52,4 +54,5 @@ def author(request: PageRequest, username: str) -> HttpResponse:
     found = marketplace.find_author(username=username)
     if found is None:
         raise Http404("Nobody of this name offers anything.")
-    return render(request, "marketplace/author.html", {"author": found})
+    page = Paginator(found.templates, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "marketplace/author.html", {"author": found, "page_obj": page})

@@ -1,7 +1,11 @@
 """Buying a template, deploying it, and what a person has."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
@@ -13,6 +17,8 @@ from marketplace import services as marketplace
 from marketplace.forms.offers import PressedForm
 from marketplace.models import Purchase, Template, TemplateVersion
 from marketplace.views.found import found_template
+
+PAGE_SIZE = 24
 
 
 def version_pressed(request: MemberRequest) -> int:
@@ -57,11 +63,20 @@ def deploy_template(request: MemberRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def mine(request: MemberRequest) -> HttpResponse:
-    """What a person offers and what a person bought."""
+    """What a person offers and what a person bought: the newest of each, or the pages of the one
+    that the address names.
+    """
     open_ones = TemplateVersion.objects.open().filter(template__owner=request.user)
-    context = {
-        "open": open_ones.select_related("template", "model").order_by("-created_at"),
+    lists: dict[str, QuerySet[Any]] = {
+        "open": open_ones.select_related("template", "model").order_by("-created_at", "pk"),
         "offered": Template.objects.of(request.user).with_current(),
         "bought": Purchase.objects.of(request.user).select_related("template__owner"),
     }
-    return render(request, "marketplace/mine.html", context)
+    asked = request.GET.get("show", "")
+    show, number = (asked, request.GET.get("page")) if asked in lists else ("", 1)
+    pages = {
+        name: Paginator(rows, PAGE_SIZE).get_page(number)
+        for name, rows in lists.items()
+        if show in ("", name)
+    }
+    return render(request, "marketplace/mine.html", pages | {"show": show})

@@ -6,6 +6,7 @@ from django.urls import reverse
 from governance.services import NotAllowed
 from marketplace import services as marketplace
 from marketplace.models import Collection, CollectionItem, Plan, Template
+from marketplace.views import comparing, templates
 from tests.conftest import person
 from training.models import Category
 
@@ -106,6 +107,19 @@ def test_two_templates_stand_side_by_side_with_what_was_measured(client, templat
     assert client.get(address).status_code == 200
 
 
+def test_who_names_a_template_by_its_address_finds_it_among_many_of_a_name(
+    client, alice, judy, template, second
+):
+    named = marketplace.start_template(owner=alice, model=template.shown.model, name="Twins")
+    Template.objects.filter(pk=second.pk).update(name=template.slug)  # as if to stand in its way
+    client.force_login(alice)
+    asked = {"t": [template.slug, "Twins"]}
+    page = client.get(reverse("marketplace:compare"), asked).content.decode()
+    assert template.get_absolute_url() in page
+    assert named.get_absolute_url() in page
+    assert second.get_absolute_url() not in page
+
+
 def test_five_templates_are_too_many_to_compare(template):
     with pytest.raises(marketplace.TooManyTemplates, match="at most 4"):
         marketplace.compare_templates(templates=[template] * 5)
@@ -136,3 +150,24 @@ def test_an_author_is_shown_once_they_offer_something(client, alice, template):
     page = client.get(reverse("marketplace:author", args=[alice.username])).content.decode()
     assert template.name in page
     assert client.get(reverse("marketplace:author", args=[carol.username])).status_code == 404
+
+
+def test_what_an_author_offers_and_what_alice_has_is_paged(
+    client, alice, template, second, monkeypatch
+):
+    monkeypatch.setattr(comparing, "PAGE_SIZE", 1)
+    monkeypatch.setattr(templates, "PAGE_SIZE", 1)
+    client.force_login(alice)
+    for address, more in (
+        (reverse("marketplace:author", args=["alice"]), "?page=2"),
+        (reverse("marketplace:mine"), "?show=offered"),
+    ):
+        page = client.get(address).content.decode()
+        assert (template.name in page) != (second.name in page)
+        assert f'href="{more}"' in page
+    pages = [
+        client.get(reverse("marketplace:mine"), {"show": "offered", "page": number})
+        for number in (1, 2)
+    ]
+    assert all("Bought" not in page.content.decode() for page in pages)
+    assert {page.context["offered"][0] for page in pages} == {template, second}
