@@ -119,6 +119,9 @@ class Template(Moderated):
                 condition=models.Q(current__isnull=False, withdrawn_at=None, hidden_at=None),
                 name="templates_on_offer",
             ),
+            models.Index(
+                fields=["name"], name="templates_by_name"
+            ),  # as people name them to compare
         ]
 
     def __str__(self) -> str:

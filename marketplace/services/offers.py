@@ -84,28 +84,31 @@ class Offer:
         return self.version.pk == self.template.current_id
 
 
-def standing_of(user: User | None, template: Template) -> Standing:
+def standing_of(user: User | None, template: Template, *, is_bought: bool) -> Standing:
     if user is None:
         return Standing()
     is_owner = template.owner_id == user.pk
-    return Standing(
-        is_member=True,
-        is_owner=is_owner,
-        has_bought=not is_owner and Purchase.objects.of(user).filter(template=template).exists(),
-    )
+    return Standing(is_member=True, is_owner=is_owner, has_bought=is_bought and not is_owner)
 
 
-def find_offer(*, viewer: User | None, number: int | None = None, **address: Any) -> Offer | None:
+def find_offer(
+    *, viewer: User | None, number: int | None = None, with_figures: bool = False, **address: Any
+) -> Offer | None:
     """The template at an address (`slug`, or `pk`), in one of its versions, else in the one that
-    is on offer; nothing where the viewer must not know that there is one.
+    is on offer; nothing where the viewer must not know that there is one. The figures of all its
+    versions, which are large, are read along only where they are asked for.
     """
-    related = TemplateVersion.objects.select_related("model__job__dataset")
+    related = TemplateVersion.objects.select_related("model__job__dataset", "model__card")
+    if with_figures:
+        related = related.select_related("validation")
+    bought = Purchase.objects.filter(template=models.OuterRef("pk"), buyer=viewer)
     rows = Template.objects.known_to(viewer).select_related("owner")
+    rows = rows.annotate(is_bought=models.Exists(bought))
     rows = rows.prefetch_related(models.Prefetch("versions", queryset=related))
     template = rows.filter(**address).first()
     if template is None:
         return None
-    standing = standing_of(viewer, template)
+    standing = standing_of(viewer, template, is_bought=vars(template)["is_bought"])
     versions = [one for one in template.versions.all() if standing.is_owner or one.published_at]
     version = chosen_version(template, versions, number)
     if version is None:
@@ -255,7 +258,7 @@ def similar_templates(*, offer: Offer) -> list[Template]:
     """
     rows = Template.objects.public().filter(category=offer.template.category)
     newest = rows.exclude(pk=offer.template.pk).order_by("-published_at")[:SIMILAR_LOOKED_AT]
-    related = newest.select_related("current__model__job__dataset", "current__validation")
+    related = newest.select_related("owner", "current__model__job__dataset", "current__validation")
     heavy = ("current__validation__report", "current__validation__receipt")
     own = offer.version.model.job.dataset
 
@@ -269,9 +272,9 @@ def similar_templates(*, offer: Offer) -> list[Template]:
         )
 
     found = sorted(related.defer(*heavy), key=likeness, reverse=True)[:SIMILAR]
-    order = [one.pk for one in found]
-    cards = {one.pk: one for one in Template.objects.filter(pk__in=order).with_current()}
-    return [cards[pk] for pk in order]
+    versions = TemplateVersion.objects.select_related("validation")
+    models.prefetch_related_objects(found, models.Prefetch("versions", queryset=versions))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +298,16 @@ def kin_of(*, offer: Offer, lineage: training.Lineage) -> Kin:
 
 
 # How it is used
+
+
+def counts_of(*, template: Template) -> dict[str, int]:
+    """How many people have it, and how often its files were taken, in one question."""
+    of_it = models.OuterRef("pk")
+    rows = (Purchase.objects.filter(template=of_it), Download.objects.filter(template=of_it))
+    counted = [one.order_by().values("template").values(n=models.Count("pk")) for one in rows]
+    asked = Template.objects.filter(pk=template.pk).values_list(*map(models.Subquery, counted))
+    sales, downloads = asked.get()
+    return {"sales": sales or 0, "downloads": downloads or 0}
 
 
 def usage_by_day(*, template: Template) -> dict[str, list[tuple[int, int]]]:

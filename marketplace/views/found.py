@@ -10,9 +10,13 @@ from marketplace.models import Template
 from marketplace.services import Offer
 
 
-def found_offer(request: PageRequest, slug: str, number: int | None = None) -> Offer:
+def found_offer(
+    request: PageRequest, slug: str, number: int | None = None, *, with_figures: bool = False
+) -> Offer:
     """What the visitor may see at this address, be it a tombstone. Raises Http404."""
-    offer = marketplace.find_offer(viewer=visitor(request), number=number, slug=slug)
+    offer = marketplace.find_offer(
+        viewer=visitor(request), number=number, with_figures=with_figures, slug=slug
+    )
     if offer is None:
         raise Http404
     return offer

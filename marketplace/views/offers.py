@@ -13,7 +13,6 @@ from governance.models import User
 from governance.views import PageRequest, visitor
 from marketplace import services as marketplace
 from marketplace.forms.offers import CALLS, OfferForm
-from marketplace.models import Download
 from marketplace.services import Offer
 from marketplace.views.discussions import latest_threads
 from marketplace.views.found import found_offer
@@ -21,7 +20,7 @@ from marketplace.views.reviews import board_of
 from training import services as training
 
 GONE = 410
-PARTS = ("cost", "files")  # that ask for themselves
+PARTS = ("cost", "files", "similar")  # that ask for themselves
 
 
 @vary_on_headers("HX-Request", "HX-Target")
@@ -41,9 +40,9 @@ def template(request: PageRequest, slug: str, number: int | None = None) -> Http
     )
     context |= files_of(offer)
     if request.htmx and request.htmx.target in PARTS:
-        return render(request, f"marketplace/template.html#{request.htmx.target}", context)
+        return part(request, request.htmx.target, context, offer)
     context |= about(offer, visitor(request))
-    context |= board_of(request, offer.template)
+    context |= board_of(request, offer)
     context["threads"] = latest_threads(offer.template, visitor(request))
     context["snippets"] = marketplace.snippets_of(
         model=offer.version.model,
@@ -52,6 +51,12 @@ def template(request: PageRequest, slug: str, number: int | None = None) -> Http
         name=offer.template.slug,
     )
     return render(request, "marketplace/template.html", context)
+
+
+def part(request: PageRequest, name: str, context: dict[str, Any], offer: Offer) -> HttpResponse:
+    if name == "similar":  # who scrolls down to it asks for it
+        context["similar"] = marketplace.similar_templates(offer=offer)
+    return render(request, f"marketplace/template.html#{name}", context)
 
 
 def stated(offer: Offer) -> dict[str, Any]:
@@ -78,14 +83,11 @@ def about(offer: Offer, viewer: User | None) -> dict[str, Any]:
     context: dict[str, Any] = {
         "validation": offer.version.validation,
         "shows_rows": model.job.dataset.is_visible_to(viewer),
-        "sales": offer.template.purchases.count(),
-        "downloads": Download.objects.filter(template=offer.template).count(),
         "layers": training.model_layers(model=model),
         "lineage": lineage,
         "kin": marketplace.kin_of(offer=offer, lineage=lineage),
         "usage": marketplace.usage_by_day(template=offer.template),
-        "similar": marketplace.similar_templates(offer=offer),
-    }
+    } | marketplace.counts_of(template=offer.template)
     try:
         context["signature"] = marketplace.signature_of(version=offer.version, viewer=viewer)
     except training.FileUnreadable as refusal:

@@ -13,28 +13,30 @@ from django.views.decorators.vary import vary_on_headers
 from governance.views import MemberRequest, PageRequest, pressed_on, visitor
 from marketplace import services as marketplace
 from marketplace.forms.reviews import ReplyForm, ReviewForm
-from marketplace.models import Review, Template
-from marketplace.views.found import found_template
+from marketplace.models import Review
+from marketplace.services import Offer
+from marketplace.views.found import found_template, open_offer
 
 PAGE_LENGTH = 10
 
 
-def board_of(request: PageRequest, template: Template) -> dict[str, Any]:
+def board_of(request: PageRequest, offer: Offer) -> dict[str, Any]:
     """What `marketplace/_reviews.html` shows; the address says how they are sorted."""
     asked = request.GET.get("sort", "")
     sort = Review.Sort(asked) if asked in Review.Sort.values else Review.Sort.HELPFUL
     given = request.GET.get("from", "0")
     first = min(int(given), 10_000) if given.isascii() and given.isdecimal() else 0
     board = marketplace.review_board(
-        template=template,
+        template=offer.template,
         viewer=visitor(request),
+        may_review=offer.standing.has_bought,
         sort=sort,
         first=first,
         length=PAGE_LENGTH,
     )
     return {
         "board": board,
-        "template": template,
+        "template": offer.template,
         "sorts": Review.Sort.choices,
         "next_from": first + PAGE_LENGTH,
     }
@@ -43,7 +45,7 @@ def board_of(request: PageRequest, template: Template) -> dict[str, Any]:
 @require_GET
 @vary_on_headers("HX-Request")
 def reviews(request: PageRequest, slug: str) -> HttpResponse:
-    context = board_of(request, found_template(request, slug))
+    context = board_of(request, open_offer(request, slug))
     page = "marketplace/reviews.html"
     part = request.GET.get("from") and request.htmx
     return render(request, f"{page}#more" if part else page, context)

@@ -18,11 +18,10 @@ from marketplace.views.found import found_offer
 @require_GET
 def versions(request: PageRequest, slug: str) -> HttpResponse:
     """All of them for the author; for others those that are, or were, on offer."""
-    offer = found_offer(request, slug)
+    offer = found_offer(request, slug, with_figures=True)
     template, found, is_owner = offer.template, list(offer.versions), offer.standing.is_owner
     if template.hidden_at is not None and not is_owner:
         return redirect(template)  # which says why it is gone
-    prefetch_related_objects(found, "validation")
     if is_owner:
         read_peers(found)
     context = {
