@@ -214,12 +214,18 @@ class QuoteDeployments(APIView):
         operation_id="neural_quote_deployments",
         request=DeploySeveralRequest,
         responses={200: QuotedAllSerializer, **GONE},
+        parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
         """What deploying these would cost; nothing is changed."""
-        quotes = marketplace.quote_deployments(**asked_several(request))
-        total = sum(each.total for each in quotes)
-        return Response(QuotedAllSerializer({"templates": quotes, "total_credits": total}).data)
+        asked = asked_several(request)
+
+        def act() -> tuple[int, dict[str, Any]]:
+            quotes = marketplace.quote_deployments(**asked)
+            found = {"templates": quotes, "total_credits": sum(each.total for each in quotes)}
+            return 200, dict(QuotedAllSerializer(found).data)
+
+        return once(request, act)
 
 
 class Deployments(APIView):

@@ -175,7 +175,7 @@ def test_alice_sees_the_price_of_training_and_then_waits_on_the_page(client, ali
     assert "train it further first" in client.get(template.get_absolute_url()).text
     where = reverse("marketplace:deploy_several")
     asked = f"{where}?t={template.slug}&dataset=digits&epochs=1&learning_rate="
-    assert "Train and deploy for at most" in client.get(asked).text
+    assert "for at most 1.00" in client.get(asked).text
     sent = {"t": template.slug, "dataset": "digits", "epochs": "1", "learning_rate": ""}
     page = client.post(where, sent, follow=True)
     assert "Not ready yet" in page.text
