@@ -82,6 +82,7 @@ def publish(page: Page, model_url: str, *, scripts: bool) -> None:
 def review(page: Page, why: str) -> None:
     page.goto("/reviews/")
     page.get_by_role("link", name="Review ").click()
+    expect(page.get_by_role("button", name="Send your review")).to_be_visible()
     for question in page.locator("#review fieldset").all():
         question.get_by_role("radio").first.check()  # yes, and approve
     page.get_by_label("Why").fill(why)

@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
-from marketplace.models import Call, Deployment, Served
+from marketplace.models import Call, Deployment, Route, Served
 
 log = structlog.get_logger()
 
@@ -176,7 +176,10 @@ def write(sums: dict[Key, Sum], calls: Iterable[Call]) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.executemany(ADD, rows)
-    calls = list(calls)
+    # What is gone since must not cost the others their figures.
+    routes = Route.objects.filter(pk__in={key[3] for key in sums})
+    there = set(routes.values_list("pk", flat=True))
+    calls = [call for call in calls if call.route_id in there]
     with_inputs = {call.deployment_id for call in calls if call.asked}
     unwished = Deployment.objects.filter(pk__in=with_inputs, inputs_logged_until=None)
     unwished_ids = set(unwished.values_list("pk", flat=True))

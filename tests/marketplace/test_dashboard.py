@@ -5,12 +5,13 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from marketplace import services as marketplace
 from marketplace.models import Call, Deployment, Served
 from marketplace.runner import minutes
-from marketplace.runner.minutes import BUCKETS, RECORDER, bucket_of, edge_of, percentile
+from marketplace.runner.minutes import BUCKETS, RECORDER, Noted, bucket_of, edge_of, percentile
 from marketplace.services.dashboards import Tally
 from tests.marketplace.test_deployments import (  # noqa: F401  # fixtures
     ROW,
@@ -93,6 +94,23 @@ def test_two_processes_add_up_and_nothing_is_written_twice(bob, deployment):  # 
     for span in Served.Span:
         row = Served.objects.get(span=span)
         assert (row.calls, sum(row.latencies)) == (3, 3)
+
+
+def test_the_calls_of_what_is_gone_cost_the_others_no_figures(bob, deployment):  # noqa: F811
+    gone = Noted(
+        deployment=Deployment(),
+        route_id=10**9,
+        event_id=uuid.uuid4(),
+        rows=1,
+        milliseconds=1.0,
+        outcome="ok",
+        asked=None,
+    )
+    RECORDER.note(gone)
+    ask(bob, deployment)
+    assert seen(deployment).total.calls == 1
+    assert Call.objects.count() == 1
+    connection.check_constraints()
 
 
 def test_a_canary_stands_beside_the_stable_version(bob, deployment, second):  # noqa: F811
