@@ -3,12 +3,11 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache, partial
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ from governance import services as governance
 from governance.models import Role, User
 from marketplace import services as marketplace
 from marketplace.models import Plan, Template
-from tests import migrated
+from tests import migrated, workers
 from training import services as training
 from training.models import Category, Dataset, Job, Model, Tier, Validation
 from training.runner import chunks, datasets, leases, validations
@@ -85,40 +84,31 @@ def _emptied_without_triggers() -> Iterator[None]:
 @pytest.fixture
 def start_worker(transactional_db, tmp_path, request):
     """Starts Celery workers on the database and broker of the tests, beside a clock of their own.
-    A test may set more of the environment, as its parameter.
+    A test may change settings of theirs, as its parameter.
 
     The clock is a process of its own, as it is in production: who kills a worker leaves it running.
     """
     started = []
-    name = connection.settings_dict["NAME"]
-    environment = os.environ | {
-        "DATABASE_URL": migrated.database_url(name),
-        "DATA_DIR": str(settings.DATA_DIR),
+    environment = {
+        "DATABASE_URL": migrated.database_url(connection.settings_dict["NAME"]),
         "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
-        "CELERY_QUEUE": settings.CELERY_TASK_DEFAULT_QUEUE,
         "TRAINING_CHUNK_SECONDS": "0.3",
         "TRAINING_LEASE_SECONDS": "2",
         "TRAINING_SWEEP_SECONDS": "0.5",
         "LOG_LEVEL": "WARNING",
-        **getattr(request, "param", {}),
     }
 
-    def start(*command: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "config", *command],
-            cwd=settings.BASE_DIR,
-            env=environment,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
+    def start(*command: str) -> BaseProcess:
+        changed = getattr(request, "param", {})
+        started.append(workers.start(*command, environment=environment, changed=changed))
+        return started[-1]
 
     start("beat", "--pidfile=", "-s", str(tmp_path / "schedule"))
     yield partial(start, "worker", "-c", "2")
     for process in started:
-        if process.poll() is None:
+        if process.is_alive():
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.join()
     empty_queues()
 
 

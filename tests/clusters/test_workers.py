@@ -27,7 +27,7 @@ def test_a_killed_worker_and_an_emptied_broker_change_no_bit(start_worker):
     job = session.job
     wait_for(job, lambda job: job.steps_done > 0 or job.is_over, "the first round")
     os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
+    worker.join()
     empty_queues()
     job.refresh_from_db()
     assert not job.is_over

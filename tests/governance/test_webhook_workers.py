@@ -91,7 +91,7 @@ def test_old_deliveries_are_forgotten(alice, settings):
     assert [delivery.state for delivery in endpoint.deliveries.all()] == ["pending"]
 
 
-@pytest.mark.parametrize("start_worker", [{"WEBHOOKS_TO_LOOPBACK": "1"}], indirect=True)
+@pytest.mark.parametrize("start_worker", [{"WEBHOOKS_TO_LOOPBACK": True}], indirect=True)
 def test_a_killed_worker_sends_again_under_the_same_id(start_worker, transactional_db):
     """Takes as long as two workers need to start. The first is killed while the receiver has its
     request and has not answered; the next one finds a lease that ran out.
@@ -108,7 +108,7 @@ def test_a_killed_worker_sends_again_under_the_same_id(start_worker, transaction
         receiver.on_request = kill
         endpoint, secret = hook(alice, receiver.url)
         told(alice)
-        worker.wait(120)
+        worker.join(120)
         assert the_delivery().state == "pending"
         assert WebhookEndpoint.objects.get().lease_until > timezone.now()
         WebhookEndpoint.objects.update(lease_until=timezone.now() - timedelta(seconds=1))

@@ -64,7 +64,7 @@ def kill_something(worker, chance):
     is_whole = chance.random() < 0.5
     if is_whole:
         os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+        worker.join()
     else:
         for child in found:
             os.kill(child, signal.SIGKILL)

@@ -43,7 +43,7 @@ def test_a_job_whose_worker_is_killed_ends_in_the_same_bits(start_worker):
     wait_for(job, lambda job: job.steps_done > 0 or job.is_over, "the first chunk")
     assert not job.is_over, "the job was too short to be interrupted"
     os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    first.join()
     job.refresh_from_db()
     interrupted_at, attempt = job.steps_done, job.attempt
     assert 0 < interrupted_at < job.steps_total
