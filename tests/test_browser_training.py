@@ -220,7 +220,7 @@ def compose(page: Page) -> Job:
     type_a_size(page)
     add_and_move_a_layer(page)
     tab_to(page, "[name='training.epochs']")
-    page.keyboard.type("900")  # seconds of work on any machine, so that there is a way to watch
+    page.keyboard.type("240")  # seconds of work on any machine, so that there is a way to watch
     tab_to(page, "[value='start']")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("parameters")

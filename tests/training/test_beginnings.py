@@ -21,6 +21,13 @@ from training.runner import beginnings, blobs, chunks, sweeps, validations
 
 
 @pytest.fixture
+def job(alice, digits):
+    """Of few steps an epoch, since each ends a chunk of its own below."""
+    config = SMALL | {"training": SMALL["training"] | {"batch_size": 256}}
+    return training.submit_job(owner=alice, dataset=digits, config=config, tier=Tier.NANO, seed=1)
+
+
+@pytest.fixture
 def cancelled(job, alice, settings):
     """Cancelled after two of its twelve epochs, with the few newest of its checkpoints."""
     settings.TRAINING_CHUNK_SECONDS = 0.0
