@@ -31,6 +31,7 @@ class Model {
   #call;
   #input;
   #outputs;
+  #parameters;
   #tokens;
 
   constructor(about, instance) {
@@ -44,6 +45,8 @@ class Model {
     this.#call = predict;
     this.#input = block(about.inputs[0]);
     this.#outputs = about.outputs.map(block);
+    this.#parameters = new Map((about.parameters ?? []).map(({ name, shape, dtype, address }) =>
+      [name, new KINDS[dtype](memory.buffer, address, count(shape))]));
     const vocabulary = about.signature.vocabulary ?? [];
     this.#tokens = new Map(vocabulary.map((token, number) => [token, number]));
   }
@@ -57,6 +60,11 @@ class Model {
       if (name !== "probabilities") return { values };
       return { values, label: this.#label(values, shape.at(-1)) };
     });
+  }
+
+  // The weights of this name, as they lie in memory; nothing where there are none.
+  parameter(name) {
+    return this.#parameters.get(name);
   }
 
   // All outputs by name, the rows of each one after the other.

@@ -1,95 +1,33 @@
 // Answers the forms of a template's try page on the visitor's own device, with the model's .wasm:
-// what is typed becomes numbers as the server makes them (training/runner/recipes), the kernels are
-// the server's own, and so are the bits. What only the server can do goes there, and that is said.
+// what is typed, drawn or chosen becomes numbers as the server makes them (asking.mjs, picture.mjs),
+// the kernels are the server's own, and so are the bits. What only the server can read is not sent
+// there unless its visitor says so.
 
+import { examples, plain, Refused, refuse, rowOf, scoreOf, written } from "./asking.mjs";
+import { numbersOf } from "./picture.mjs";
 import { load } from "./predict.mjs";
 
 const here = document.getElementById("here");
 const box = document.getElementById("on-device");
 const said = here?.querySelector("[data-said]");
-const KINDS = ["class", "values", "forecast", "action"];
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-const MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "None", "?"];
 let loading = null;
 
-class Refused extends Error {}
-
-function refuse(key, reason) {
-  throw new Refused(key ? `${key}: ${reason}` : reason);
-}
-
-// What is typed as numbers
-
-function number(key, text) {
-  const value = Number(text);
-  if (!DECIMAL.test(text.trim()) || !Number.isFinite(Math.fround(value)))
-    refuse(key, `must be a number such as 1.5, not “${text}”`);
-  return value;
-}
-
-function days(key, text) {
-  if (DECIMAL.test(text.trim())) return number(key, text);
-  const moment = /^\d{4}-\d{2}-\d{2}$/.test(text.trim()) ? Date.parse(`${text.trim()}T00:00:00Z`) : NaN;
-  return Number.isNaN(moment) ? refuse(key, `must be a date such as 2024-01-31, not “${text}”`) : moment / 86_400_000;
-}
-
-function cell(column, typed) {
-  let text = typed.trim();
-  if (MISSING.includes(text)) text = column.missing ?? refuse(column.name, "is missing");
-  if (column.kind !== "category") return [(column.kind === "date" ? days : number)(column.name, String(text))];
-  const place = column.values.indexOf(String(text));
-  if (place < 0) refuse(column.name, `“${text}” was never seen in training`);
-  return column.values.map((_, at) => (at === place ? 1 : 0));
-}
-
-function parts(column, text) {
-  return text.split(column.kind === "number" ? /[\s;]+/ : /\n/).filter((part) => part.trim());
-}
-
-function series(recipe, columns, fields) {
-  const steps = columns.map((column) => parts(column, fields[column.name] ?? ""));
-  const longest = Math.max(...steps.map((each) => each.length));
-  if (longest < recipe.window) refuse("", `must be at least ${recipe.window} steps, not ${longest}`);
-  if (steps.some((each) => each.length !== longest)) refuse("", "columns must be equally long");
-  return Array.from({ length: recipe.window }, (_, step) =>
-    columns.flatMap((column, at) => cell(column, steps[at][longest - recipe.window + step]))).flat();
-}
-
-function tokens(recipe, text) {
-  const plain = text.normalize("NFC");
-  const cut = recipe.tokenizer === "characters" ? [...plain]
-    : (plain.toLowerCase().match(/[\p{L}\p{N}_]+|[^\p{L}\p{N}_\s]/gu) ?? []).map((word) => [...word].slice(0, 80).join(""));
-  const known = new Map(recipe.vocabulary.map((token, at) => [token, at]));
-  const found = cut.slice(0, recipe.steps).map((token) => known.get(token) ?? 1);
-  if (!found.some((token) => token > 1)) refuse("", `must begin with ${recipe.tokenizer} of which training saw any`);
-  return [...Array(recipe.steps - found.length).fill(0), ...found];
-}
-
-function plain(text) {
-  if (/^\s*[[{"]/.test(text)) {
-    let read;
-    try { read = JSON.parse(text); } catch { refuse("", "is no JSON"); }
-    return (Array.isArray(read) ? read : Object.values(read)).flat(Infinity);
-  }
-  return text.split(/[\s,;]+/).filter(Boolean).map((part) => number("", part));
-}
-
-// A form as one row of numbers; nothing where only the server can read it.
-function rowOf(form, signature) {
-  if (form.querySelector("[type=file]")) return null;
-  const drawn = form.querySelector("[name=pixels]")?.value;
-  if (drawn) return plain(drawn);
-  const picked = form.querySelector("[name=row]:checked");
-  if (picked) return picked.dataset.values.split(",").map(Number);
-  const recipe = signature.recipe ?? {}, fields = {};
+// What a form says: of a picture, a drawing or a row that was picked the numbers, else its fields.
+async function asked(form, signature) {
+  const file = form.querySelector("[type=file]")?.files[0];
+  if (file) return read(file, signature.recipe);
+  const drawn = form.querySelector("[name=pixels]")?.value, picked = form.querySelector("[name=row]:checked");
+  if (drawn) return { row: plain(drawn) };
+  if (picked) return { row: picked.dataset.values.split(",").map(Number) };
+  const fields = {};
   for (const field of form.querySelectorAll("[data-key]")) fields[field.dataset.key] = field.value;
-  if ("" in fields) return plain(fields[""]);
-  const inputs = (recipe.columns ?? []).filter((column) =>
-    column.role === "feature" || (recipe.kind === "series" && column.role === "target"));
-  if (recipe.kind === "text") return tokens(recipe, fields[inputs[0].name] ?? "");
-  if (recipe.kind === "series") return series(recipe, inputs, fields);
-  if (recipe.kind === "table") return inputs.flatMap((column) => cell(column, fields[column.name] ?? ""));
-  return Object.entries(fields).map(([key, text]) => number(key, text));
+  return { fields, row: ["text", "sample"].includes(here.dataset.kind) ? null : rowOf(signature, fields) };
+}
+
+async function read(file, recipe) {
+  const row = await numbersOf(new Uint8Array(await file.arrayBuffer()), recipe);
+  return row ? { row } : refuse("", `“${file.name}” is not read here: devices read alike, to the bit, what is a plain `
+    + "PNG. Save it as one, or have it read by this site: take the mark from “Answer on this device”.");
 }
 
 // What is answered
@@ -118,39 +56,107 @@ function table(names, values) {
   return folded;
 }
 
-function draw(model, output, values, milliseconds) {
-  const section = element("section", "", { class: "card", id: "answer", "data-into-view": "", "data-bits": hex(values) });
-  const names = model.signature.classes?.length ? model.signature.classes : Array.from(values, (_, at) => String(at));
+function card(bits) {
+  const section = element("section", "", { class: "card", id: "answer", "data-into-view": "", "data-bits": hex(bits) });
   section.append(element("h2", "Answer"));
-  let words;
+  return section;
+}
+
+function headline(word, told) {
+  const line = element("div", "", { class: "answer" });
+  line.append(element("b", word, word.length > 3 ? { class: "word" } : {}));
+  if (told) line.append(element("p", told));
+  return line;
+}
+
+function figures(names, values) {
+  const stats = element("dl", "", { class: "stats" });
+  [...values].slice(0, 48).forEach((value, at) => {
+    const stat = element("div", "", { class: "stat" }), figure = element("dd");
+    figure.append(element("b", shown(value)));
+    stat.append(element("dt", names[at] ?? String(at)), figure);
+    stats.append(stat);
+  });
+  return stats;
+}
+
+// One answer of a kind: what is drawn, and the words for who hears the page.
+
+function answeredRow(model, row) {
+  const [[output, values]] = Object.entries(model.run([row])), section = card(values);
+  const names = model.signature.classes?.length ? model.signature.classes : Array.from(values, (_, at) => String(at));
+  let words = [...values].slice(0, 8).map((value, at) => `${names[at]}: ${shown(value)}`).join("; ");
   if (output === "probabilities" || here.dataset.kind === "action") {
-    const best = values.indexOf(Math.max(...values)), line = element("div", "", { class: "answer" });
-    words = names[best];
-    line.append(element("b", words, words.length > 3 ? { class: "word" } : {}));
-    if (output === "probabilities") {
-      const sure = values[best] > 0.999 ? "more than 99.9" : shown(Math.round(values[best] * 1000) / 10);
-      words += `, ${sure} % sure`;
-      line.append(element("p", `${sure} % sure`));
-    }
-    section.append(line);
-  } else {
-    const stats = element("dl", "", { class: "stats" });
-    [...values].slice(0, 48).forEach((value, at) => {
-      const stat = element("div", "", { class: "stat" }), figure = element("dd");
-      figure.append(element("b", shown(value)));
-      stat.append(element("dt", names[at] ?? String(at)), figure);
-      stats.append(stat);
-    });
-    words = [...values].slice(0, 8).map((value, at) => `${names[at]}: ${shown(value)}`).join("; ");
-    section.append(stats);
-  }
+    const best = values.indexOf(Math.max(...values));
+    const sure = values[best] > 0.999 ? "more than 99.9" : shown(Math.round(values[best] * 1000) / 10);
+    section.append(headline(names[best], output === "probabilities" ? `${sure} % sure` : ""));
+    words = output === "probabilities" ? `${names[best]}, ${sure} % sure` : names[best];
+  } else section.append(figures(names, values));
   section.append(table(names, values));
-  section.append(element("p", `${shown(milliseconds)} ms on this device. Nothing was sent; the bits are those that this site answers.`, { class: "hint" }));
-  put(section, words);
+  return [section, words];
+}
+
+function scored(model, row) {
+  const score = scoreOf(model, row), most = model.signature.recipe.threshold, section = card(Float64Array.of(score));
+  const word = score > most ? "Unusual" : "Usual", from = most == null ? "" : `; from ${shown(most)} on a row is unusual`;
+  section.append(headline(word, `Its score is ${shown(score)}${from}.`));
+  section.append(element("p", "The score is the mean square of how far off the network is, in deviations of each column.", { class: "hint" }));
+  return [section, `${word}, with a score of ${shown(score)}`];
+}
+
+function made(model, fields) {
+  const found = examples(model, fields), section = card(Float32Array.from(found.flatMap((each) => [...each])));
+  const [height, width] = (here.dataset.shape ?? "").split(",").map(Number), names = model.signature.features ?? [];
+  if (width) {
+    const list = element("ul", "", { class: "digits" });
+    list.append(...found.map((each) => pictured(each, width, height)));
+    section.append(list);
+  } else section.append(...found.slice(0, 20).map((each) => figures(names, each)));
+  return [section, `${found.length} examples were made`];
+}
+
+// A grey one in the page's own ink, in 16 shades, as templates/_pixels.html has it.
+function pictured(values, width, height) {
+  const item = element("li"), most = Number(here.dataset.highest), level = (value) => Math.min(1, Math.max(0, value / most));
+  const said = { class: "pixels", role: "img", "aria-label": "A picture that was made" };
+  if (values.length === width * height) {
+    const drawn = svg("svg", { ...said, viewBox: `0 0 ${width} ${height}`, "shape-rendering": "crispEdges" }), paths = Array(17).fill("");
+    values.forEach((value, at) => { paths[Math.round(level(value) * 16)] += `M${at % width} ${Math.floor(at / width)}h1v1h-1z`; });
+    paths.forEach((d, shade) => shade && d && drawn.append(svg("path", { "fill-opacity": shade / 16, d })));
+    item.append(drawn);
+    return item;
+  }
+  const canvas = element("canvas", "", { ...said, width, height }), context = canvas.getContext("2d"), image = context.createImageData(width, height);
+  const channels = values.length / (width * height);
+  for (let at = 0; at < width * height; at++)
+    image.data.set([...Array.from({ length: 3 }, (_, n) => 255 * level(values[at * channels + Math.min(n, channels - 1)])), 255], 4 * at);
+  context.putImageData(image, 0, 0);
+  item.append(canvas);
+  return item;
+}
+
+function svg(name, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+async function continued(model, fields) {
+  const section = element("section", "", { class: "card", id: "answer" }), line = element("p", "", { class: "written" }), text = element("span");
+  const [prompt] = Object.values(fields);
+  line.append(element("span", prompt, { class: "soft" }), text);
+  section.append(element("h2", "Answer"), line);
+  put(section, "");
+  text.textContent = await written(model, fields, (sofar) => {
+    text.textContent = sofar;
+    return new Promise((resolve) => setTimeout(resolve)); // the page is drawn, and heard, meanwhile
+  });
+  return [section, `It goes on: ${text.textContent}`];
 }
 
 function put(section, words) {
-  document.getElementById("answer").replaceWith(section);
+  const old = document.getElementById("answer");
+  if (old !== section) old.replaceWith(section);
   const told = document.getElementById("told-answer");
   if (told) told.textContent = words;
   section.scrollIntoView({ block: "nearest" });
@@ -165,9 +171,12 @@ function complain(reason) {
 async function answer(form) {
   try {
     const model = await (loading ??= load(here.dataset.model));
-    const row = rowOf(form, model.signature), started = performance.now();
-    const [[output, values]] = Object.entries(model.run([row]));
-    draw(model, output, values, performance.now() - started);
+    const { row, fields } = await asked(form, model.signature), started = performance.now();
+    const { [here.dataset.kind]: by = answeredRow } = { anomaly: scored, sample: made, text: continued };
+    const [section, words] = await by(model, row ?? fields);
+    const time = shown(performance.now() - started);
+    section.append(element("p", `${time} ms on this device. Nothing was sent; the bits are those that this site answers.`, { class: "hint" }));
+    put(section, words);
   } catch (error) {
     loading = error instanceof Refused || error instanceof RangeError ? loading : null;
     complain(String(error.message).replace(/^row 0: /, "").replace(/^./, (letter) => letter.toUpperCase()));
@@ -175,17 +184,14 @@ async function answer(form) {
 }
 
 if (here?.dataset.model) {
-  if (KINDS.includes(here.dataset.kind)) {
-    box.closest("[hidden]").hidden = false;
-    said.textContent = "The same kernels that measured it run here, and the answer has the same bits as this site's. The file of a picture is read by this site.";
-    document.addEventListener("submit", (event) => {
-      const form = event.target.closest(".ask form");
-      if (!form || !box.checked || form.querySelector("[type=file]")) return;
-      event.preventDefault();
-      event.stopPropagation();
-      answer(form);
-    }, true);
-  } else {
-    said.textContent = "What this kind of model answers is put together by this site, also from the same kernels.";
-  }
+  box.closest("[hidden]").hidden = false;
+  said.textContent = "The same kernels that measured it run here, and the answer has the same bits as this site's."
+    + (document.querySelector(".ask [type=file]") ? " A picture is read here where it is a plain PNG." : "");
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest(".ask form");
+    if (!form || !box.checked) return;
+    event.preventDefault();
+    event.stopPropagation();
+    answer(form);
+  }, true);
 }

@@ -6,6 +6,7 @@ function `predict(rows)`, and a custom section "model" that says in JSON what to
     inputs, outputs   [{name, shape, dtype, address}]   the shape for one row, and where the rows
                                                         begin in `memory`, one after the other;
                                                         tokens are numbers `below` another
+    parameters        [{name, shape, dtype, address}]   the weights, and what standardises the input
     capacity          how many rows fit at most
     signature         names of features, classes, …
     provenance        where the model comes from
@@ -154,4 +155,5 @@ def description(plan: ForwardPlan, unit: forward.Forward, arena_at: int) -> dict
         "capacity": plan.capacity,
         "inputs": listed(plan.inputs, unit.inputs),
         "outputs": listed(plan.outputs, unit.outputs),
+        "parameters": listed(plan.parameters, unit.parameters),
     }

@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 
+from kernels.exchange import wasm
 from training import services as training
-from training.models import Dataset, Model
-from training.runner import blobs, chunks, datasets
+from training.models import Dataset, Export, Model
+from training.runner import blobs, chunks, datasets, exports
 from training.runner.answers import QuestionRefused, examples_asked, rows_in, texts_asked
 from training.runner.recipes import Recipe
 from training.runner.rows import Part, unpack
@@ -154,6 +155,8 @@ def test_samples_are_those_of_their_seed(alice, name):
     assert [(field.name, field.kind) for field in described.outputs] == [("sample", "64 numbers")]
     assert training.predict(model=model, rows={"count": 3, "seed": 7}) == first[:3]
     assert training.predict(model=model, rows={"count": 5, "seed": 8}) != first
+    taken_home = exports.converted(blobs.get(model.sha256), Export.Kind.WASM)
+    assert [each["name"] for each in wasm.read(taken_home)["inputs"]] == ["latent"]
     for question, reason in (
         ({"count": 0}, "input_data.count: must be from 1 to 1,000, not 0"),
         ({"seed": -1}, "input_data.seed: must be from 0"),

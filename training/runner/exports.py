@@ -1,12 +1,13 @@
 """Makes a model's file in the format of others, and looks through it before anybody gets it."""
 
+from contextlib import suppress
 from functools import partial
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from governance import services as governance
-from kernels import build, modelfile
+from kernels import build, generator, modelfile
 from kernels.exchange import onnx_writer, wasm
 from kernels.exchange.wasm import ExportRefused, Texts
 from kernels.graphfields import GraphRefused
@@ -60,4 +61,6 @@ def converted(content: bytes, kind: Export.Kind) -> bytes:
     texts = Texts(model.signature.to_json(), dict(model.provenance))
     if kind is Export.Kind.ONNX:
         return onnx_writer.export(model.graph, model.arrays, texts)
+    with suppress(ModelRefused):  # of what makes examples the part that does, as it is asked here
+        model = generator.generator(model)
     return wasm.export(model.graph, model.arrays, texts, build.module())

@@ -172,7 +172,9 @@ def value_of(asked: Asked, text: str) -> Any:
         return setting_of(asked.setting, text)
     if asked.column is not None:
         return values_in(asked.column, text) if asked.is_list else value_in(asked.column, text)
-    return text if asked.key else row_in(text)
+    if asked.key:
+        return text.replace("\r\n", "\n")  # a form sends lines so; nobody learnt from texts so
+    return row_in(text)
 
 
 def setting_of(setting: Field, text: str) -> float:
