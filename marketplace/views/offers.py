@@ -80,13 +80,15 @@ def about(offer: Offer, viewer: User | None) -> dict[str, Any]:
     """What the whole page shows beside the offer itself."""
     model = offer.version.model
     lineage = training.lineage_of(model=model)
+    usage = marketplace.usage_by_day(template=offer.template)
     context: dict[str, Any] = {
         "validation": offer.version.validation,
         "shows_rows": model.job.dataset.is_visible_to(viewer),
         "layers": training.model_layers(model=model),
         "lineage": lineage,
         "kin": marketplace.kin_of(offer=offer, lineage=lineage),
-        "usage": marketplace.usage_by_day(template=offer.template),
+        "usage": usage,
+        "is_used": any(people for line in usage.values() for _, people in line),
     } | marketplace.counts_of(template=offer.template)
     try:
         context["signature"] = marketplace.signature_of(version=offer.version, viewer=viewer)

@@ -286,7 +286,10 @@ def test_a_person_counts_once_a_day_and_the_author_not_at_all(template, alice, b
             marketplace.buy_template(buyer=user, template=template)
         deployment = marketplace.deploy_template(owner=user, template=template)
         marketplace.predict(user=user, deployment=deployment, rows=row, event_id=uuid.uuid4())
-    cache.clear()
+        if user == alice:
+            assert "Nobody has called it" in page_of(template, bob)
+            cache.clear()
+    assert "People a day" in page_of(template, bob)
     called = marketplace.usage_by_day(template=template)["called it"]
     assert len(called) == 30
     assert called[-1] == (0, 2)
