@@ -211,7 +211,7 @@ class Database(Server):
             "unix_socket_directories": str(self.sockets),
             "unix_socket_permissions": "0700",
             "max_connections": "60",
-            "shared_buffers": "64MB",
+            "shared_buffers": "128MB",  # as every server has that nobody configured
             "fsync": "on",
             "synchronous_commit": "on",
             "log_line_prefix": "%m [%p] ",
