@@ -73,7 +73,7 @@ def test_bob_reads_all_that_decides_a_purchase_on_one_page(template, bob):
         "one of 10, with the probability of each",
         template.shown.model.weights_sha256,
         "15 <small>credits, once</small>",
-        "People a day",
+        "A person counts once a day",
     ):
         assert said in page, said
     figures = re.findall(r'href="#rerun" aria-label="Re-run ([^"]+), by', page)
