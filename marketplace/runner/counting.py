@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
-from numpy.typing import NDArray
 
 from marketplace.models import Listing, Overview, Sampled
 from marketplace.models.listings import AGES
 from marketplace.runner import filters
 from marketplace.runner.queries import Query
-from marketplace.runner.snapshots import Snapshot, snapshot
+from marketplace.runner.snapshots import VALUES_MAX, Mask, Snapshot, snapshot
 
 SAMPLE_FROM = 4_000  # listings
 SAMPLE_ROWS = 16_000
@@ -34,7 +33,6 @@ HITS_LEAST = 40
 ROWS_MAX = 4_000  # that are counted one by one
 GATHERED_MAX = 8_000  # that are gathered to be sorted
 GROUPS_MAX = 8  # filters whose own counts are made
-VALUES_MAX = 12  # of a facet, those with the most
 
 COUNT = """
 WITH hit AS MATERIALIZED ({rows}),
@@ -55,7 +53,7 @@ SELECT miss, token, rows FROM placed WHERE place <= %s
 UNION ALL SELECT miss, '', count(*) FROM hit GROUP BY miss
 """
 PLACES = """
-SELECT miss, string_agg(int2send(place), ''::bytea) FROM ({rows}) hit GROUP BY miss
+SELECT coalesce(string_agg(int2send(place), ''::bytea), ''::bytea) FROM ({rows}) hit
 """
 
 
@@ -130,15 +128,14 @@ class Matching:
     """The rows of a sample that match; `share` of all listings are in the sample."""
 
     snapshot: Snapshot
-    mask: "NDArray[np.bool_]"
+    mask: Mask
     share: float
 
-    def bound(self, key: str, wanted: int, *, descending: bool) -> Any:
-        """The key up to which about so many listings match; nothing where all of them are fewer."""
-        keys = self.snapshot.keys[key]
-        found = sorted((keys[place] for place in np.flatnonzero(self.mask)), reverse=descending)
+    def least_quality(self, wanted: int) -> float | None:
+        """The quality above which about so many match; nothing where all of them are fewer."""
+        found = np.sort(self.snapshot.figures["quality"][self.mask])[::-1]
         last = math.ceil(wanted * self.share)
-        return found[last] if last < len(found) else None
+        return float(found[last]) if last < len(found) else None
 
 
 # Where nothing is asked, and no count either.
@@ -155,12 +152,12 @@ def look(query: Query, overview: Overview | None = None) -> Found:
     if query == Query():
         everything = Matching(kept, np.ones(kept.rows, dtype=bool), share)
         return found_in(groups, Tally({0: Counter(dict(overview.facets))}), sampled=everything)
-    masks = masks_of(labelled(Sampled.objects.all(), query, groups), kept)
-    counted = Tally({miss: kept.count(mask) for miss, mask in masks.items()}, share, is_live=False)
+    masks = masks_of(query, groups, kept)
+    rows = {miss: kept.count(mask) for miss, mask in enumerate(masks)}
+    counted = Tally(rows, share, is_live=False)
     few = [miss for miss in range(len(groups) + 1) if counted.hits(*{0, miss}) < HITS_LEAST]
     exact = counted_few(query, groups, few) if few else None
-    whole = masks.get(0, np.zeros(kept.rows, dtype=bool))
-    return found_in(groups, counted, exact, Matching(kept, whole, share))
+    return found_in(groups, counted, exact, Matching(kept, masks[0], share))
 
 
 def sql_of(rows: "QuerySet[Any]") -> tuple[str, tuple[Any, ...]]:
@@ -171,15 +168,27 @@ def sql_of(rows: "QuerySet[Any]") -> tuple[str, tuple[Any, ...]]:
     return sql, tuple(params)
 
 
-def masks_of(rows: "QuerySet[Any]", kept: Snapshot) -> "dict[int, NDArray[np.bool_]]":
-    """Which rows of the sample have which label."""
-    sql, params = sql_of(rows.values_list("miss", "place"))
+def masks_of(query: Query, groups: tuple[str, ...], kept: Snapshot) -> list[Mask]:
+    """Which rows of the sample have which label: those that miss nothing, then those that fail one
+    group alone, by its place.
+    """
+    always = worded(query, kept)
+    for name in query.names[len(groups) :]:
+        always &= kept.on(query, name)
+    failed = [~kept.on(query, name) for name in groups]
+    failures = np.sum(failed, axis=0, dtype=int) if failed else np.zeros(kept.rows, dtype=int)
+    return [always & (failures == 0), *(always & fail & (failures == 1) for fail in failed)]
+
+
+def worded(query: Query, kept: Snapshot) -> Mask:
+    """The rows of the sample that have the words."""
+    if not query.terms:
+        return np.ones(kept.rows, dtype=bool)
+    sql, params = sql_of(Sampled.objects.filter(filters.worded(query)).values_list("place"))
     with connection.cursor() as cursor:
         cursor.execute(PLACES.format(rows=sql), params)
-        return {
-            miss: kept.mask(np.frombuffer(places, dtype=">i2"))
-            for miss, places in cursor.fetchall()
-        }
+        (places,) = cursor.fetchone()
+    return kept.mask(np.frombuffer(places, dtype=">i2"))
 
 
 def found_in(

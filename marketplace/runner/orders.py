@@ -210,7 +210,7 @@ def ranked(
     """The candidates by relevance; behind them, where there are more, the others by quality."""
     least = place.least
     if not place.id and not found.is_rare and found.sampled is not None:
-        least = found.sampled.bound("quality", CANDIDATES, descending=True)
+        least = found.sampled.least_quality(CANDIDATES)
     keys: list[Key] = []
     if place.is_ranked:
         candidates = rows.filter(filters.indexed(query))
