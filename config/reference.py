@@ -24,6 +24,7 @@ GROUPS = {
     "templates": "Templates",
     "deployments": "Deployments",
     "clusters": "Clusters",
+    "peer-reviews": "Peer reviews",
     "wallet": "Your wallet",
     "notices": "Notices",
     "webhooks": "Webhooks",

@@ -10,6 +10,7 @@ from marketplace.api import inference
 from marketplace.api import leaderboards as api_leaderboards
 from marketplace.api import metrics as api_metrics
 from marketplace.api import offers as api_offers
+from marketplace.api import peer_reviews as api_peer_reviews
 from marketplace.api import predictions as api_predictions
 from marketplace.api import purchases as api_purchases
 from marketplace.api import reviews as api_reviews
@@ -229,6 +230,17 @@ urlpatterns = [
         "api/v1/templates/<uuid:template_id>/versions/<int:number>",
         api_versions.OneVersion.as_view(),
         name="api_version",
+    ),
+    path(
+        "api/v1/templates/<uuid:template_id>/versions/<int:number>/peer-review",
+        api_peer_reviews.OnePeerReview.as_view(),
+        name="api_peer_review",
+    ),
+    path("api/v1/peer-reviews", api_peer_reviews.PeerReviews.as_view(), name="api_peer_reviews"),
+    path(
+        "api/v1/peer-reviews/waiting",
+        api_peer_reviews.WaitingVersions.as_view(),
+        name="api_waiting_versions",
     ),
     path(
         "api/v1/templates/<uuid:template_id>/versions/<int:number>/submit",

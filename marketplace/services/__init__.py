@@ -144,6 +144,7 @@ from marketplace.services.peer_reviews import (
     is_qualified,
     review_version,
     reviewable,
+    waiting_for,
     why_unqualified,
 )
 from marketplace.services.prices import CALLS_SHOWN, Bill, bill_of
@@ -418,6 +419,7 @@ __all__ = [
     "versions_served",
     "versions_to_try",
     "vote_on_review",
+    "waiting_for",
     "why_unqualified",
     "Window",
     "WINDOWS",

@@ -95,6 +95,7 @@ def reviewable(user: User) -> models.QuerySet[TemplateVersion]:
         .annotate(
             reviews=models.functions.Coalesce(models.Subquery(counted), 0),
             is_reviewed=models.Exists(current.filter(reviewer=user)),
+            is_own=models.Q(template__owner=user),
             is_mutual=models.Exists(
                 PeerReview.objects.current().filter(
                     reviewer=models.OuterRef("template__owner"),
@@ -104,6 +105,13 @@ def reviewable(user: User) -> models.QuerySet[TemplateVersion]:
             ),
         )
     )
+
+
+def waiting_for(*, reviewer: User) -> models.QuerySet[TemplateVersion]:
+    """The queue of who may review. Raises NotQualified, which says how one gets there."""
+    if why := why_unqualified(reviewer):
+        raise NotQualified(why)
+    return reviewable(reviewer)
 
 
 @transaction.atomic

@@ -118,6 +118,7 @@ TABLE = {
     "api_leaderboard": ("GET", 200, 200, 200, 200, 401),
     "api_versions": ("GET", 200, 200, 200, 200, 401),
     "api_version": ("GET", 200, 200, 200, 200, 401),
+    "api_peer_review": ("POST", 404, 404, 404, 404, 401),  # what is published is decided
     "api_submit_version": ("POST", 409, 404, 404, 404, 401),
     "api_recall_version": ("POST", 409, 404, 404, 404, 401),
     "api_publish_version": ("POST", 409, 404, 404, 404, 401),
