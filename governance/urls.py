@@ -19,6 +19,7 @@ urlpatterns = [
     # /webhooks/
     path("webhooks/", webhooks.webhooks, name="webhooks"),
     path("webhooks/<uuid:endpoint_id>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<uuid:endpoint_id>/edit/", webhooks.edit_webhook, name="edit_webhook"),
     path("webhooks/<uuid:endpoint_id>/secret/", webhooks.rotate_webhook, name="rotate_webhook"),
     path("webhooks/<uuid:endpoint_id>/test/", webhooks.test_webhook, name="test_webhook"),
     path("webhooks/<uuid:endpoint_id>/enable/", webhooks.enable_webhook, name="enable_webhook"),

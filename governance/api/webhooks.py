@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance import services as governance
-from governance.api.answers import listed, page_of, tagged
-from governance.api.requests import caller, once
-from governance.api.schema import IDEMPOTENCY_KEY, PAGE
+from governance.api.answers import listed, page_of, tag, tagged
+from governance.api.requests import caller, changed, once
+from governance.api.schema import IDEMPOTENCY_KEY, IF_MATCH, PAGE
 from governance.models import NoticeType, Scope, WebhookDelivery, WebhookEndpoint
 from governance.models.webhooks import URL_LENGTH_MAX
 
@@ -28,6 +28,21 @@ class WebhookRequest(serializers.Serializer[Any]):
         required=False,
         default=list,
         help_text="What to tell; none means all, also what is added later.",
+    )
+
+
+class ChangeWebhookRequest(serializers.Serializer[Any]):
+    """What is left out stays."""
+
+    url = serializers.CharField(max_length=URL_LENGTH_MAX, required=False)
+    description = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    types = serializers.ListField(
+        child=serializers.ChoiceField(choices=NoticeType.choices),
+        required=False,
+        help_text="What to tell; none means all, also what is added later.",
+    )
+    enabled = serializers.BooleanField(
+        required=False, help_text="Switched off, nothing is sent, and what waits is dropped."
     )
 
 
@@ -135,13 +150,47 @@ class Webhooks(APIView):
         return response
 
 
+def told(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    return dict(WebhookSerializer(endpoint).data)
+
+
 class OneWebhook(APIView):
-    required_scope = {"GET": Scope.WEBHOOKS, "DELETE": Scope.WEBHOOKS}
+    required_scope = dict.fromkeys(("GET", "PATCH", "DELETE"), Scope.WEBHOOKS)
 
     @extend_schema(operation_id="webhooks_get", responses=WebhookSerializer)
     def get(self, request: Request, webhook_id: uuid.UUID) -> Response:
         """A webhook, without its secret."""
         return tagged(request, WebhookSerializer(endpoint_of(request, webhook_id)).data)
+
+    @extend_schema(
+        operation_id="webhooks_change",
+        request=ChangeWebhookRequest,
+        responses=WebhookSerializer,
+        parameters=[IF_MATCH, IDEMPOTENCY_KEY],
+    )
+    def patch(self, request: Request, webhook_id: uuid.UUID) -> Response:
+        """Another address, other messages, on or off; its secret stays."""
+        asked = ChangeWebhookRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+
+        def act(endpoint: WebhookEndpoint) -> tuple[int, dict[str, Any]]:
+            types = data.get("types", [one for one in endpoint.types if one in NoticeType.values])
+            found = governance.change_webhook(
+                owner=caller(request),
+                endpoint=endpoint,
+                url=data.get("url", endpoint.url),
+                description=data.get("description", endpoint.description),
+                types=[NoticeType(type) for type in types],
+                is_on=data.get("enabled", endpoint.disabled_at is None),
+            )
+            return 200, told(found)
+
+        response = changed(
+            request, find=lambda: endpoint_of(request, webhook_id), tell=told, act=act
+        )
+        response["ETag"] = tag(response.data)
+        return response
 
     @extend_schema(operation_id="webhooks_delete", responses={204: None})
     def delete(self, request: Request, webhook_id: uuid.UUID) -> Response:

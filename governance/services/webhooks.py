@@ -72,6 +72,35 @@ def create_webhook(
     return endpoint, secret
 
 
+@transaction.atomic
+def change_webhook(
+    *,
+    owner: User,
+    endpoint: WebhookEndpoint,
+    url: str,
+    description: str,
+    types: Sequence[NoticeType],
+    is_on: bool,
+) -> WebhookEndpoint:
+    """Another address, purpose or choice of what is told, on or off; its secret stays. What waits
+    goes to the new address.
+    """
+    require_owner(owner, endpoint)
+    if url != endpoint.url:
+        require_address(url)
+    take_turn(f"webhook/{endpoint.pk}")
+    told = sorted({type.value for type in types})
+    rows = WebhookEndpoint.objects.filter(pk=endpoint.pk)
+    rows.update(url=url, description=description, types=told)
+    endpoint.refresh_from_db()
+    details = {"site": endpoint.site, "types": endpoint.types}
+    record(actor=owner, verb="change_webhook", subject=endpoint, details=details)
+    if is_on == (endpoint.disabled_at is None):
+        return endpoint
+    switch = enable_webhook if is_on else disable_webhook
+    return switch(owner=owner, endpoint=endpoint)
+
+
 def require_address(url: str) -> None:
     """Refuse at once what can never be sent to; names are judged each time they are sent to."""
     try:

@@ -40,15 +40,19 @@ def webhooks(request: MemberRequest) -> HttpResponse:
         try:
             made = endpoint_of(request, uuid.UUID(led_once(request, lambda: create(request, form))))
         except governance.Refusal as refusal:
-            for each in refusal.invalid_parameters:
-                form.add_error(each["field"], f"{each['reason']}.")
-            if not refusal.invalid_parameters:
-                form.add_error(None, str(refusal))
+            blame(form, refusal)
         else:
             secret = governance.webhook_secret(made)
             context |= {"form": WebhookForm(), "made": made, "secret": secret}
     rows = WebhookEndpoint.objects.of(request.user)
     return render(request, "governance/webhooks.html", context | {"webhooks": rows})
+
+
+def blame(form: WebhookForm, refusal: governance.Refusal) -> None:
+    for each in refusal.invalid_parameters:
+        form.add_error(each["field"], f"{each['reason']}.")
+    if not refusal.invalid_parameters:
+        form.add_error(None, str(refusal))
 
 
 def create(request: MemberRequest, form: WebhookForm) -> str:
@@ -74,6 +78,32 @@ def the_page(request: MemberRequest, endpoint: WebhookEndpoint, secret: str = ""
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"webhook": endpoint, "page_obj": page, "secret": secret}
     return render(request, "governance/webhook.html", context)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "POST"])
+def edit_webhook(request: MemberRequest, endpoint_id: uuid.UUID) -> HttpResponse:
+    """Its address and what it is told of; its secret stays."""
+    endpoint = endpoint_of(request, endpoint_id)
+    initial = {name: getattr(endpoint, name) for name in WebhookForm.base_fields}
+    form = WebhookForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            governance.change_webhook(
+                owner=request.user,
+                endpoint=endpoint,
+                url=form.cleaned_data["url"],
+                description=form.cleaned_data["description"],
+                types=[NoticeType(type) for type in form.cleaned_data["types"]],
+                is_on=endpoint.disabled_at is None,
+            )
+        except governance.Refusal as refusal:
+            blame(form, refusal)
+        else:
+            messages.success(request, "Saved. Its secret is the same.")
+            return redirect(endpoint)
+    return render(request, "governance/edit_webhook.html", {"form": form, "webhook": endpoint})
 
 
 @never_cache

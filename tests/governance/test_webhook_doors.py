@@ -145,7 +145,29 @@ def test_alice_switches_a_webhook_off_and_on_and_deletes_it(client, alice, deliv
     assert {"disable_webhook", "enable_webhook", "replay_delivery", "delete_webhook"} <= verbs
 
 
-PAGES = ("webhook", "rotate_webhook", "test_webhook", "enable_webhook", "disable_webhook")
+def test_alice_changes_its_address_and_what_it_tells_and_its_secret_stays(client, alice, webhook):
+    client.force_login(alice)
+    secret = governance.webhook_secret(webhook)
+    address = reverse("governance:edit_webhook", args=[webhook.pk])
+    assert 'value="https://hook.example/a"' in text(client.get(address))
+    refused = text(client.post(address, {"url": "https://10.0.0.1/", "description": "ci"}))
+    assert "its host is not in the public internet." in refused
+    form = {"url": "https://hook.example/b", "description": "ci", "types": ["training.done"]}
+    assert "Its secret is the same." in text(client.post(address, form, follow=True))
+    webhook.refresh_from_db()
+    found = (webhook.url, webhook.description, webhook.types)
+    assert found == ("https://hook.example/b", "ci", ["training.done"])
+    assert governance.webhook_secret(webhook) == secret
+
+
+PAGES = (
+    "webhook",
+    "edit_webhook",
+    "rotate_webhook",
+    "test_webhook",
+    "enable_webhook",
+    "disable_webhook",
+)
 PAGES += ("delete_webhook", "delivery", "replay_delivery")
 
 
@@ -153,7 +175,7 @@ PAGES += ("delete_webhook", "delivery", "replay_delivery")
 def test_a_stranger_finds_no_page_of_it(client, mallory, delivery, name):
     ids = [delivery.endpoint_id, delivery.pk] if "delivery" in name else [delivery.endpoint_id]
     address = reverse(f"governance:{name}", args=ids)
-    ask = client.get if name in ("webhook", "delivery") else client.post
+    ask = client.get if name in ("webhook", "edit_webhook", "delivery") else client.post
     assert ask(address)["Location"].startswith("/account/login/")
     client.force_login(mallory)
     assert ask(address).status_code == 404
@@ -254,6 +276,29 @@ def test_a_program_tests_looks_rotates_replays_and_deletes(call, alice, webhook)
     assert call("get", path).status_code == 404
 
 
+def test_a_program_changes_what_it_saw_and_what_it_leaves_out_stays(call, delivery):
+    webhook = delivery.endpoint
+    path, secret = f"/{webhook.pk}", governance.webhook_secret(webhook)
+    seen = call("get", path)
+    assert call("patch", path, {"description": "ci"}).status_code == 428
+    changed = call("patch", path, {"url": "https://hook.example/b"}, If_Match=seen["ETag"])
+    assert (changed.json()["url"], changed.json()["types"]) == (
+        "https://hook.example/b",
+        ["template.sold"],
+    )
+    assert call("patch", path, {"enabled": False}, If_Match=seen["ETag"]).status_code == 412
+    off = call("patch", path, {"enabled": False, "types": []}, If_Match=changed["ETag"])
+    assert off.json()["types"] == []
+    assert off.json()["disabled_reason"] == "You switched it off."
+    delivery.refresh_from_db()
+    assert delivery.state == WebhookDelivery.State.FAILED  # what waited is dropped
+    again = call("patch", path, {"enabled": True, "description": ""}, If_Match=off["ETag"])
+    assert again.json()["disabled_at"] is None
+    assert call("patch", path, {"url": "http://x.example/"}, If_Match="*").status_code == 400
+    webhook.refresh_from_db()
+    assert governance.webhook_secret(webhook) == secret
+
+
 def test_a_stranger_finds_no_operation_of_it(client, mallory, delivery):
     _, secret = governance.create_api_key(owner=mallory, name="k", scopes=[Scope.WEBHOOKS])
     headers = {"Authorization": f"Bearer {secret}"}
@@ -263,7 +308,8 @@ def test_a_stranger_finds_no_operation_of_it(client, mallory, delivery):
     acts = [f"{base}/secret", f"{base}/test", f"{base}/enable", f"{one}/replay"]
     asked += [client.post(path, headers=headers) for path in acts]
     asked.append(client.delete(base, headers=headers))
-    assert [answer.status_code for answer in asked] == [404] * 8
+    asked.append(client.patch(base, {}, "application/json", headers=headers))
+    assert [answer.status_code for answer in asked] == [404] * 9
 
 
 def test_a_key_needs_the_scope(client, alice, webhook):
