@@ -237,6 +237,17 @@ def busy(path: str) -> HttpResponse:
     return response
 
 
+def crowded(path: str, refusal: Refusal) -> HttpResponse:
+    """To who asks what too many ask already."""
+    if wants_json(path):
+        return refusal_response(refusal)
+    page, code, detail = "503.html", refusal.code, str(refusal)
+    response = answer(path, page=page, status=refusal.status, code=code, detail=detail)
+    for name, value in refusal_headers(refusal).items():
+        response[name] = value
+    return response
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     detail = "Something broke on our side; it was logged under the id in `instance`."
     return answer(

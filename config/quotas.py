@@ -1,7 +1,9 @@
 """What a person may open in so many seconds, and what every answer tells of quotas.
 
 The JSON door counts by itself, since it learns only inside of the view whose key was sent. Files
-have a quota of their own: they are large, and nobody reads hundreds in minutes.
+have a quota of their own: they are large, and nobody reads hundreds in minutes. So have questions
+that a page's form asks a model, as predictions of programs have: each is work, and no person asks
+more than a few a second.
 """
 
 from collections.abc import Callable
@@ -22,6 +24,7 @@ FILES = {
     "model_file",
     "model_here",
 }
+ASKING = {"deployment", "peer_try", "try", "try_model"}  # by POST
 UNCOUNTED = ("/api/", "/v2", "/healthz", "/readyz", "/metrics", "/admin/")
 
 
@@ -40,10 +43,9 @@ class QuotaMiddleware:
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         if request.path_info.startswith(UNCOUNTED):
             return None
-        match = request.resolver_match
         user = request.user if isinstance(request.user, User) else None
         standing = governance.take_quota(
-            policy="files" if match and match.url_name in FILES else "pages",
+            policy=policy_of(request),
             caller=governance.caller_of(user, request.META["REMOTE_ADDR"]),
             is_member=user is not None,
         )
@@ -51,3 +53,10 @@ class QuotaMiddleware:
         if standing is None or standing.left >= 0:
             return None
         return refused(request, governance.exceeded(standing))
+
+
+def policy_of(request: HttpRequest) -> str:
+    name = request.resolver_match.url_name if request.resolver_match else None
+    if name in FILES:
+        return "files"
+    return "questions" if name in ASKING and request.method == "POST" else "pages"

@@ -261,6 +261,7 @@ QUOTAS = {
         "pages": {"anonymous": 1_500, "member": 6_000},
         "api": {"anonymous": 300, "member": 3_000},
         "files": {"anonymous": 100, "member": 600},
+        "questions": {"anonymous": 60, "member": 600},
         "predict": {"member": 300_000},
     }.items()
 }

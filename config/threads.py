@@ -6,10 +6,10 @@ all the rest; it lets in whoever comes. Here a request goes over once and comes 
 answer. What finds no free thread waits in a line that has an end: who comes then is told at once
 when to come again, before it costs anything.
 
-Predictions, which programs send by the thousand, have lanes of their own: so many of one model,
-deployment or cluster wait or are answered at a time, and of these only some have a thread. So one
-that is slow, or much asked, leaves threads for others and for pages. Those that a lane has no room
-for are refused with 429.
+Predictions, which programs send by the thousand and pages by their forms, have lanes of their own:
+so many of one model, deployment or cluster wait or are answered at a time, and of these only some
+have a thread. So one that is slow, or much asked, leaves threads for others and for pages. Those
+that a lane has no room for are refused with 429.
 """
 
 import asyncio
@@ -44,6 +44,11 @@ Given = ParamSpec("Given")
 PREDICTION = re.compile(
     r"/api/v1/(?:models|deployments|clusters)/(?P<id>[^/]+)/predict"
     r"|/v2/models/(?P<name>[^/]+)(?:/versions/[^/]+)?/infer"
+)
+# What people ask by the form of a page.
+QUESTION = re.compile(
+    r"/(?:models|templates)/(?P<id>[^/]+)/(?:try|versions/[0-9]+/review/try)/"
+    r"|/deployments/(?P<name>[0-9a-f-]{36})/"
 )
 
 
@@ -87,6 +92,16 @@ class Lanes:
                 del self.lanes[name]  # or every name that was ever asked is remembered
 
 
+def lane_of(scope: Mapping[str, Any]) -> str | None:
+    """The name of what a request asks for a prediction; None for whatever else it is. A page is
+    looked at outside of the lane of its form.
+    """
+    asked = PREDICTION.fullmatch(scope["path"])
+    if asked is None and scope["method"] == "POST":
+        asked = QUESTION.fullmatch(scope["path"])
+    return None if asked is None else asked["id"] or asked["name"]
+
+
 class Threads(ASGIHandler):
     """The site as an ASGI application."""
 
@@ -111,15 +126,14 @@ class Threads(ASGIHandler):
             await self.send_response(response, send)
 
     async def answer(self, scope: dict[str, Any], body: Any) -> Answer:
-        path = scope["path"]
-        asked = PREDICTION.fullmatch(path)
-        if asked is None:
+        path, name = scope["path"], lane_of(scope)
+        if name is None:
             return await self.in_line(path, self.work, scope, body)
         try:
-            async with self.lanes.enter(asked["id"] or asked["name"]):
+            async with self.lanes.enter(name):
                 return await self.in_line(path, self.work, scope, body)
         except training.TooManyCalls as refusal:
-            return errors.refusal_response(refusal)
+            return errors.crowded(path, refusal)
 
     async def in_line(
         self, path: str, work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs

@@ -380,8 +380,9 @@ function say(text) {
 }
 
 document.addEventListener("htmx:sendError", () => say("The site cannot be reached. Your page is kept; try again."));
-document.addEventListener("htmx:responseError", (event) =>
-  say(`That did not work (${event.detail.xhr.status}). Reload the page to see where things stand.`));
+document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => say(xhr.status === 429
+  ? `Too much was asked at once. Try again in ${xhr.getResponseHeader("Retry-After") ?? "a few"} seconds.`
+  : `That did not work (${xhr.status}). Reload the page to see where things stand.`));
 
 enhance(document);
 for (const here of document.querySelectorAll(".site-nav [aria-current], nav > .facets [aria-current]")) {

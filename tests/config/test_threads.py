@@ -233,3 +233,24 @@ def test_bob_is_asked_to_come_again_at_every_real_door(settings, name, asked):
     )
     assert (status, headers[b"Retry-After"]) == (429, b"1")
     assert json.loads(problem)["type"].endswith("/problems/too_many_calls/")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("marketplace:try", {"slug": "digit-reader"}),
+        ("marketplace:peer_try", {"slug": "digit-reader", "number": 2}),
+        ("marketplace:deployment", {"deployment_id": uuid.uuid4()}),
+        ("training:try_model", {"model_id": uuid.uuid4()}),
+    ],
+)
+def test_who_asks_by_a_form_what_too_many_ask_gets_a_page_and_who_looks_is_let_in(
+    settings, monkeypatch, name, asked
+):
+    settings.ROOT_URLCONF = "config.urls"
+    crowd, address = site(most=0), reverse(name, kwargs=asked)
+    status, headers, page = async_to_sync(visit)(crowd, address, body=b"values=1")
+    assert (status, headers[b"Retry-After"]) == (429, b"1")
+    assert "predictions are under way" in page
+    monkeypatch.setattr(crowd, "work", lambda scope, body: HttpResponse("looked at"))
+    assert async_to_sync(visit)(crowd, address)[0] == 200

@@ -17,7 +17,8 @@ from governance.services import quotas
 def few(settings):
     """Three calls of each kind."""
     settings.QUOTAS = {
-        kind: {"member": 3, "anonymous": 3} for kind in ("pages", "api", "files", "predict")
+        kind: {"member": 3, "anonymous": 3}
+        for kind in ("pages", "api", "files", "predict", "questions")
     }
     quotas.windows.clear()
     yield
@@ -101,6 +102,26 @@ def test_of_ipv6_a_network_counts_as_one_caller(db):
 def test_all_that_people_take_home_has_the_quota_of_files(client, bob, path):
     client.force_login(bob)
     assert client.get(path)["RateLimit"].startswith('"files";r=2')
+
+
+NOWHERE = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/templates/none/try/",
+        "/templates/none/versions/1/review/try/",
+        f"/models/{NOWHERE}/try/",
+        f"/deployments/{NOWHERE}/",
+    ],
+)
+def test_what_a_form_asks_a_model_is_counted_apart_from_pages_that_are_looked_at(client, bob, path):
+    client.force_login(bob)
+    assert client.post(path)["RateLimit"].startswith('"questions";r=2')
+    assert client.get(path)["RateLimit"].startswith('"pages";r=2')
+    asked = [client.post(path).status_code for _ in range(3)]
+    assert asked == [404, 404, 429]
 
 
 def test_who_opens_too_many_pages_gets_a_page_that_says_when(db):
