@@ -27,7 +27,6 @@ from marketplace.models.discussions import (
 )
 from marketplace.models.downloads import (
     Download,
-    DownloadQuerySet,
 )
 from marketplace.models.features import (
     Feature,
@@ -93,7 +92,6 @@ __all__ = [
     "Deployment",
     "DeploymentQuerySet",
     "Download",
-    "DownloadQuerySet",
     "Feature",
     "FeatureQuerySet",
     "Gone",

@@ -35,9 +35,6 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         """Active, or on the way to it."""
         return self.filter(stopped_at=None)
 
-    def answering_with(self, model: Model) -> "DeploymentQuerySet":
-        return self.active().filter(stable__route_set__routes__model=model)
-
     def with_stable(self) -> "DeploymentQuerySet":
         """With what a list or a page says of it."""
         return self.select_related(

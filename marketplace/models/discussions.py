@@ -86,4 +86,5 @@ class Post(Moderated):
         return f"{self.author} in {self.thread}"
 
     def get_absolute_url(self) -> str:
-        return f"{self.thread.get_absolute_url()}#post-{self.pk}"
+        """Of the page of the thread that it stands on."""
+        return f"{self.thread.get_absolute_url()}?post={self.pk}#post-{self.pk}"

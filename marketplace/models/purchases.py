@@ -1,7 +1,6 @@
 """What people bought, with the price and the split as they were that day."""
 
 import uuid
-from collections.abc import Iterable
 
 from django.db import models
 from django.db.models.functions import Now
@@ -14,11 +13,6 @@ from marketplace.models.templates import Template, TemplateVersion
 class PurchaseQuerySet(models.QuerySet["Purchase"]):
     def of(self, user: User) -> "PurchaseQuerySet":
         return self.filter(buyer=user)
-
-    def per_template(self, templates: Iterable[Template]) -> dict[uuid.UUID, int]:
-        """How often each of these was bought or taken; those never are left out."""
-        counted = self.filter(template__in=templates).values("template").order_by()
-        return dict(counted.values_list("template").annotate(models.Count("pk")))
 
 
 class Purchase(models.Model):

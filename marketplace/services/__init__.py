@@ -60,14 +60,12 @@ from marketplace.services.decisions import (
 from marketplace.services.deployments import (
     TEMPLATES_AT_ONCE,
     NameTaken,
-    Usage,
     configure_deployment,
     deploy_template,
     deploy_templates,
     quote_deployments,
     start_deployment,
     stop_deployment,
-    usage,
 )
 from marketplace.services.discussions import (
     InvalidPost,
@@ -413,8 +411,6 @@ __all__ = [
     "tries_left",
     "try_template",
     "UnknownPlace",
-    "Usage",
-    "usage",
     "usage_by_day",
     "versions_served",
     "versions_to_try",

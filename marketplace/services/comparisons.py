@@ -48,7 +48,8 @@ class Comparison:
     columns: list[Column]
     metrics: list[Metric]
     is_same_data: bool
-    loss: dict[str, list[tuple[int, float]]]  # epoch, loss on validation rows where there are any
+    loss: dict[str, list[tuple[int, float]]]  # epoch, loss
+    is_validated: bool  # the loss; else it is that of the rows that trained
 
 
 def compare_templates(*, templates: Sequence[Template]) -> Comparison:
@@ -72,17 +73,22 @@ def compare_templates(*, templates: Sequence[Template]) -> Comparison:
     for column in columns:
         if column.version.validation:
             names |= dict.fromkeys(column.version.validation.metrics)
+    is_validated, loss = losses_of(columns)
     return Comparison(
         columns=columns,
         metrics=[metric(name, columns, is_same_data=is_same_data) for name in names],
         is_same_data=is_same_data,
-        loss={column.name: loss_curve(column.version) for column in columns},
+        loss=loss,
+        is_validated=is_validated,
     )
 
 
-def loss_curve(version: TemplateVersion) -> list[tuple[int, float]]:
-    curves = training.job_curves(job=version.model.job)
-    return curves.get("validation_loss") or curves.get("train_loss", [])
+def losses_of(columns: Sequence[Column]) -> tuple[bool, dict[str, list[tuple[int, float]]]]:
+    """All of one kind: whether on validation rows, and the curve of each that has one."""
+    curves = {c.name: training.job_curves(job=c.version.model.job) for c in columns}
+    is_validated = all(each.get("validation_loss") for each in curves.values())
+    kind = "validation_loss" if is_validated else "train_loss"
+    return is_validated, {name: each[kind] for name, each in curves.items() if each.get(kind)}
 
 
 def metric(name: str, columns: Sequence[Column], *, is_same_data: bool) -> Metric:

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from billing import services as billing
-from billing.models import UsageEvent
 from governance import services as governance
 from governance.models import User
 from governance.services import Refusal
@@ -294,18 +293,3 @@ def configure_deployment(
         details={name: str(changes[name]) for name in sorted(changes)},
     )
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What a deployment has answered so far."""
-
-    calls: int
-    microcredits: int
-
-
-def usage(deployment: Deployment) -> Usage:
-    events = UsageEvent.objects.filter(source=deployment.source)
-    spent = models.F("price_microcredits") * models.F("units")
-    totals = events.aggregate(calls=models.Count("pk"), spent=models.Sum(spent))
-    return Usage(calls=totals["calls"], microcredits=totals["spent"] or 0)

@@ -59,9 +59,9 @@ def start_thread(
 @transaction.atomic
 def add_post(*, author: User, thread: Thread, text: str) -> Post:
     check_text(text)
-    moved = Thread.objects.filter(pk=thread.pk, locked_at=None).update(active_at=Now())
-    if not moved:
-        raise ThreadLocked("This thread is locked; start another one.")
+    open_one = Thread.objects.filter(pk=thread.pk, locked_at=None, hidden_at=None)
+    if not open_one.update(active_at=Now()):
+        raise ThreadLocked("This thread is locked or hidden; start another one.")
     post = Post.objects.create(thread=thread, author=author, text=text)
     governance.record(
         actor=author, verb="add_post", subject=post, details={"thread": str(thread.pk)}

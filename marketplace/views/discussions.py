@@ -1,11 +1,13 @@
 """The discussion of a template: its threads, one thread, asking and answering."""
 
 import uuid
+from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
@@ -87,18 +89,22 @@ def thread(request: PageRequest, slug: str, thread_id: uuid.UUID) -> HttpRespons
     user = visitor(request)
     form = PostForm(request.POST or None)
     if request.method == "POST" and user is not None and form.is_valid():
+
+        def act() -> str:
+            text = form.cleaned_data["text"]
+            return marketplace.add_post(author=user, thread=found, text=text).get_absolute_url()
+
         try:
-            return redirect(
-                marketplace.add_post(author=user, thread=found, text=form.cleaned_data["text"])
-            )
+            return redirect(led_once(cast(MemberRequest, request), act))
         except Refusal as refusal:
             form.add_error(None, str(refusal))
     posts = Post.objects.visible_to(user).filter(thread=found).select_related("author")
-    page = Paginator(posts, PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(posts, PAGE_SIZE).get_page(page_asked(request, posts))
     context = {
         "template": found.template,
         "thread": found,
         "page_obj": page,
+        "first": posts.first(),
         "form": form,
         "may_lead": user is not None and marketplace.may_lead(user, found),
         "may_accept": user is not None
@@ -106,6 +112,17 @@ def thread(request: PageRequest, slug: str, thread_id: uuid.UUID) -> HttpRespons
         and user.pk in (found.author_id, found.template.owner_id),
     }
     return render(request, "marketplace/thread.html", context)
+
+
+def page_asked(request: PageRequest, posts: QuerySet[Post]) -> int | str:
+    """By its number, or by a post that stands there."""
+    if "post" not in request.GET or "page" in request.GET:
+        return request.GET.get("page", 1)
+    try:
+        post = posts.get(pk=request.GET["post"])
+    except (Post.DoesNotExist, ValidationError):  # it is hidden, or no id
+        return 1
+    return posts.filter(created_at__lt=post.created_at).count() // PAGE_SIZE + 1
 
 
 @pressed_on("../")

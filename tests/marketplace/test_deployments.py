@@ -14,6 +14,7 @@ from marketplace import services as marketplace
 from marketplace.models import Deployment, Route, TemplateVersion
 from marketplace.runner import following
 from marketplace.runner.routing import picked, routes_of
+from tests.marketplace.metered import usage
 from training import services as training
 
 ROW = [0.0] * 64
@@ -224,7 +225,7 @@ def test_more_rows_than_a_deployment_takes_are_refused_unpaid(bob, deployment):
         marketplace.predict(user=bob, deployment=deployment, rows=[ROW] * 3, event_id=NOBODY)
     answer = marketplace.predict(user=bob, deployment=deployment, rows=ROW, event_id=uuid.uuid4())
     assert len(answer.predictions) == 1
-    assert marketplace.usage(deployment).calls == 1
+    assert usage(deployment).calls == 1
 
 
 def test_a_setting_is_changed_by_its_owner_alone(bob, mallory, deployment):
@@ -335,7 +336,7 @@ def test_merged_versions_all_answer_and_cost_the_sum(bob, bought, second):
     assert answer.predictions[0].label == alone.label
     assert answer.predictions[0].confidence == pytest.approx(alone.confidence)
     billing.settle_usage()
-    assert marketplace.usage(made).microcredits == 2_000
+    assert usage(made).microcredits == 2_000
     assert billing.ledger_faults() == []
 
 
@@ -460,4 +461,4 @@ def test_a_deployment_costs_no_more_than_its_owner_lets_it(bob, bought, deployme
     marketplace.configure_deployment(actor=bob, deployment=deployment, changes={"spend_cap": None})
     deployment = Deployment.objects.with_stable().get(pk=deployment.pk)
     marketplace.predict(user=bob, deployment=deployment, rows=[ROW], event_id=uuid.uuid4())
-    assert marketplace.usage(deployment).calls == 4
+    assert usage(deployment).calls == 4

@@ -8,6 +8,7 @@ from governance.models import Notice
 from governance.services import NotAllowed, Refusal
 from marketplace import services as marketplace
 from marketplace.models import Post, Thread
+from marketplace.views.discussions import PAGE_SIZE
 
 
 @pytest.fixture
@@ -44,6 +45,28 @@ def test_nothing_is_added_to_what_is_locked(alice, bob, mallory, question):
         marketplace.add_post(author=bob, thread=question, text="And nines?")
     marketplace.lock_thread(actor=alice, thread=question, is_locked=False)
     marketplace.add_post(author=bob, thread=question, text="And nines?")
+
+
+def test_nothing_is_added_to_what_a_moderator_hid(bob, judy, question):
+    governance.hide(actor=judy, subject=question, reason="An advertisement.")
+    with pytest.raises(marketplace.ThreadLocked, match="locked or hidden"):
+        marketplace.add_post(author=bob, thread=question, text="And nines?")
+
+
+def test_a_post_leads_to_its_page_and_pressing_twice_posts_once(client, alice, bob, question):
+    for number in range(PAGE_SIZE):
+        marketplace.add_post(author=alice, thread=question, text=f"Number {number}.")
+    client.force_login(bob)
+    client.get(question.get_absolute_url())
+    pressed = {"text": "The thirty-first.", "csrfmiddlewaretoken": "one and the same"}
+    first, again = (client.post(question.get_absolute_url(), pressed) for _ in range(2))
+    assert first.url == again.url
+    assert question.posts.filter(text="The thirty-first.").count() == 1
+    page = client.get(first.url).content.decode()
+    assert "The thirty-first." in page
+    assert "Number 0." not in page
+    assert "This answers it" in page  # the first of this page opens no thread
+    assert "Number 0." in client.get(f"{question.get_absolute_url()}?post=no-id").content.decode()
 
 
 def test_a_pinned_thread_stands_first(client, alice, judy, bob, template, question):

@@ -30,6 +30,7 @@ from marketplace.forms.tensors import InvalidTensors
 from marketplace.models import Deployment
 from marketplace.runner.routing import picked
 from tests.kernels.test_loader import BITS, LOADER, node
+from tests.marketplace.metered import usage
 from tests.marketplace.test_deployments import another_version, sibling
 from tests.training.test_answers import model_of
 from tests.training.test_asking import TABLE_ROWS, model_on
@@ -229,7 +230,7 @@ def test_bob_asks_by_the_templates_address_its_version_the_deployment_or_the_mod
         assert (status, body["model_name"]) == (200, name.split("/")[0])
         assert of(body).tobytes() == expected
     assert call("GET", f"/v2/models/{slug}")[1]["versions"] == ["1"]
-    assert marketplace.usage(deployment).microcredits == len(names) * len(rows) * 1_000
+    assert usage(deployment).microcredits == len(names) * len(rows) * 1_000
     for version in ("2", "0", "x", "1" * 30):
         status, body = call("POST", f"/v2/models/{slug}/versions/{version}/infer", question)
         assert (status, body["code"]) == (404, "not_deployed")

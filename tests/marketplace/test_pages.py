@@ -10,6 +10,7 @@ from django.urls import reverse
 from billing import services as billing
 from marketplace import services as marketplace
 from marketplace.models import Deployment, Purchase
+from tests.marketplace.metered import usage
 from training import services as training
 from training.models import Dataset
 
@@ -103,7 +104,7 @@ def test_bob_buys_deploys_and_predicts_by_forms_alone(as_bob, bob, template, dig
     assert f"<b>{row.label}</b>" in drawn
     assert "<html" not in drawn
     assert 'id="ask-' not in drawn  # what is typed in the other form stays
-    assert marketplace.usage(deployment).calls == 2
+    assert usage(deployment).calls == 2
 
 
 def test_what_cannot_be_predicted_is_explained_beside_the_form(as_bob, deployment):
@@ -116,7 +117,7 @@ def test_what_cannot_be_predicted_is_explained_beside_the_form(as_bob, deploymen
         page = as_bob.post(deployment.get_absolute_url(), posted)
         assert page.status_code == 200
         assert fault in text(page)
-    assert marketplace.usage(deployment).calls == 0
+    assert usage(deployment).calls == 0
 
 
 def test_too_few_credits_is_a_clear_refusal_that_changes_nothing(as_bob, bob, template):
@@ -144,7 +145,7 @@ def test_what_is_in_review_is_seen_by_its_author_alone(client, alice, bob, model
     client.force_login(bob)
     assert client.get(waiting.get_absolute_url()).status_code == 404
     client.force_login(alice)
-    assert "only you see it" in text(client.get(waiting.get_absolute_url()))
+    assert "only you and reviewers see it" in text(client.get(waiting.get_absolute_url()))
 
 
 def test_mallory_sees_nothing_of_the_deployment_model_and_job_of_others(

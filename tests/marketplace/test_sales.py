@@ -11,6 +11,7 @@ from governance.models import Notice, NoticeType
 from governance.services import NotAllowed, Refusal
 from marketplace import services as marketplace
 from marketplace.models import Deployment, Plan, Purchase, Template
+from tests.marketplace.metered import Usage, usage
 from training import services as training
 from training.models import Category
 
@@ -192,7 +193,7 @@ def test_each_prediction_is_metered_and_pays_alice(alice, bob, digits, template)
             user=bob, deployment=deployment, rows=[row.values], event_id=uuid.uuid4()
         )
     billing.settle_usage()
-    assert marketplace.usage(deployment) == marketplace.Usage(calls=3, microcredits=3_000)
+    assert usage(deployment) == Usage(calls=3, microcredits=3_000)
     assert billing.available_microcredits(alice) - earned == 2_100
     assert billing.ledger_faults() == []
 

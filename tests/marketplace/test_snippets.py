@@ -14,6 +14,7 @@ from governance import services as governance
 from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.services import snippets
+from tests.marketplace.metered import usage
 from training import services as training
 
 PROGRAMS = {
@@ -55,7 +56,7 @@ def test_every_program_on_the_page_runs_and_is_answered_alike(live_server, templ
             continue
         values = [float(value) for value in re.findall(r"[\d.]+(?:e-?\d+)?", done.stdout)]
         assert values.index(max(values)) == list(expected.probabilities).index(expected.label)
-    assert marketplace.usage(deployment).calls == len(programs)
+    assert usage(deployment).calls == len(programs)
 
 
 def test_a_program_says_a_row_of_words_as_its_language_writes_it():
