@@ -9,9 +9,13 @@ Up to `SAMPLE_FROM` listings all are counted, in one statement. Beyond that a sa
 the listings themselves are counted, which are few then and come from the index. An estimate is
 never given as exact: `Count` says which it is. From h sampled rows it is right to about 1/√h, so it
 is rounded to the digits that are known.
+
+Whoever wants a page of them (`Wanted`) gets it from that same look where the listings are counted,
+since to find them is what costs.
 """
 
 import math
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,7 +33,8 @@ from marketplace.runner.snapshots import VALUES_MAX, Mask, Snapshot, snapshot
 
 SAMPLE_FROM = 4_000  # listings
 SAMPLE_ROWS = 16_000
-HITS_LEAST = 40
+HITS_LEAST = 40  # in the sample, to say how many are found
+HITS_ROUGH = 16  # to say how many would be without one filter
 ROWS_MAX = 4_000  # that are counted one by one
 GATHERED_MAX = 8_000  # that are gathered to be sorted
 GROUPS_MAX = 8  # filters whose own counts are made
@@ -49,8 +54,13 @@ placed AS (
         PARTITION BY miss, split_part(token, ':', 1) ORDER BY rows DESC, token
     ) AS place FROM said
 )
-SELECT miss, token, rows FROM placed WHERE place <= %s
-UNION ALL SELECT miss, '', count(*) FROM hit GROUP BY miss
+{page}
+SELECT miss, token, rows, NULL, NULL FROM placed WHERE place <= %s
+UNION ALL SELECT miss, '', count(*), NULL, NULL FROM hit GROUP BY miss
+"""
+PAGE = """
+(SELECT 0 AS miss, NULL AS token, NULL::bigint AS rows, template_id, key FROM hit
+WHERE miss = 0 {behind} ORDER BY key {way}, template_id {way} LIMIT %s) UNION ALL
 """
 PLACES = """
 SELECT coalesce(string_agg(int2send(place), ''::bytea), ''::bytea) FROM ({rows}) hit
@@ -69,10 +79,29 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A page of what is found: so many, behind a key and an id."""
+
+    key: Any  # an expression
+    descending: bool
+    length: int
+    behind: tuple[Any, str] | None = None
+
+    def statement(self) -> tuple[str, list[Any]]:
+        way, sign = ("DESC", "<") if self.descending else ("ASC", ">")
+        behind = f"AND (key, template_id) {sign} (%s, %s)" if self.behind else ""
+        return PAGE.format(way=way, behind=behind), [*(self.behind or ()), self.length]
+
+
+Sorted = list[tuple[Any, uuid.UUID]]  # keys and ids
+
+
+@dataclass(frozen=True)
 class Tally:
     """What was counted, by what rows miss; `share` of all listings were looked at."""
 
     rows: dict[int, Counter[str]] = field(default_factory=dict)
+    page: Sorted | None = None  # of what misses nothing
     share: float = 1.0
     is_live: bool = True  # a sample is some minutes old, even where it is everything
 
@@ -109,6 +138,7 @@ class Found:
     without: dict[str, Count]  # what is found when one filter is dropped
     sampled: "Matching | None" = None  # where there are too many to look at all
     is_walked: bool = False
+    page: Sorted | None = None  # the one that was wanted, where they were all looked at
 
     @property
     def is_rare(self) -> bool:
@@ -142,21 +172,24 @@ class Matching:
 EVERYTHING = Found(total=Count(0, is_exact=False), facets={"": {}}, without={}, is_walked=True)
 
 
-def look(query: Query, overview: Overview | None = None) -> Found:
+def look(query: Query, overview: Overview | None = None, wanted: Wanted | None = None) -> Found:
     overview = overview or Overview.objects.now()
     groups = query.names[:GROUPS_MAX]
     if not overview.sampled:
-        return found_in(groups, tally(labelled(Listing.objects.all(), query, groups)))
+        rows = labelled(Listing.objects.all(), query, groups)
+        return found_in(groups, tally(rows, wanted=wanted))
     kept = snapshot(overview.counted_at)
     share = overview.sampled / overview.listings
     if query == Query():
         everything = Matching(kept, np.ones(kept.rows, dtype=bool), share)
         return found_in(groups, Tally({0: Counter(dict(overview.facets))}), sampled=everything)
     masks = masks_of(query, groups, kept)
-    rows = {miss: kept.count(mask) for miss, mask in enumerate(masks)}
-    counted = Tally(rows, share, is_live=False)
-    few = [miss for miss in range(len(groups) + 1) if counted.hits(*{0, miss}) < HITS_LEAST]
-    exact = counted_few(query, groups, few) if few else None
+    counts = {miss: kept.count(mask) for miss, mask in enumerate(masks)}
+    counted = Tally(counts, share=share, is_live=False)
+    exact = None
+    if counted.hits(0) < HITS_LEAST:
+        few = [miss for miss in range(1, len(masks)) if counted.hits(0, miss) < HITS_ROUGH]
+        exact = counted_few(query, groups, few, wanted)
     return found_in(groups, counted, exact, Matching(kept, masks[0], share))
 
 
@@ -209,6 +242,7 @@ def found_in(
             name: best(miss).count(best(miss).hits(0, miss)) for miss, name in enumerate(groups, 1)
         },
         sampled=sampled,
+        page=whole.page,
     )
 
 
@@ -234,25 +268,37 @@ def all_of(tests: Iterable[Q]) -> Q:
     return found
 
 
-def tally(*rows: Any, share: float = 1.0) -> Tally:
+def tally(*rows: Any, wanted: Wanted | None = None) -> Tally:
     """Count what was labelled, in one statement."""
-    parts, params = [], list[Any]()
+    parts, params, columns = [], list[Any](), ["miss", "tokens", "published_at"]
+    page, behind = wanted.statement() if wanted else ("", [])
     for some in rows:
-        sql, values = sql_of(some.values_list("miss", "tokens", "published_at"))
+        if wanted:
+            columns = ["miss", "tokens", "published_at", "template_id", "key"]
+            some = some.annotate(key=wanted.key)
+        sql, values = sql_of(some.values_list(*columns))
         parts.append(f"({sql})")
         params += values
     found: dict[int, Counter[str]] = defaultdict(Counter)
+    first: Sorted = []
     with connection.cursor() as cursor:
-        statement = COUNT.format(rows=" UNION ALL ".join(parts))
-        cursor.execute(statement, [*params, list(AGES), VALUES_MAX])
-        for miss, token, count in cursor.fetchall():
-            found[miss][token] = count
-    return Tally(dict(found), share)
+        statement = COUNT.format(rows=" UNION ALL ".join(parts), page=page)
+        cursor.execute(statement, [*params, list(AGES), *behind, VALUES_MAX])
+        for miss, token, count, id, key in cursor.fetchall():
+            if token is None:
+                first.append((key, id))
+            else:
+                found[miss][token] = count
+    if not wanted:
+        return Tally(dict(found))
+    return Tally(dict(found), sorted(first, reverse=wanted.descending))
 
 
-def counted_few(query: Query, groups: tuple[str, ...], few: list[int]) -> Tally | None:
-    """The listings themselves, for the labels that the sample hardly knows."""
-    labels = sorted({0, *few})
+def counted_few(
+    query: Query, groups: tuple[str, ...], few: list[int], wanted: Wanted | None
+) -> Tally | None:
+    """The listings themselves, and those of the labels that the sample hardly knows."""
+    labels = [0, *few]
     parts = []
     for miss in labels:
         name = groups[miss - 1] if miss else None
@@ -260,7 +306,7 @@ def counted_few(query: Query, groups: tuple[str, ...], few: list[int]) -> Tally 
         if name:
             asked &= ~filters.on(query, name)
         parts.append(Listing.objects.filter(asked).annotate(miss=Value(miss))[:ROWS_MAX])
-    found = tally(*parts)
+    found = tally(*parts, wanted=wanted)
     for miss in labels:
         found.rows.setdefault(miss, Counter())
     cut = [miss for miss in labels if found.hits(miss) >= ROWS_MAX]

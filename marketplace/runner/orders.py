@@ -31,7 +31,7 @@ from django.db.models import BooleanField, F, FloatField, Func, Q, QuerySet, Val
 
 from marketplace.models import Listing
 from marketplace.runner import filters
-from marketplace.runner.counting import Found, sql_of
+from marketplace.runner.counting import Found, Wanted, sql_of
 from marketplace.runner.queries import Query
 
 CANDIDATES = 500
@@ -120,13 +120,29 @@ def metric_of(query: Query, found: Found) -> str:
     return max(counts, key=lambda name: (counts[name], name), default=METRIC)
 
 
-def page_of(query: Query, order: Order, *, found: Found, cursor: str, length: int) -> Page:
-    place = read_cursor(cursor, order)
+def wanted(query: Query, order: Order, place: "Place", length: int) -> Wanted | None:
+    """What `counting.look` finds a page by; nothing where it takes more than one look."""
+    key: Any = F(order.key)
+    if order.name == "accuracy":
+        return None  # which figure is compared is known from what is found
+    if order.name == "relevance" and query.terms:
+        if place.least is not None:
+            return None  # among candidates, or behind them
+        key = relevance(query)
+    behind = (place.key, place.id) if place.id else None
+    return Wanted(key, order.descending, length + 1, behind)
+
+
+def page_of(query: Query, order: Order, *, found: Found, place: "Place", length: int) -> Page:
     if order.name == "accuracy":
         rows = Listing.objects.filter(metric=metric_of(query, found))
     else:
         rows = Listing.objects.all()
-    if order.name == "relevance" and query.terms:
+    if found.page is not None:
+        keys = [
+            Key(id, Place(key, str(id), place.least, place.is_ranked)) for key, id in found.page
+        ]
+    elif order.name == "relevance" and query.terms:
         keys = ranked(query, rows, found, place, length + 1)
     elif found.is_gathered:
         rows = rows.filter(filters.indexed(query)).annotate(key=F(order.key))
@@ -216,12 +232,7 @@ def ranked(
         candidates = rows.filter(filters.indexed(query))
         if least is not None:
             candidates = candidates.filter(quality__gte=least)
-        score = SearchRank(F("words"), filters.searched(query), normalization=Value(1)) * (
-            1.0 + F("quality")
-        )
-        candidates = candidates.annotate(
-            key=Func(score, template="(%(expressions)s)::float8", output_field=FloatField())
-        )
+        candidates = candidates.annotate(key=relevance(query))
         start = Place(place.key, place.id, least)
         keys = gathered(candidates, start, length, descending=True)
         place = Place(least=least, is_ranked=False)
@@ -229,6 +240,12 @@ def ranked(
         others = rows.filter(filters.plain(query), quality__lt=least)
         keys += walked(others, ORDERS["relevance"], place, length - len(keys))
     return keys
+
+
+def relevance(query: Query) -> Func:
+    rank = SearchRank(F("words"), filters.searched(query), normalization=Value(1))
+    score = rank * (1.0 + F("quality"))
+    return Func(score, template="(%(expressions)s)::float8", output_field=FloatField())
 
 
 def write_cursor(order: Order, place: Place) -> str:

@@ -73,16 +73,17 @@ def search_catalogue(
     """A page of what is found, with its facets. Words that nobody uses are taken for those that
     were meant, unless they are `literal`.
     """
-    overview = Overview.objects.now()
-    found, meant = counting.look(query, overview), {}
+    overview, place = Overview.objects.now(), place_of(cursor, order)
+
+    def look(asked: Query) -> Found:
+        return counting.look(asked, overview, orders.wanted(asked, order, place, length))
+
+    found, meant = look(query), {}
     if not found.total.number and query.terms and not is_literal:
         corrected = spelling.correct(query)
-        if (
-            corrected is not None
-            and (better := counting.look(corrected.query, overview)).total.number
-        ):
+        if corrected is not None and (better := look(corrected.query)).total.number:
             query, found, meant = corrected.query, better, corrected.words
-    page = turn(query, order, found, cursor, length)
+    page = orders.page_of(query, order, found=found, place=place, length=length)
     listed = Listing.objects.defer("words", "tokens").in_bulk(page.ids)
     return Results(
         query=query,
@@ -98,9 +99,9 @@ def search_catalogue(
     )
 
 
-def turn(query: Query, order: Order, found: Found, cursor: str, length: int) -> orders.Page:
+def place_of(cursor: str, order: Order) -> orders.Place:
     try:
-        return orders.page_of(query, order, found=found, cursor=cursor, length=length)
+        return orders.read_cursor(cursor, order)
     except InvalidCursor as fault:
         raise UnknownPlace(str(fault)) from fault
 
@@ -109,8 +110,10 @@ def list_templates(
     *, query: Query, order: Order, cursor: str, length: int
 ) -> tuple[list[tuple[Template, int]], str]:
     """The same for programs: each with its sales, and where the next page begins."""
-    found = counting.look(query) if query != Query() else counting.EVERYTHING
-    page = turn(query, order, found, cursor, length)
+    place, found = place_of(cursor, order), counting.EVERYTHING
+    if query != Query():
+        found = counting.look(query, wanted=orders.wanted(query, order, place, length))
+    page = orders.page_of(query, order, found=found, place=place, length=length)
     bought = Purchase.objects.filter(template=OuterRef("pk")).order_by().values("template")
     sales = Coalesce(Subquery(bought.annotate(number=Number("pk")).values("number")), 0)
     shown = Template.objects.public().with_current().filter(pk__in=page.ids).annotate(sales=sales)

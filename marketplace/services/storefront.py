@@ -71,7 +71,7 @@ def storefront() -> Storefront:
 def first(order: str, length: int) -> list[Any]:
     """The ids that stand first in an order of the whole catalogue."""
     page = orders.page_of(
-        Query(), ORDERS[order], found=counting.EVERYTHING, cursor="", length=length
+        Query(), ORDERS[order], found=counting.EVERYTHING, place=orders.Place(), length=length
     )
     return page.ids
 

@@ -217,6 +217,36 @@ def test_common_things_are_walked_to_the_end_in_order(invented):
             assert keys == sorted(keys, reverse=order.descending), (text, sort)
 
 
+def test_rare_things_are_paged_from_the_look_that_counts_them(
+    invented, django_assert_max_num_queries
+):
+    search()  # which also reads the sample
+    for text, sort in product(
+        ("sensor price>90", "sensor plan:free tier:large"), marketplace.ORDERS
+    ):
+        order, so = (
+            marketplace.order_named(sort),
+            Listing.objects.filter(filters.plain(parse(text))),
+        )
+        found, cursor = [], ""
+        while True:
+            with django_assert_max_num_queries(5 if sort == "accuracy" else 4):
+                page = search(text, sort, cursor=cursor, length=2)
+            assert (page.total.is_exact, page.total.number) == (True, so.count())
+            found += page.listings
+            if not (cursor := page.cursor):
+                break
+        assert page.total.number > 4
+        keys = [(getattr(listing, order.key), listing.pk) for listing in found]
+        if sort == "relevance":
+            assert {listing.pk for listing in found} == {listing.pk for listing in so}
+        elif sort != "accuracy":
+            assert keys == sorted(
+                ((getattr(listing, order.key), listing.pk) for listing in so),
+                reverse=order.descending,
+            )
+
+
 ASKED = [
     "-category:vision,nlp price:5..20", "-commercial:no -licence:MIT", "commercial:yes,no size<20k",
     "accuracy>=0.8 -accuracy>0.9", "-mase<0.7", "metric:mase,r2 call>0.001", "author:nobody image",
