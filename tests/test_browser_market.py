@@ -2,21 +2,25 @@
 on his own device, too, and without them by forms alone.
 """
 
+import base64
+import io
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from billing.models import UsageEvent
 from marketplace import services as marketplace
 from marketplace.models import Plan
+from tests.marketplace.test_pictures import deployment
 from tests.test_browser import CHROMIUM, browser, open_site, sign_in
 from training import services as training
 from training.models import Export
 from training.runner import exports
 
-__all__ = ["browser"]
+__all__ = ["browser", "deployment"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
@@ -77,6 +81,39 @@ def test_a_visitors_browser_answers_with_the_bits_of_the_site_and_sends_nothing(
         expect(page.locator("#answer")).to_have_attribute("data-bits", expected)
     assert [one for one in sent if not one.startswith("GET ")] == []
     assert not UsageEvent.objects.exists()
+    assert complaints == []
+
+
+def test_a_picture_of_alices_stays_on_her_device_unless_she_sends_it(
+    browser, live_server, alice, deployment
+):
+    """About five seconds: a small network learns what red and blue are first."""
+    template = deployment.template
+    prepare(template, alice)
+    complaints: list[str] = []
+    with open_site(browser, live_server.url, complaints) as hers:
+        page = hers.new_page()
+        sign_in(page, "alice")
+        page.goto(f"{template.get_absolute_url()}try/")
+        sent: list[str] = []
+        page.on("request", lambda asked: sent.append(asked.method))
+        upload = page.locator("form", has=page.get_by_label("Picture", exact=True))
+        for kind in ("PNG", "JPEG"):
+            file = io.BytesIO()
+            noise = np.random.default_rng(3).integers(0, 256, (31, 19, 3)).astype(np.uint8)
+            Image.fromarray(noise).save(file, kind)
+            told = {"name": f"a.{kind}", "mimeType": "image/x", "buffer": file.getvalue()}
+            page.get_by_label("Picture", exact=True).set_input_files(told)
+            upload.get_by_role("button", name="Predict").click()
+            if kind == "PNG":
+                bits = bits_of(template.shown.model, base64.b64encode(file.getvalue()).decode())
+                expect(page.locator("#answer")).to_have_attribute("data-bits", bits)
+        expect(page.get_by_role("alert")).to_contain_text("“a.JPEG” is not read here")
+        assert "POST" not in sent
+        page.get_by_label("Answer on this device").uncheck()
+        upload.get_by_role("button", name="Predict").click()
+        expect(page.locator("#answer")).to_contain_text("ms on our side")
+        assert sent.count("POST") == 1
     assert complaints == []
 
 
