@@ -3,6 +3,7 @@
 // kernels/sampling.py. Nothing here knows of a page, so Node tests it.
 
 import { log, normals, softmax, word24 } from "./chance.mjs";
+import { numeral, numerals } from "./numerals.mjs";
 
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "None", "?"];
@@ -37,7 +38,7 @@ function days(key, text) {
 }
 
 function cell(column, typed) {
-  let text = typed.trim();
+  let text = column.kind === "number" ? typedAs(column.name, () => numeral(typed)) : typed.trim();
   if (MISSING.includes(text)) text = column.missing ?? refuse(column.name, "is missing");
   if (column.kind !== "category") return [(column.kind === "date" ? days : number)(column.name, String(text))];
   const place = column.values.indexOf(String(text));
@@ -45,8 +46,13 @@ function cell(column, typed) {
   return column.values.map((_, at) => (at === place ? 1 : 0));
 }
 
+function typedAs(key, read) {
+  try { return read(); } catch (error) { return refuse(key, error.message); }
+}
+
 function parts(column, text) {
-  return text.split(column.kind === "number" ? /[\s;]+/ : /\n/).filter((part) => part.trim());
+  if (column.kind === "number") return typedAs(column.name, () => numerals(text, true));
+  return text.split(/\n/).filter((part) => part.trim());
 }
 
 function series(recipe, columns, fields) {
@@ -72,13 +78,13 @@ function padded(recipe, text) {
   return [...Array(recipe.steps - found.length).fill(PADDING), ...found];
 }
 
-export function plain(text) {
+function plain(text) {
   if (/^\s*[[{"]/.test(text)) {
     let read;
     try { read = JSON.parse(text); } catch { refuse("", "is no JSON"); }
     return (Array.isArray(read) ? read : Object.values(read)).flat(Infinity);
   }
-  return text.split(/[\s,;]+/).filter(Boolean).map((part) => number("", part));
+  return typedAs("", () => numerals(text, false)).map((part) => number("", part));
 }
 
 // The one row that fields {key: text} are.
@@ -90,7 +96,7 @@ export function rowOf({ recipe = {} }, fields) {
   if (recipe.kind === "series") return series(recipe, inputs, fields);
   if (recipe.kind === "table" && inputs.every(({ name }) => name in fields))
     return inputs.flatMap((column) => cell(column, fields[column.name]));
-  return Object.entries(fields).map(([key, text]) => number(key, text));
+  return Object.entries(fields).map(([key, text]) => number(key, typedAs(key, () => numeral(text))));
 }
 
 // What is answered

@@ -3,7 +3,7 @@
 // the kernels are the server's own, and so are the bits. What only the server can read is not sent
 // there unless its visitor says so.
 
-import { examples, plain, Refused, refuse, rowOf, scoreOf, written } from "./asking.mjs";
+import { examples, Refused, refuse, rowOf, scoreOf, written } from "./asking.mjs";
 import { numbersOf } from "./picture.mjs";
 import { load } from "./predict.mjs";
 
@@ -17,7 +17,7 @@ async function asked(form, signature) {
   const file = form.querySelector("[type=file]")?.files[0];
   if (file) return read(file, signature.recipe);
   const drawn = form.querySelector("[name=pixels]")?.value, picked = form.querySelector("[name=row]:checked");
-  if (drawn) return { row: plain(drawn) };
+  if (drawn) return { row: drawn.split(",").map(Number) };
   if (picked) return { row: picked.dataset.values.split(",").map(Number) };
   const fields = {};
   for (const field of form.querySelectorAll("[data-key]")) fields[field.dataset.key] = field.value;

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from governance.services import Refusal
 from kernels import build, generator, sampling
 from kernels.exchange.wasm import Texts
 from tests.kernels.networks import answers
@@ -16,6 +17,7 @@ from tests.kernels.test_loader import exported, node
 from training.runner import anomalies, pixels, tokenizers
 from training.runner.pixels import pixels_of
 from training.runner.recipes import Recipe, encode_rows
+from training.services.numerals import read_numeral, read_numerals
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 STATIC = Path(__file__).parents[2] / "static"
@@ -142,6 +144,36 @@ def test_a_series_becomes_the_same_steps():
     (found,) = node(ROWS, ASKING, recipe, [typed])
     expected = encode_rows(Recipe.from_json(recipe), [told]).ravel()
     assert np.array_equal(np.float32(found), expected)
+
+
+ONE = "1.5|1,5|1,234|1.234|1,234.5|1.234,5|1.234.567|0,5|.5|,5|-3e2|+7|12,|0,123|1,000,000|"
+SEVERAL = "1,2,3|1 2 3|1, 2, 3|1,5;2,5|1;2|1,5 2,5|1,23,4|a,b|7 x|1e5,2|1 2,3|NA 2"
+TYPED = [*ONE.split("|"), *SEVERAL.split("|"), "1,5\n2,5", "1.5\n2"]
+
+
+def read_or_none(read, *given, **options):
+    try:
+        return read(*given, **options)
+    except Refusal:
+        return None
+
+
+def test_numbers_are_read_however_they_are_typed_and_what_is_unclear_is_refused():
+    script = """async ([numerals, all]) => {
+      const { numeral, numerals: several } = await import(numerals);
+      const read = (act) => { try { return act(); } catch { return null; } };
+      return all.map((text) => [read(() => numeral(text)),
+        read(() => several(text, true)), read(() => several(text, false))]);
+    }"""
+    expected = [
+        [
+            read_or_none(read_numeral, text),
+            read_or_none(read_numerals, text, has_lines=True),
+            read_or_none(read_numerals, text, has_lines=False),
+        ]
+        for text in TYPED
+    ]
+    assert node(script, (STATIC / "numerals.mjs").as_uri(), TYPED) == expected
 
 
 # Pictures
