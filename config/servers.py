@@ -211,7 +211,7 @@ class Database(Server):
             "unix_socket_directories": str(self.sockets),
             "unix_socket_permissions": "0700",
             "max_connections": "60",
-            "shared_buffers": "128MB",  # as every server has that nobody configured
+            "shared_buffers": "512MB",  # a large catalogue's indexes; takes what is used
             "fsync": "on",
             "synchronous_commit": "on",
             "log_line_prefix": "%m [%p] ",

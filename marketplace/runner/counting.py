@@ -167,6 +167,11 @@ class Matching:
         last = math.ceil(wanted * self.share)
         return float(found[last]) if last < len(found) else None
 
+    def are_few_above(self, quality: float) -> bool:
+        """Whether those of a higher quality, matching or not, are few enough to look at each."""
+        above = np.count_nonzero(self.snapshot.figures["quality"] >= quality)
+        return bool(above <= GATHERED_MAX * self.share)
+
 
 # Where nothing is asked, and no count either.
 EVERYTHING = Found(total=Count(0, is_exact=False), facets={"": {}}, without={}, is_walked=True)

@@ -1,8 +1,8 @@
 """Queries as conditions on the rows of listings.
 
-There are two forms of the same condition. `plain` compares columns, which is what a walk along an
-order wants. `indexed` adds what the GIN index over words and tokens can answer by itself, so that
-few rows are gathered without a look at the others.
+There are forms of the same condition. `plain` compares columns, which is what a walk along an
+order wants; `unindexed` keeps it from being more. `indexed` adds what the GIN index over words and
+tokens can answer by itself, so that few rows are gathered without a look at the others.
 """
 
 import datetime
@@ -11,7 +11,7 @@ from functools import reduce
 from operator import and_
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Q
+from django.db.models import BooleanField, ExpressionWrapper, Func, Q
 from django.utils import timezone
 
 from marketplace.models.listings import BANDS, SCORE_BANDS, SHARES
@@ -38,6 +38,12 @@ def plain(query: Query) -> Q:
 def on(query: Query, name: str) -> Q:
     """All its conditions on one thing."""
     return reduce(and_, map(compared, query.on(name)), Q())
+
+
+def unindexed(condition: Q) -> Func:
+    """The same, said so that no index is searched for it: only the rows at hand are looked at."""
+    wrapped = ExpressionWrapper(condition, output_field=BooleanField())
+    return Func(wrapped, template="(%(expressions)s) IS TRUE", output_field=BooleanField())
 
 
 def indexed(query: Query) -> Q:

@@ -34,7 +34,7 @@ from marketplace.runner import filters
 from marketplace.runner.counting import Found, Wanted, sql_of
 from marketplace.runner.queries import Query
 
-CANDIDATES = 500
+CANDIDATES = 240  # ten pages
 METRIC = "accuracy"  # whose models stand first where no figure is named
 
 GATHER = """
@@ -120,10 +120,16 @@ def metric_of(query: Query, found: Found) -> str:
     return max(counts, key=lambda name: (counts[name], name), default=METRIC)
 
 
+def is_judged_by_one(query: Query) -> bool:
+    """Whether all that is found is judged by the figure that `metric_of` names."""
+    names = [condition.name for condition in query.conditions if condition.is_figure]
+    return bool(names) and not all(condition.is_excluded for condition in query.on(names[0]))
+
+
 def wanted(query: Query, order: Order, place: "Place", length: int) -> Wanted | None:
     """What `counting.look` finds a page by; nothing where it takes more than one look."""
     key: Any = F(order.key)
-    if order.name == "accuracy":
+    if order.name == "accuracy" and not is_judged_by_one(query):
         return None  # which figure is compared is known from what is found
     if order.name == "relevance" and query.terms:
         if place.least is not None:
@@ -229,9 +235,11 @@ def ranked(
         least = found.sampled.least_quality(CANDIDATES)
     keys: list[Key] = []
     if place.is_ranked:
-        candidates = rows.filter(filters.indexed(query))
-        if least is not None:
-            candidates = candidates.filter(quality__gte=least)
+        candidates = rows if least is None else rows.filter(quality__gte=least)
+        if least is not None and found.sampled is not None and found.sampled.are_few_above(least):
+            candidates = candidates.filter(filters.unindexed(filters.plain(query)))
+        else:
+            candidates = candidates.filter(filters.indexed(query))
         candidates = candidates.annotate(key=relevance(query))
         start = Place(place.key, place.id, least)
         keys = gathered(candidates, start, length, descending=True)
