@@ -6,8 +6,6 @@ takes the same input. Otherwise the deployment stays as it is, and its owner is 
 
 import uuid
 
-import structlog
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Q
 
@@ -15,11 +13,10 @@ from governance import services as governance
 from governance.models import NoticeType
 from marketplace.models import Deployment, DeploymentQuerySet, RouteSet, TemplateVersion
 from marketplace.runner.routing import change, planned, routes_now
+from marketplace.runner.sweeping import one_by_one
 from training import services as training
 
-log = structlog.get_logger()
 AT_ONCE = 1_000  # the next sweep goes on
-REST_SECONDS = 600
 
 
 def due() -> DeploymentQuerySet:
@@ -31,16 +28,9 @@ def due() -> DeploymentQuerySet:
 
 
 def follow_all() -> None:
-    """In any order, and what failed rests a while, so that it keeps nobody else waiting."""
-    for deployment_id in list(due().order_by("?").values_list("pk", flat=True)[:AT_ONCE]):
-        key = f"not_followed/{deployment_id}"
-        if cache.get(key):
-            continue
-        try:
-            follow(deployment_id)
-        except Exception:  # such as a model that cannot be loaded now
-            log.exception("version_not_followed", deployment=str(deployment_id))
-            cache.set(key, True, timeout=REST_SECONDS)
+    """In any order, so that those that rest keep nobody else waiting."""
+    ids = list(due().order_by("?").values_list("pk", flat=True)[:AT_ONCE])
+    one_by_one("version_not_followed", ids, follow)
 
 
 @transaction.atomic

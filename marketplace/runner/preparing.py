@@ -2,20 +2,22 @@
 
 import uuid
 
-import structlog
 from django.db import transaction
 from django.db.models.functions import Now
 
 from governance import services as governance
 from governance.models import NoticeType
-from governance.services import Refusal
 from marketplace.models import Deployment, DeploymentQuerySet, RouteSet, TemplateVersion
 from marketplace.runner.routing import Planned, change
+from marketplace.runner.sweeping import one_by_one
 from training.models import Model, Work
 from training.services import COMPUTE_PRICE_MICROCREDITS
 
-log = structlog.get_logger()
 AT_ONCE = 100  # the next sweep goes on
+WITHOUT_VERSION = (
+    "No version has the weights any more that were trained further; what came of them is your "
+    "model “{model}”."
+)
 
 
 def due() -> DeploymentQuerySet:
@@ -25,11 +27,9 @@ def due() -> DeploymentQuerySet:
 
 
 def prepare_all() -> None:
-    for deployment_id in list(due().order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
-        try:
-            prepare(deployment_id)
-        except Refusal:  # such as a file that cannot be read now; the others go on
-            log.exception("deployment_not_prepared", deployment=str(deployment_id))
+    """In any order, so that those that rest keep nobody else waiting."""
+    ids = list(due().order_by("?").values_list("pk", flat=True)[:AT_ONCE])
+    one_by_one("deployment_not_prepared", ids, prepare)
 
 
 @transaction.atomic
@@ -45,6 +45,9 @@ def prepare(deployment_id: uuid.UUID) -> None:
         give_up(deployment, why_not(deployment))
         return
     version = version_of(deployment)
+    if version is None:
+        give_up(deployment, WITHOUT_VERSION.format(model=model.name))
+        return
     route = Planned(
         version=version, model=model, price_microcredits=COMPUTE_PRICE_MICROCREDITS, earns=False
     )
@@ -52,10 +55,10 @@ def prepare(deployment_id: uuid.UUID) -> None:
     tell(deployment, NoticeType.TRAINING_DONE, f"“{deployment.name}” is trained and answers.")
 
 
-def version_of(deployment: Deployment) -> TemplateVersion:
-    """The one whose weights were trained further."""
+def version_of(deployment: Deployment) -> TemplateVersion | None:
+    """The newest whose weights were trained further; a draft may have others now, or be gone."""
     assert deployment.job is not None
-    return deployment.template.versions.filter(model=deployment.job.parent_id)[:1].get()
+    return deployment.template.versions.filter(model=deployment.job.parent_id).first()
 
 
 def why_not(deployment: Deployment) -> str:

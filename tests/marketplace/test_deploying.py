@@ -11,6 +11,7 @@ from marketplace import services as marketplace
 from marketplace.models import Deployment, Template
 from marketplace.runner import preparing
 from tests.conftest import SMALL
+from tests.marketplace.test_deployments import sibling
 from training import services as training
 from training.models import Job
 from training.runner import chunks
@@ -88,6 +89,18 @@ def test_a_buyer_may_not_train_the_authors_weights_further(bob, template):
 def test_a_training_that_makes_no_sense_is_refused_by_its_path(alice, template, config, said):
     with pytest.raises(Refusal, match=said):
         marketplace.deploy_template(owner=alice, template=template, custom_config=config)
+
+
+def test_a_draft_that_has_other_weights_meanwhile_stops_its_own_deployment_alone(
+    alice, template, preparing_one
+):
+    draft = marketplace.start_template(owner=alice, model=template.shown.model, name="Draft")
+    stranded = marketplace.deploy_template(owner=alice, template=draft, custom_config=TUNE)
+    marketplace.choose_model(actor=alice, version=draft.shown, model=sibling(template))
+    after_training(stranded)
+    after_training(preparing_one)
+    assert (stranded.status, preparing_one.status) == ("failed", "active")
+    assert f"your model “{stranded.job.model.name}”" in stranded.stopped_reason
 
 
 # Several at once
