@@ -72,8 +72,7 @@ def feature_template(
 ) -> Feature:
     """Put it in front, at once or from a later moment on."""
     governance.require_role(actor, *CURATING_ROLES)
-    if template.owner_id == actor.pk:
-        raise NotAllowed("Nobody puts their own template in front; ask another moderator.")
+    require_anothers(actor, template)
     if not template.is_public:
         raise InvalidFeature(f"“{template}” is not on offer.")
     now = timezone.now()
@@ -98,6 +97,7 @@ def feature_template(
 def change_feature(*, actor: User, feature: Feature, reason: str, place: int) -> Feature:
     """Other words for it, or another place; who says them is who curates it now."""
     governance.require_role(actor, *CURATING_ROLES)
+    require_anothers(actor, feature.template)
     check(reason=reason, place=place, from_at=feature.from_at, until_at=None)
     rows = Feature.objects.standing().filter(pk=feature.pk)
     if rows.update(reason=reason.strip(), place=place, curated_by=actor) != 1:
@@ -115,6 +115,12 @@ def end_feature(*, actor: User, feature: Feature) -> None:
     rows = Feature.objects.standing().filter(pk=feature.pk)
     if rows.filter(from_at__lt=Now()).update(until_at=Now()) != 1 and not rows.delete()[0]:
         raise InvalidFeature(f"“{feature}” is over already.")
+
+
+def require_anothers(actor: User, template: Template) -> None:
+    """The first place is worth money, and so are the words beside it."""
+    if template.owner_id == actor.pk:
+        raise NotAllowed("Nobody puts their own template in front; ask another moderator.")
 
 
 def at_once(

@@ -104,13 +104,15 @@ def test_what_does_not_make_sense_is_refused_by_its_name(judy, template, alice, 
         marketplace.feature_template(actor=judy, template=draft, reason=WHY)
 
 
-def test_neither_members_nor_the_author_put_anything_in_front(alice, mallory, template):
+def test_neither_members_nor_the_author_put_anything_in_front(alice, mallory, template, feature):
     with pytest.raises(governance.NotAllowed, match="role"):
         marketplace.feature_template(actor=mallory, template=template, reason=WHY)
     governance.grant_role(actor=None, user=alice, role=Role.MODERATOR)
     alice.refresh_from_db()
     with pytest.raises(governance.NotAllowed, match="own template"):
         marketplace.feature_template(actor=alice, template=template, reason=WHY)
+    with pytest.raises(governance.NotAllowed, match="own template"):
+        marketplace.change_feature(actor=alice, feature=feature, reason="The best.", place=0)
 
 
 def test_judy_does_it_at_the_desk_and_it_is_written_down(judy, template):
