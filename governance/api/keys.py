@@ -11,7 +11,7 @@ from rest_framework import authentication, exceptions, parsers, permissions
 from rest_framework.request import Request
 
 from governance import services as governance
-from governance.models import ApiKey, User
+from governance.models import ApiKey, Scope, User
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -59,7 +59,21 @@ class HasScope(permissions.BasePermission):
         scope = scopes.get(request.method)
         if scope is None or not request.user.is_authenticated:
             return False
-        if isinstance(request.auth, ApiKey) and scope.value not in request.auth.scopes:
-            self.message = f"This key may not do this; it needs the scope {scope.value!r}."
+        if not is_within(request, scope):
+            self.message = lacking(scope)
             return False
         return True
+
+
+def is_within(request: Request, scope: Scope) -> bool:
+    return not isinstance(request.auth, ApiKey) or scope.value in request.auth.scopes
+
+
+def lacking(scope: Scope) -> str:
+    return f"This key may not do this; it needs the scope {scope.value!r}."
+
+
+def require_scope(request: Request, scope: Scope) -> None:
+    """Of what a body asks beyond the operation's own scope. Raises PermissionDenied."""
+    if not is_within(request, scope):
+        raise exceptions.PermissionDenied(lacking(scope))

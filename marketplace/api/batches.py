@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from billing.models import MICROCREDITS
 from governance import services as governance
 from governance.api.answers import Millionths, listed, page_of, tagged
+from governance.api.keys import require_scope
 from governance.api.requests import caller, once
 from governance.api.schema import IDEMPOTENCY_KEY, PAGE
 from governance.models import Scope
@@ -32,7 +33,9 @@ class BatchRequest(serializers.Serializer[Any]):
     )
     deployment_id = serializers.UUIDField(required=False, help_text="what answers the rows")
     template_id = serializers.UUIDField(
-        required=False, help_text="instead: your deployment of it, which is made if need be"
+        required=False,
+        help_text="instead: your deployment of it, which is made if need be; a key needs the "
+        "scope market:buy for it",
     )
     result_format = serializers.ChoiceField(Batch.Format.choices, default=Batch.Format.CSV)
     accept_up_to = serializers.DecimalField(
@@ -163,6 +166,8 @@ class Batches(APIView):
         given = BatchRequest(data=request.data)
         given.is_valid(raise_exception=True)
         user, asked = caller(request), given.validated_data
+        if "template_id" in asked:
+            require_scope(request, Scope.BUY)
         file, most = asked.pop("file"), asked.pop("accept_up_to", None)
         said = {name: str(value) for name, value in (asked | {"accept_up_to": most}).items()}
         payload = said | {"file": file.name, "sha256": governance.digest_of(file)}

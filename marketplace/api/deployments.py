@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api.answers import Millionths, listed, page_of, tag, tagged
+from governance.api.keys import require_scope
 from governance.api.requests import caller, changed, once
 from governance.api.schema import IDEMPOTENCY_KEY, IF_MATCH, PAGE
 from governance.models import Scope
@@ -31,7 +32,8 @@ CONFIG_HELP = (
     "(a list of version and share in percent), aggregation (mean, majority, weighted or ensemble), "
     "batch_limit (rows a call), timeout_ms, spend_cap (credits), spend_period (month or total), "
     "fine_tune (of your own template: dataset, epochs, learning_rate and seed of a training job; "
-    "the deployment is preparing until it is over, and then answers with what was trained)."
+    "a key needs the scope train for it; the deployment is preparing until it is over, and then "
+    "answers with what was trained)."
 )
 
 
@@ -161,12 +163,19 @@ class TemplateDeployments(APIView):
         owner = caller(request)
         template = found_template(request, template_id)
         config = asked.validated_data["custom_config"]
+        require_training(request, config)
 
         def act() -> tuple[int, dict[str, Any]]:
             made = marketplace.deploy_template(owner=owner, template=template, custom_config=config)
             return 201, body_after(made)
 
         return once(request, act)
+
+
+def require_training(request: Request, config: dict[str, Any]) -> None:
+    """A key that may deploy may not therefore have jobs trained and paid."""
+    if "fine_tune" in config:
+        require_scope(request, Scope.TRAIN)
 
 
 class DeploySeveralRequest(DeployRequest):
@@ -240,6 +249,7 @@ class Deployments(APIView):
     def post(self, request: Request) -> Response:
         """Deploy several templates, all of them or none."""
         asked = asked_several(request)
+        require_training(request, asked["custom_config"])
 
         def act() -> tuple[int, dict[str, Any]]:
             made = marketplace.deploy_templates(**asked)

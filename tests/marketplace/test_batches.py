@@ -411,6 +411,14 @@ def test_a_program_brings_a_file_once_accepts_and_takes_the_answers(
     assert (lacking.status_code, lacking.json()["code"]) == (400, "invalid_parameters")
 
 
+def test_a_key_that_may_only_predict_has_nothing_deployed_by_a_file(client, bob, bought):  # noqa: F811
+    _, secret = governance.create_api_key(owner=bob, name="predicts", scopes=[Scope.PREDICT])
+    sent = {"file": SimpleUploadedFile("x.csv", b"a\n1\n"), "template_id": str(bought.pk)}
+    answer = client.post("/api/v1/batches", sent, headers={"Authorization": f"Bearer {secret}"})
+    assert (answer.status_code, "'market:buy'" in answer.json()["detail"]) == (403, True)
+    assert not Deployment.objects.exists()
+
+
 def test_bob_does_the_same_on_pages_without_a_script(client, bob, deployment, quote):  # noqa: F811
     client.force_login(bob)
     new = reverse("marketplace:new_batch")

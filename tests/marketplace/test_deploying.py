@@ -77,6 +77,20 @@ def test_a_buyer_may_not_train_the_authors_weights_further(bob, template):
     assert not Job.objects.filter(owner=bob).exists()
 
 
+def test_a_key_that_may_only_deploy_has_nothing_trained(client, alice, template):
+    _, secret = governance.create_api_key(owner=alice, name="deploys", scopes=[Scope.BUY])
+    sent = {"custom_config": TUNE, "template_ids": [str(template.pk)]}
+    for address in (f"/api/v1/templates/{template.pk}/deployments", "/api/v1/deployments"):
+        answer = client.post(
+            address,
+            sent,
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {secret}"},
+        )
+        assert (answer.status_code, "'train'" in answer.json()["detail"]) == (403, True)
+    assert not Deployment.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [
