@@ -281,7 +281,7 @@ def finish(batch: Batch) -> None:
     if batch.ending == Ending.CANCELLED:
         status = State.CANCELLED
     elif batch.ending:
-        status, made = State.FAILED, {"error_message": batch.error_message or CAME_TO_NO_END}
+        status, made = State.FAILED, {"error_message": batch.error_message or why_unsaid(batch)}
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "result"
         if batch.rows_done:
@@ -306,6 +306,13 @@ def finish(batch: Batch) -> None:
             tell_over(batch)
     forget_inputs(batch)
     forget_chunks(batch)
+
+
+def why_unsaid(batch: Batch) -> str:
+    """A claim forgets the words of the attempt before it; the code stays."""
+    if batch.ending == Ending.LOST:
+        return CAME_TO_NO_END
+    return f"Its next rows were refused: {batch.error_code.replace('_', ' ')}."
 
 
 def stored_answers(batch: Batch) -> Iterator[bytes]:

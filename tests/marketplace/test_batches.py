@@ -316,6 +316,19 @@ def test_what_kills_its_workers_keeps_what_was_answered(bob, quoted, settings):
     assert result_of(batch).count(b"\n") == 501
 
 
+def test_a_refusal_outlives_the_worker_that_met_it(bob, quoted):
+    batch = quoted(2)
+    marketplace.accept_batch(actor=bob, batch=batch)
+    held = training.claim(Batch, str(batch.pk))
+    batches.end(held, "spend_cap_reached", "The cap is reached.")
+    Batch.objects.filter(pk=batch.pk).update(lease_until="2020-01-01T00:00Z")
+    for _ in range(2):  # frees it of the dead worker, and makes an end
+        batches.answer_batch(str(batch.pk))
+    batch.refresh_from_db()
+    said = (batch.status, batch.error_code, batch.error_message)
+    assert said == ("failed", "spend_cap_reached", "Its next rows were refused: spend cap reached.")
+
+
 def test_files_go_after_a_time_and_the_receipt_stays(bob, quoted, settings):
     one, twin = answered(quoted(2)), answered(quoted(2))
     assert one.result_sha256 == twin.result_sha256
