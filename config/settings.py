@@ -353,6 +353,7 @@ SPECTACULAR_SETTINGS = {
         "ValidationKindEnum": "training.models.Validation.Kind",
         "WorkStatusEnum": "training.models.Job.Status",
         "BatchStatusEnum": "marketplace.models.Batch.State",
+        "CheckAnswerEnum": "marketplace.models.peer_reviews.Answer",
         "FormatEnum": "training.models.Dataset.Format",
         "TierEnum": "training.models.Tier",
         "OfferEnum": ["free", "paid"],
