@@ -12,7 +12,7 @@ from marketplace.models import Batch
 from marketplace.runner import batches
 from marketplace.runner.minutes import RECORDER
 from tests.marketplace.test_batches import numbers, quote, saved
-from tests.marketplace.test_deployments import another_version, sibling
+from tests.marketplace.versions import another_version, sibling
 from tests.test_browser import CHROMIUM, browser, open_site, sign_in
 from tests.test_browser_market import pick
 

@@ -8,8 +8,10 @@ from playwright.sync_api import Page, expect
 from marketplace import services as marketplace
 from marketplace.models import Plan
 from tests.conftest import person
-from tests.test_browser import browser, open_site, pytestmark, sign_in  # noqa: F401
+from tests.test_browser import browser, open_site, pytestmark, sign_in
 from training.models import Category
+
+__all__ = ["browser", "pytestmark"]
 
 
 def rate(page: Page, address: str) -> None:
@@ -52,7 +54,7 @@ def compare(page: Page, address: str) -> None:
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_bob_says_what_he_makes_of_it(
     live_server,
-    browser,  # noqa: F811
+    browser,
     alice,
     judy,
     bob,

@@ -27,12 +27,7 @@ from marketplace import services as marketplace
 from marketplace.models import Batch, BatchChunk, Deployment
 from marketplace.runner import batches, batchfiles
 from tests import migrated
-from tests.marketplace.test_deployments import (  # noqa: F401  # fixtures
-    another_version,
-    bought,
-    deployment,
-    second,
-)
+from tests.marketplace.versions import another_version
 from tests.training.test_workers import wait_for
 from training import services as training
 from training.models import Work
@@ -85,7 +80,7 @@ def quote(tmp_path):
 
 
 @pytest.fixture
-def quoted(bob, deployment, quote):  # noqa: F811
+def quoted(bob, deployment, quote):
     def quoted(rows: int = 7, answerer=None, **more) -> Batch:
         return quote(bring(bob, answerer or deployment, numbers(rows), **more))
 
@@ -119,7 +114,7 @@ def charged(batch: Batch) -> int:
 # The whole way
 
 
-def test_each_row_is_answered_as_a_call_is_and_charged_once(bob, deployment, quoted):  # noqa: F811
+def test_each_row_is_answered_as_a_call_is_and_charged_once(bob, deployment, quoted):
     batch = quoted(7)
     assert (batch.status, batch.rows, batch.quote_microcredits) == ("quoted", 7, 7 * PRICE)
     assert charged(batch) == 0
@@ -155,7 +150,7 @@ def test_answers_come_as_lines_of_json_or_as_parquet_too(quoted):
     assert frame["probability 3"].to_list() == [row["probabilities"]["3"] for row in told]
 
 
-def test_a_row_that_is_none_is_named_before_anything_is_charged(bob, deployment):  # noqa: F811
+def test_a_row_that_is_none_is_named_before_anything_is_charged(bob, deployment):
     """By a real reader, in a process of its own, which takes a second or two."""
     names = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
     text = ",".join(names) + "\n" + ",".join(["3"] * 63 + ["three"]) + "\n"
@@ -179,11 +174,11 @@ def test_who_names_the_highest_price_is_not_asked_again(quoted):
     assert answered(agreed).status == "done"
 
 
-def test_who_names_a_template_asks_the_deployment_of_it(bob, bought, deployment, quoted):  # noqa: F811
+def test_who_names_a_template_asks_the_deployment_of_it(bob, bought, deployment, quoted):
     assert bring(bob, bought, numbers(1)).deployment == deployment
 
 
-def test_several_versions_answer_together_as_they_do_a_call(bob, bought, second, quote):  # noqa: F811
+def test_several_versions_answer_together_as_they_do_a_call(bob, bought, second, quote):
     merged = marketplace.deploy_template(
         owner=bob,
         template=bought,
@@ -200,7 +195,7 @@ def test_several_versions_answer_together_as_they_do_a_call(bob, bought, second,
 # What stands in its way
 
 
-def test_it_stops_at_the_cap_to_the_row(bob, deployment, quoted):  # noqa: F811
+def test_it_stops_at_the_cap_to_the_row(bob, deployment, quoted):
     marketplace.configure_deployment(actor=bob, deployment=deployment, changes={"spend_cap": 0.005})
     batch = quoted(7)
     assert marketplace.price_of(batch=batch).rows_within_cap == 5
@@ -211,7 +206,7 @@ def test_it_stops_at_the_cap_to_the_row(bob, deployment, quoted):  # noqa: F811
     assert "5 of 7 rows" in Notice.objects.get(user=bob, type="batch.failed").text
 
 
-def test_what_the_month_includes_comes_first(bob, bought, quoted):  # noqa: F811
+def test_what_the_month_includes_comes_first(bob, bought, quoted):
     another_version(bought, monthly_calls=3)
     fresh = marketplace.deploy_template(owner=bob, template=bought, custom_config={"name": "Fresh"})
     batch = quoted(5, fresh)
@@ -221,7 +216,7 @@ def test_what_the_month_includes_comes_first(bob, bought, quoted):  # noqa: F811
     assert (batch.rows_included, batch.cost_microcredits) == (3, 2 * PRICE)
 
 
-def test_nobody_accepts_what_they_cannot_pay(bob, deployment, quoted):  # noqa: F811
+def test_nobody_accepts_what_they_cannot_pay(bob, deployment, quoted):
     batch = quoted(2)
     free = billing.available_microcredits(bob)
     billing.hold(owner=bob, amount_microcredits=free - PRICE, key="else", reason="Else")
@@ -231,7 +226,7 @@ def test_nobody_accepts_what_they_cannot_pay(bob, deployment, quoted):  # noqa: 
     assert batch.is_quoted
 
 
-def test_a_deployment_that_was_stopped_answers_no_file(bob, deployment, quoted):  # noqa: F811
+def test_a_deployment_that_was_stopped_answers_no_file(bob, deployment, quoted):
     batch = quoted(2)
     marketplace.stop_deployment(actor=bob, deployment=deployment)
     answered(batch)
@@ -240,7 +235,7 @@ def test_a_deployment_that_was_stopped_answers_no_file(bob, deployment, quoted):
         bring(bob, Deployment.objects.with_stable().get(), numbers(1))
 
 
-def test_so_many_wait_at_once_and_no_more(bob, deployment):  # noqa: F811
+def test_so_many_wait_at_once_and_no_more(bob, deployment):
     for _ in range(5):
         bring(bob, deployment, numbers(1))
     with pytest.raises(Refusal, match="may have no more at once"):
@@ -256,7 +251,7 @@ def test_so_many_wait_at_once_and_no_more(bob, deployment):  # noqa: F811
         ("x.gz", b"\x1f\x8b", "unpack it"),
     ],
 )
-def test_what_is_no_file_of_rows_is_refused_at_once(bob, deployment, name, content, said):  # noqa: F811
+def test_what_is_no_file_of_rows_is_refused_at_once(bob, deployment, name, content, said):
     with pytest.raises(training.InvalidUpload, match=said):
         marketplace.start_batch(
             owner=bob, deployment=deployment, file=io.BytesIO(content), file_name=name
@@ -394,7 +389,7 @@ def key(bob) -> dict[str, str]:
 def test_a_program_brings_a_file_once_accepts_and_takes_the_answers(
     client,
     bob,
-    deployment,  # noqa: F811
+    deployment,
     key,
     quote,
 ):
@@ -424,7 +419,7 @@ def test_a_program_brings_a_file_once_accepts_and_takes_the_answers(
     assert (lacking.status_code, lacking.json()["code"]) == (400, "invalid_parameters")
 
 
-def test_a_key_that_may_only_predict_has_nothing_deployed_by_a_file(client, bob, bought):  # noqa: F811
+def test_a_key_that_may_only_predict_has_nothing_deployed_by_a_file(client, bob, bought):
     _, secret = governance.create_api_key(owner=bob, name="predicts", scopes=[Scope.PREDICT])
     sent = {"file": SimpleUploadedFile("x.csv", b"a\n1\n"), "template_id": str(bought.pk)}
     answer = client.post("/api/v1/batches", sent, headers={"Authorization": f"Bearer {secret}"})
@@ -432,7 +427,7 @@ def test_a_key_that_may_only_predict_has_nothing_deployed_by_a_file(client, bob,
     assert not Deployment.objects.exists()
 
 
-def test_bob_does_the_same_on_pages_without_a_script(client, bob, deployment, quote):  # noqa: F811
+def test_bob_does_the_same_on_pages_without_a_script(client, bob, deployment, quote):
     client.force_login(bob)
     new = reverse("marketplace:new_batch")
     assert "Digit reader, version 1" in client.get(f"{new}?deployment={deployment.pk}").text
@@ -472,7 +467,7 @@ def test_bob_does_the_same_on_pages_without_a_script(client, bob, deployment, qu
 def test_a_list_of_many_asks_no_more_than_one_of_few(
     client,
     bob,
-    deployment,  # noqa: F811
+    deployment,
     django_assert_max_num_queries,
 ):
     client.force_login(bob)

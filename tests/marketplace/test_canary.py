@@ -5,19 +5,11 @@ import uuid
 import pytest
 
 from marketplace import services as marketplace
-from tests.marketplace.test_deployments import (  # noqa: F401  # fixtures
-    ROW,
-    asked,
-    bought,
-    deployment,
-    second,
-    shares,
-    sibling,
-)
+from tests.marketplace.test_deployments import ROW, asked, shares
 
 
 @pytest.fixture
-def canary(bob, deployment, second):  # noqa: F811
+def canary(bob, deployment, second):
     return marketplace.start_canary(actor=bob, deployment=deployment, version=2, share=20)
 
 
@@ -43,7 +35,7 @@ def test_a_canary_is_aborted_and_what_was_before_answers(bob, canary):
         marketplace.promote_canary(actor=bob, deployment=canary)
 
 
-def test_there_is_one_canary_at_a_time_and_it_is_another_version(bob, deployment, second):  # noqa: F811
+def test_there_is_one_canary_at_a_time_and_it_is_another_version(bob, deployment, second):
     with pytest.raises(marketplace.InvalidDeployment, match="answers already"):
         marketplace.start_canary(actor=bob, deployment=deployment, version=1, share=10)
     with pytest.raises(marketplace.InvalidDeployment, match="1 to 99"):
@@ -70,12 +62,12 @@ def test_bob_goes_back_to_what_answered_before_at_its_price(bob, canary):
         marketplace.roll_back(actor=bob, deployment=canary, to=99)
 
 
-def test_who_never_answered_otherwise_has_nothing_to_go_back_to(bob, deployment):  # noqa: F811
+def test_who_never_answered_otherwise_has_nothing_to_go_back_to(bob, deployment):
     with pytest.raises(marketplace.NothingBefore, match="never answered otherwise"):
         marketplace.roll_back(actor=bob, deployment=deployment)
 
 
-def test_who_names_a_model_is_answered_by_it_whatever_its_share(bob, canary, second):  # noqa: F811
+def test_who_names_a_model_is_answered_by_it_whatever_its_share(bob, canary, second):
     for _ in range(5):
         answer = marketplace.predict_model(
             user=bob, model_id=second.model_id, rows=[ROW], event_id=uuid.uuid4()
@@ -83,7 +75,7 @@ def test_who_names_a_model_is_answered_by_it_whatever_its_share(bob, canary, sec
         assert answer.version == 2
 
 
-def test_bob_leads_a_canary_by_program(client, bob, deployment, second):  # noqa: F811
+def test_bob_leads_a_canary_by_program(client, bob, deployment, second):
     client.force_login(bob)
     address = f"/api/v1/deployments/{deployment.pk}"
     started = asked(client, "POST", f"{address}/canary", {"version": 2, "share": 30})

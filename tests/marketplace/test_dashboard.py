@@ -13,13 +13,7 @@ from marketplace.models import Call, Deployment, Served
 from marketplace.runner import minutes
 from marketplace.runner.minutes import BUCKETS, RECORDER, Noted, bucket_of, edge_of, percentile
 from marketplace.services.dashboards import Tally
-from tests.marketplace.test_deployments import (  # noqa: F401  # fixtures
-    ROW,
-    asked,
-    bought,
-    deployment,
-    second,
-)
+from tests.marketplace.test_deployments import ROW, asked
 
 
 @pytest.fixture(autouse=True)
@@ -29,14 +23,14 @@ def _nothing_counted_yet():
     RECORDER.clear()
 
 
-def ask(user, deployment, rows=(ROW,), event_id=None):  # noqa: F811
+def ask(user, deployment, rows=(ROW,), event_id=None):
     fresh = Deployment.objects.select_related("stable").get(pk=deployment.pk)
     return marketplace.predict(
         user=user, deployment=fresh, rows=list(rows), event_id=event_id or uuid.uuid4()
     )
 
 
-def seen(deployment, window="1h", **when):  # noqa: F811
+def seen(deployment, window="1h", **when):
     RECORDER.flush()
     return marketplace.dashboard(deployment=deployment, window=marketplace.WINDOWS[window], **when)
 
@@ -64,7 +58,7 @@ def test_a_percentile_is_told_of_as_many_answers_as_it_needs(answered, told):
     assert set(tally.percentiles) == told
 
 
-def test_calls_rows_latency_and_errors_are_counted_by_what_became_of_them(bob, deployment):  # noqa: F811
+def test_calls_rows_latency_and_errors_are_counted_by_what_became_of_them(bob, deployment):
     ask(bob, deployment, [ROW] * 3)
     ask(bob, deployment)
     with pytest.raises(Exception, match="64 values"):
@@ -79,14 +73,14 @@ def test_calls_rows_latency_and_errors_are_counted_by_what_became_of_them(bob, d
     assert sum(found.cost_by_day.values()) == pytest.approx(0.004)
 
 
-def test_counting_asks_the_database_nothing(bob, deployment, django_assert_num_queries):  # noqa: F811
+def test_counting_asks_the_database_nothing(bob, deployment, django_assert_num_queries):
     ask(bob, deployment)
     fresh = Deployment.objects.select_related("stable").get(pk=deployment.pk)
     with django_assert_num_queries(1):  # the metered event
         marketplace.predict(user=bob, deployment=fresh, rows=[ROW], event_id=uuid.uuid4())
 
 
-def test_two_processes_add_up_and_nothing_is_written_twice(bob, deployment):  # noqa: F811
+def test_two_processes_add_up_and_nothing_is_written_twice(bob, deployment):
     for _ in range(3):
         ask(bob, deployment)
         RECORDER.flush()
@@ -96,7 +90,7 @@ def test_two_processes_add_up_and_nothing_is_written_twice(bob, deployment):  # 
         assert (row.calls, sum(row.latencies)) == (3, 3)
 
 
-def test_the_calls_of_what_is_gone_cost_the_others_no_figures(bob, deployment):  # noqa: F811
+def test_the_calls_of_what_is_gone_cost_the_others_no_figures(bob, deployment):
     gone = Noted(
         deployment=Deployment(),
         route_id=10**9,
@@ -113,7 +107,7 @@ def test_the_calls_of_what_is_gone_cost_the_others_no_figures(bob, deployment): 
     connection.check_constraints()
 
 
-def test_a_canary_stands_beside_the_stable_version(bob, deployment, second):  # noqa: F811
+def test_a_canary_stands_beside_the_stable_version(bob, deployment, second):
     marketplace.start_canary(actor=bob, deployment=deployment, version=2, share=50)
     for number in range(20):
         ask(bob, deployment, event_id=uuid.UUID(int=number))
@@ -123,7 +117,7 @@ def test_a_canary_stands_beside_the_stable_version(bob, deployment, second):  # 
     assert set(found.versions) == {"version 1", "version 2"}
 
 
-def test_every_window_shows_what_it_spans(bob, deployment):  # noqa: F811
+def test_every_window_shows_what_it_spans(bob, deployment):
     ask(bob, deployment)
     RECORDER.flush()
     hour_ago = timezone.now() + timedelta(hours=2)
@@ -136,7 +130,7 @@ def test_every_window_shows_what_it_spans(bob, deployment):  # noqa: F811
         assert seen(deployment, window, now=timezone.now() + length).total.calls == 0
 
 
-def test_inputs_are_kept_only_while_bob_wishes_it(bob, mallory, deployment):  # noqa: F811
+def test_inputs_are_kept_only_while_bob_wishes_it(bob, mallory, deployment):
     ask(bob, deployment)
     with pytest.raises(Deployment.DoesNotExist):
         marketplace.log_inputs(actor=mallory, deployment=deployment, hours=1)
@@ -155,7 +149,7 @@ def test_inputs_are_kept_only_while_bob_wishes_it(bob, mallory, deployment):  # 
     assert not Call.objects.exclude(asked="").exists()
 
 
-def test_what_was_written_just_as_bob_wished_it_no_longer_goes_with_the_sweep(bob, deployment):  # noqa: F811
+def test_what_was_written_just_as_bob_wished_it_no_longer_goes_with_the_sweep(bob, deployment):
     ask(bob, deployment)
     RECORDER.flush()
     Call.objects.update(asked="[1]")
@@ -163,7 +157,7 @@ def test_what_was_written_just_as_bob_wished_it_no_longer_goes_with_the_sweep(bo
     assert Call.objects.get().asked == ""
 
 
-def test_what_is_old_is_forgotten(bob, deployment):  # noqa: F811
+def test_what_is_old_is_forgotten(bob, deployment):
     marketplace.log_inputs(actor=bob, deployment=deployment, hours=1)
     ask(bob, deployment)
     RECORDER.flush()
@@ -184,8 +178,8 @@ def test_the_pages_of_a_deployment_stay_within_their_budget(
     client,
     bob,
     mallory,
-    deployment,  # noqa: F811
-    second,  # noqa: F811
+    deployment,
+    second,
     django_assert_max_num_queries,
 ):
     marketplace.start_canary(actor=bob, deployment=deployment, version=2, share=50)
@@ -208,7 +202,7 @@ def test_the_pages_of_a_deployment_stay_within_their_budget(
         assert client.get(base + page).status_code == 404
 
 
-def test_bob_leads_everything_on_the_pages_without_javascript(client, bob, deployment, second):  # noqa: F811
+def test_bob_leads_everything_on_the_pages_without_javascript(client, bob, deployment, second):
     client.force_login(bob)
     base = deployment.get_absolute_url()
     client.post(f"{base}versions/canary/", {"version": 2, "share": 25})
@@ -242,7 +236,7 @@ def test_bob_leads_everything_on_the_pages_without_javascript(client, bob, deplo
     assert deployment.inputs_logged_until is not None
 
 
-def test_a_program_reads_the_figures(client, bob, deployment):  # noqa: F811
+def test_a_program_reads_the_figures(client, bob, deployment):
     ask(bob, deployment)
     RECORDER.flush()
     client.force_login(bob)

@@ -15,69 +15,11 @@ from marketplace.models import Deployment, Route, TemplateVersion
 from marketplace.runner import following
 from marketplace.runner.routing import picked, routes_of
 from tests.marketplace.metered import usage
+from tests.marketplace.versions import another_version, sibling
 from training import services as training
 
 ROW = [0.0] * 64
 NOBODY = uuid.UUID(int=0)
-
-
-@pytest.fixture
-def bought(bob, template):
-    marketplace.buy_template(buyer=bob, template=template)
-    return template
-
-
-@pytest.fixture
-def deployment(bob, bought) -> Deployment:
-    return marketplace.deploy_template(owner=bob, template=bought)
-
-
-def another_version(template, *, model=None, call_price=1_000, **more) -> TemplateVersion:
-    """A version after the last, out at once; the gate is tested elsewhere."""
-    last = template.versions.first()
-    made = TemplateVersion.objects.create(
-        template=template,
-        number=last.number + 1,
-        model=model or last.model,
-        plan=last.plan,
-        price_microcredits=last.price_microcredits,
-        call_price_microcredits=call_price,
-        **more,
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE marketplace_templateversion SET status = 'submitted', submitted_at = now(), "
-            "validation_id = %s WHERE id = %s",
-            [last.validation_id, made.pk],
-        )
-        for status in ("approved", "published"):
-            cursor.execute(
-                "UPDATE marketplace_templateversion SET status = %s, published_at = now() "
-                "WHERE id = %s",
-                [status, made.pk],
-            )
-    type(template).objects.filter(pk=template.pk).update(current=made)
-    template.refresh_from_db()
-    return TemplateVersion.objects.get(pk=made.pk)
-
-
-@pytest.fixture
-def second(alice, template, digits):
-    """Another model of the same signature, as version 2."""
-    return another_version(template, model=sibling(template))
-
-
-def sibling(template, **changes):
-    """A model row of its own over the same file: what differs is who it is, not what it says."""
-    model = template.versions.first().model
-    job = model.job
-    job.pk, job.hold = uuid.uuid4(), None
-    job.save(force_insert=True)
-    model.pk, model.job, model.family = uuid.uuid4(), job, uuid.uuid4()
-    for name, value in changes.items():
-        setattr(model, name, value)
-    model.save(force_insert=True)
-    return model
 
 
 def shares(deployment) -> dict[int, int]:

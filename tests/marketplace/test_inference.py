@@ -31,7 +31,7 @@ from marketplace.models import Deployment
 from marketplace.runner.routing import picked
 from tests.kernels.test_loader import BITS, LOADER, node
 from tests.marketplace.metered import usage
-from tests.marketplace.test_deployments import another_version, sibling
+from tests.marketplace.versions import another_version, sibling
 from tests.training.test_answers import model_of
 from tests.training.test_asking import TABLE_ROWS, model_on
 from tests.training.uploads import bring
@@ -210,12 +210,6 @@ def test_a_model_of_texts_takes_the_numbers_of_tokens(ask, alice):
 
 
 # Whose it is
-
-
-@pytest.fixture
-def deployment(bob, template):
-    marketplace.buy_template(buyer=bob, template=template)
-    return marketplace.deploy_template(owner=bob, template=template)
 
 
 def test_bob_asks_by_the_templates_address_its_version_the_deployment_or_the_model(

@@ -22,12 +22,6 @@ def as_bob(bob) -> Client:
     return client
 
 
-@pytest.fixture
-def deployment(bob, template) -> Deployment:
-    marketplace.buy_template(buyer=bob, template=template)
-    return marketplace.deploy_template(owner=bob, template=template)
-
-
 def text(response) -> str:
     return response.content.decode()
 

@@ -13,7 +13,7 @@ from governance.services import NotAllowed, Refusal
 from marketplace import services as marketplace
 from marketplace.models import Plan, Template, TemplateVersion, Thread
 from tests.conftest import SMALL
-from tests.marketplace.test_deployments import sibling
+from tests.marketplace.versions import sibling
 from training import services as training
 from training.models import Category, Model, Tier
 from training.runner import chunks
