@@ -85,7 +85,7 @@ def test_bob_says_what_he_makes_of_it(
     assert complaints == []
 
 
-def vote(browser, url: str, address: str, scripts: bool, complaints: list[str]) -> None:  # noqa: F811
+def vote(browser, url: str, address: str, scripts: bool, complaints: list[str]) -> None:
     """dave, who only looks, finds the review helpful, and takes that back."""
     person("dave")
     context = open_site(browser, url, complaints, java_script_enabled=scripts)

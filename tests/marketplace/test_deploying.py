@@ -11,7 +11,7 @@ from marketplace import services as marketplace
 from marketplace.models import Deployment, Template
 from marketplace.runner import preparing
 from tests.conftest import SMALL
-from tests.marketplace.test_deployments import sibling
+from tests.marketplace.versions import sibling
 from training import services as training
 from training.models import Job
 from training.runner import chunks
