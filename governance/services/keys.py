@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import models, transaction
 from django.db.models.functions import Now
 
-from governance.models import ApiKey, Scope, User
+from governance.models import ApiKey, Reading, Scope, User
 from governance.services.audit import record
 from governance.services.refusals import Refusal
 
@@ -60,6 +60,18 @@ def revoke_api_key(*, owner: User, key: ApiKey) -> ApiKey:
     return key
 
 
+USABLE = Reading(
+    """
+    SELECT {0}, {1},
+        t0.last_used_at IS NULL OR t0.last_used_at < statement_timestamp() - interval '1 minute'
+    FROM governance_apikey t0 JOIN governance_user t1 ON t1.id = t0.owner_id
+    WHERE t0.prefix = %s AND t0.revoked_at IS NULL
+        AND (t0.expires_at IS NULL OR t0.expires_at > statement_timestamp())
+    """,
+    (ApiKey, User),
+)
+
+
 def find_api_key(secret: str) -> ApiKey | None:
     """The usable key with this secret.
 
@@ -68,13 +80,14 @@ def find_api_key(secret: str) -> ApiKey | None:
     parts = secret.split("_")
     if len(parts) != 4 or _checksum(secret[:-6]) != secret[-6:]:
         return None
-    minute = models.Value(timedelta(minutes=1), output_field=models.DurationField())
-    stale = models.Q(last_used_at=None) | models.Q(last_used_at__lt=Now() - minute)
-    usable = ApiKey.objects.usable().select_related("owner").filter(prefix=parts[2])
-    key = usable.annotate(is_stale=stale).first()
+    found = USABLE.first(parts[2])
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    if key is None or not secrets.compare_digest(key.secret_sha256, digest):
+    if found is None or not secrets.compare_digest(found[0].secret_sha256, digest):
         return None
-    if vars(key)["is_stale"]:  # by the database's clock
+    key: ApiKey = found[0]
+    key.owner, is_stale = found[1:]
+    if is_stale:  # by the database's clock
+        minute = models.Value(timedelta(minutes=1), output_field=models.DurationField())
+        stale = models.Q(last_used_at=None) | models.Q(last_used_at__lt=Now() - minute)
         ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=Now())
     return key

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from django.db.models import Q
 
-from governance.models import User
+from governance.models import Reading, User
 from governance.services import Refusal
 from marketplace.models import Deployment, DeploymentQuerySet, Route
 from marketplace.runner.merging import merge
@@ -95,10 +95,9 @@ def serve(*, user: User, name: str, version: int | None = None) -> Served:
     except ValueError:
         found = deployed(user, Q(template__slug=name), name, version)
         return served_by(user, found, version=version)
-    model = Model.objects.of(user).filter(pk=asked).first()
+    model = training.own_model(owner=user, model_id=asked)
     if model is None:
-        named = Q(pk=asked) | Q(stable__route_set__routes__model=asked)
-        found = deployed(user, named, name, version)
+        found = deployed_by_id(user, asked, name, version)
         model_id = None if found.pk == asked else asked
         return replace(served_by(user, found, version=version, model_id=model_id), name=str(asked))
     if version not in (None, model.version):
@@ -140,6 +139,32 @@ def deployed(user: User, named: Q, name: str, version: int | None) -> Deployment
         which = name if version is None else f"{name}, version {version},"
         raise NotDeployed(f"{which} is neither yours nor deployed by you; deploy it first.")
     return found
+
+
+BY_ID = Reading(
+    """
+    SELECT {0}, {1}
+    FROM marketplace_deployment t0
+    JOIN marketplace_route t1 ON t1.id = t0.stable_id
+    JOIN marketplace_templateversion v ON v.id = t1.version_id
+    WHERE t0.owner_id = %s AND t0.stopped_at IS NULL AND (t0.id = %s OR EXISTS (
+        SELECT FROM marketplace_route r WHERE r.route_set_id = t1.route_set_id AND r.model_id = %s
+    ))
+    ORDER BY v.number DESC, t0.created_at DESC LIMIT 1
+    """,
+    (Deployment, Route),
+)
+
+
+def deployed_by_id(user: User, asked: uuid.UUID, name: str, version: int | None) -> Deployment:
+    """By its own id, or that of a model that it answers with. Raises NotDeployed."""
+    found = BY_ID.first(user.pk, asked, asked) if version is None else None
+    if found is None:
+        named = Q(pk=asked) | Q(stable__route_set__routes__model=asked)
+        return deployed(user, named, name, version)
+    deployment: Deployment = found[0]
+    deployment.stable = found[1]
+    return deployment
 
 
 def served_by(

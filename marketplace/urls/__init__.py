@@ -1,6 +1,6 @@
 """Addresses of the marketplace."""
 
-from marketplace.urls import pages, programs
+from marketplace.urls import inference, pages, programs
 
 app_name = "marketplace"
-urlpatterns = [*pages.urlpatterns, *programs.urlpatterns]
+urlpatterns = [*inference.urlpatterns, *pages.urlpatterns, *programs.urlpatterns]

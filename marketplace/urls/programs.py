@@ -7,12 +7,10 @@ from marketplace.api import (
     collections,
     deployments,
     discussions,
-    inference,
     leaderboards,
     metrics,
     offers,
     peer_reviews,
-    predictions,
     purchases,
     reviews,
     routes,
@@ -141,11 +139,6 @@ urlpatterns = [
         name="api_roll_back",
     ),
     path(
-        "api/v1/deployments/<uuid:deployment_id>/predict",
-        predictions.PredictDeployed.as_view(),
-        name="api_predict_deployed",
-    ),
-    path(
         "api/v1/deployments/<uuid:deployment_id>/metrics",
         metrics.Metrics.as_view(),
         name="api_metrics",
@@ -209,30 +202,5 @@ urlpatterns = [
         "api/v1/leaderboards/<slug:slug>",
         leaderboards.OneLeaderboard.as_view(),
         name="api_leaderboard",
-    ),
-    path(
-        "api/v1/models/<uuid:model_id>/predict",
-        predictions.Predict.as_view(),
-        name="api_predict",
-    ),
-    # /v2/
-    path("v2", inference.server, name="v2"),
-    path("v2/models/<str:name>", inference.ModelMetadata.as_view(), name="v2_model"),
-    path("v2/models/<str:name>/ready", inference.ModelReady.as_view(), name="v2_ready"),
-    path("v2/models/<str:name>/infer", inference.Infer.as_view(), name="v2_infer"),
-    path(
-        "v2/models/<str:name>/versions/<str:version>",
-        inference.ModelMetadata.as_view(),
-        name="v2_version",
-    ),
-    path(
-        "v2/models/<str:name>/versions/<str:version>/ready",
-        inference.ModelReady.as_view(),
-        name="v2_version_ready",
-    ),
-    path(
-        "v2/models/<str:name>/versions/<str:version>/infer",
-        inference.Infer.as_view(),
-        name="v2_version_infer",
     ),
 ]

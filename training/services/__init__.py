@@ -110,6 +110,7 @@ from training.services.models import (
     find_model,
     lineage_of,
     model_layers,
+    own_model,
     write_bill,
     write_card,
 )
@@ -349,6 +350,7 @@ __all__ = [
     "node_trainer",
     "noted",
     "open_file",
+    "own_model",
     "open_made_file",
     "open_model_file",
     "order_export",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from governance.models import User
+from governance.models import Reading, User
 from governance.services import Refusal
 from kernels.outline import LayerEstimate
 from training.models import Job, Model
@@ -36,6 +36,15 @@ class UnknownModel(Refusal):
     """Somebody names a model that is not there, or not theirs."""
 
     status = 404
+
+
+OWN = Reading("SELECT {0} FROM training_model t0 WHERE t0.id = %s AND t0.owner_id = %s", (Model,))
+
+
+def own_model(*, owner: User, model_id: uuid.UUID) -> Model | None:
+    """For calls by the thousand; `find_model` says what is wrong with a name."""
+    found = OWN.first(model_id, owner.pk)
+    return None if found is None else found[0]
 
 
 def find_model(*, owner: User, model_id: uuid.UUID, field: str = "model_id") -> Model:
