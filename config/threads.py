@@ -7,9 +7,9 @@ answer. What finds no free thread waits in a line that has an end: who comes the
 when to come again, before it costs anything.
 
 Predictions, which programs send by the thousand and pages by their forms, have lanes of their own:
-so many of one model, deployment or cluster wait or are answered at a time, and of these only some
-have a thread. So one that is slow, or much asked, leaves threads for others and for pages. Those
-that a lane has no room for are refused with 429.
+of each caller so many of one model, deployment or cluster wait or are answered at a time, and of
+these only some have a thread. So one that is slow, or much asked, leaves threads for others and for
+pages. Those that a lane has no room for are refused with 429.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ QUESTION = re.compile(
 
 @dataclass
 class Lane:
-    """The predictions of one name: how many there are, and a place for those with a thread."""
+    """One caller's predictions of one name: how many, and a place for those with a thread."""
 
     threads: asyncio.Semaphore
     inside: int = 0
@@ -62,7 +62,7 @@ class Lane:
 
 @dataclass(kw_only=True)
 class Lanes:
-    """Predictions under way in this process: at most `most`, `most_of_one` of one name, and
+    """Predictions under way in this process: at most `most`, `most_of_one` of one lane, and
     `threads_of_one` of these with a thread. Belongs to the event loop.
     """
 
@@ -93,13 +93,17 @@ class Lanes:
 
 
 def lane_of(scope: Mapping[str, Any]) -> str | None:
-    """The name of what a request asks for a prediction; None for whatever else it is. A page is
+    """What a request asks for a prediction, and as whom; None for whatever else it is. A page is
     looked at outside of the lane of its form.
     """
     asked = PREDICTION.fullmatch(scope["path"])
     if asked is None and scope["method"] == "POST":
         asked = QUESTION.fullmatch(scope["path"])
-    return None if asked is None else asked["id"] or asked["name"]
+    if asked is None:
+        return None
+    # Nobody has checked yet who asks: who gives another key, or none, fills no lane but their own.
+    says = (value for name, value in scope["headers"] if name in (b"authorization", b"cookie"))
+    return f"{asked['id'] or asked['name']} {b' '.join(says)!r}"
 
 
 class Threads(ASGIHandler):

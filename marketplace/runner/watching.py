@@ -9,8 +9,7 @@ is not found again.
 
 import uuid
 
-import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Now
 
@@ -20,8 +19,8 @@ from marketplace.models import Listing, SavedMatch, SavedSearch, SavedSearchQuer
 from marketplace.runner import filters
 from marketplace.runner.listings import MARGIN
 from marketplace.runner.queries import parse
+from marketplace.runner.sweeping import one_by_one
 
-log = structlog.get_logger()
 SEARCHES_AT_ONCE = 10_000  # the next sweep goes on
 MATCHES_AT_ONCE = 1_000
 NAMED = 3  # of what was found, in the sentence that tells of it
@@ -36,13 +35,9 @@ def due() -> SavedSearchQuerySet:
 
 
 def sweep_all() -> None:
-    for search_id in list(due().order_by("swept_at").values_list("pk", flat=True))[
-        :SEARCHES_AT_ONCE
-    ]:
-        try:
-            sweep(search_id)
-        except DatabaseError:  # of a query that takes too long, say; the others go on
-            log.exception("search_not_swept", search=str(search_id))
+    """A query that takes too long, or that no longer reads, stops nobody else's."""
+    ids = due().order_by("swept_at").values_list("pk", flat=True)[:SEARCHES_AT_ONCE]
+    one_by_one("search_not_swept", list(ids), sweep)
     forget()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import BigIntegerField, Count, F, Sum, Value
 from django.db.models.functions import Coalesce
 
@@ -19,6 +20,7 @@ from marketplace.services.features import Featured, featured_of, live_features
 from training.models import Category, Model, Point, Validation
 
 NEWEST_SHOWN, USED_SHOWN = 3, 5
+KEPT_SECONDS = 60  # the numbers, since everybody asks for them
 Curve = list[tuple[int, float | None]]
 
 
@@ -62,7 +64,7 @@ def storefront() -> Storefront:
         ],
         newest=[listed[id] for id in newest if id in listed],
         used=[listed[id] for id in used if id in listed and listed[id].downloads],
-        numbers=numbers(),
+        numbers=cache.get_or_set("storefront/numbers", numbers, KEPT_SECONDS) or {},
         showcase=showcase,
         curves=curves_of(showcase) if showcase else {},
     )
@@ -90,7 +92,7 @@ def curves_of(listing: Listing) -> dict[str, Curve]:
 
 
 def numbers() -> dict[str, int]:
-    """Counted as the page is asked for, in one statement."""
+    """Counted in one statement, which reads whole tables."""
     models = Model.objects.annotate(name_=Value("models")).values("name_")
     done = Validation.objects.filter(status=Validation.Status.DONE)
     rows = done.annotate(name_=Value("rows")).values("name_")

@@ -128,6 +128,23 @@ def test_who_finds_all_threads_taken_and_the_line_full_is_told_when_to_come_agai
     assert later[0] == 200
 
 
+def test_mallory_who_knows_its_id_fills_no_lane_of_bobs(door):
+    async def crowd():
+        busy = site(workers=2, waiting_max=9, most_of_one=2, threads_of_one=1)
+        hers = {"headers": [(b"authorization", b"Bearer hers")]}
+        first = [asyncio.create_task(visit(busy, PREDICT, **hers)) for _ in range(2)]
+        await until(lambda: busy.lanes.inside == 2)
+        refused = await visit(busy, PREDICT, **hers)
+        his = {"headers": [(b"authorization", b"Bearer his")]}
+        bobs = asyncio.create_task(visit(busy, PREDICT, **his))
+        await until(lambda: door.inside == 2)
+        door.open.set()
+        return refused, await bobs, await asyncio.gather(*first)
+
+    refused, bobs, first = async_to_sync(crowd)()
+    assert (refused[0], bobs[0], [each[0] for each in first]) == (429, 200, [200, 200])
+
+
 def test_more_predictions_than_one_model_may_have_are_refused_and_another_is_answered(door):
     async def crowd():
         busy = site(workers=2, waiting_max=9, most_of_one=3, threads_of_one=1)

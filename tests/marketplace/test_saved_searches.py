@@ -132,8 +132,8 @@ def test_what_was_seen_long_ago_is_forgotten(bob, readers, published):
     assert not SavedMatch.objects.exists()
 
 
-class Died(Exception):
-    """A worker was killed here."""
+class Died(BaseException):
+    """A worker was killed here, which nothing that it runs can catch."""
 
 
 def dying_at(statement: int):
