@@ -19,7 +19,7 @@ from marketplace.models import Template
 from marketplace.views.found import found_template
 from training.models import Dataset
 
-ASKED_MAX = 50
+ASKED_MAX = marketplace.TEMPLATES_AT_ONCE + 1  # one more is refused, and many more no better
 
 
 @login_required
