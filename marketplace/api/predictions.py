@@ -20,13 +20,20 @@ from marketplace.models import Deployment
 from training.services import Prediction
 
 
+class Parsed(serializers.JSONField):
+    """What was read from JSON. DRF would write all of it once more, to see whether it can be."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
 class PredictRequest(serializers.Serializer[Any]):
-    input_data = serializers.JSONField(
+    input_data = Parsed(
         required=False,
         help_text="a row, or a list of rows; by name or in order; a picture "
         "as its numbers or as a file in Base64",
     )
-    input = serializers.JSONField(required=False, help_text="the same, by its other name")
+    input = Parsed(required=False, help_text="the same, by its other name")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [name for name in ("input_data", "input") if name in attrs]

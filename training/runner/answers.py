@@ -62,6 +62,17 @@ class QuestionRefused(ValueError):
     """What was asked is not what the model takes; names the field, the value and what would do."""
 
 
+FIELDS = {
+    AnswerKind.CLASS: ("label", "confidence", "probabilities"),
+    AnswerKind.VALUES: ("values",),
+    AnswerKind.FORECAST: ("values",),
+    AnswerKind.ANOMALY: ("score", "threshold", "is_anomaly"),
+    AnswerKind.TEXT: ("prompt", "text"),
+    AnswerKind.SAMPLE: ("sample",),
+    AnswerKind.ACTION: ("label", "confidence", "probabilities", "values"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     """One answer. A field that the kind does not have is empty.
@@ -85,16 +96,7 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """What its kind has."""
-        names = {
-            AnswerKind.CLASS: ("label", "confidence", "probabilities"),
-            AnswerKind.VALUES: ("values",),
-            AnswerKind.FORECAST: ("values",),
-            AnswerKind.ANOMALY: ("score", "threshold", "is_anomaly"),
-            AnswerKind.TEXT: ("prompt", "text"),
-            AnswerKind.SAMPLE: ("sample",),
-            AnswerKind.ACTION: ("label", "confidence", "probabilities", "values"),
-        }[self.kind]
-        found = {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in FIELDS[self.kind]}
         return {name: value for name, value in found.items() if value not in ({}, None)}
 
 
@@ -304,11 +306,11 @@ def chosen(model: Model, probabilities: NDArray[np.float32], kind: AnswerKind) -
     return [
         Prediction(
             kind=kind,
-            label=names[int(row.argmax())],
-            confidence=float(row.max()),
-            probabilities=dict(zip(names, row.tolist(), strict=True)),
+            label=names[best],
+            confidence=row[best],
+            probabilities=dict(zip(names, row, strict=True)),
         )
-        for row in probabilities
+        for best, row in zip(probabilities.argmax(1), probabilities.tolist(), strict=True)
     ]
 
 
@@ -318,10 +320,10 @@ def valued_actions(model: Model, values: NDArray[np.float32]) -> list[Prediction
     return [
         Prediction(
             kind=AnswerKind.ACTION,
-            label=names[int(row.argmax())],
-            values=dict(zip(names, row.tolist(), strict=True)),
+            label=names[best],
+            values=dict(zip(names, row, strict=True)),
         )
-        for row in values
+        for best, row in zip(values.argmax(1), values.tolist(), strict=True)
     ]
 
 
