@@ -167,6 +167,7 @@ def predict(*, user: User, deployment: Deployment, data: Dataset) -> dict[str, A
     answer = marketplace.predict(
         user=user, deployment=deployment, rows=[row.values], event_id=uuid.uuid4()
     )
+    marketplace.write_statistics()  # a command's database may end before its process does
     found = answer.predictions[0]
     return {
         "row": row.number,

@@ -50,6 +50,7 @@ from marketplace.services.dashboards import (
     dashboard,
     last_calls,
     log_inputs,
+    write_statistics,
 )
 from marketplace.services.decisions import (
     AnotherSubmission,
@@ -422,4 +423,5 @@ __all__ = [
     "withdraw_template",
     "withdraw_version",
     "write_card",
+    "write_statistics",
 ]

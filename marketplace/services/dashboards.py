@@ -14,7 +14,7 @@ from billing.models import MICROCREDITS, UsageEvent
 from governance import services as governance
 from governance.models import User
 from marketplace.models import Call, Deployment, Served
-from marketplace.runner.minutes import BUCKETS, edge_of, percentile
+from marketplace.runner.minutes import BUCKETS, RECORDER, edge_of, percentile
 from marketplace.services.configurations import InvalidDeployment
 from training import services as training
 
@@ -217,3 +217,8 @@ def log_inputs(*, actor: User, deployment: Deployment, hours: int) -> Deployment
         Call.objects.filter(deployment=found).exclude(asked="").update(asked="")
     governance.record(actor=actor, verb="log_inputs", subject=found, details={"hours": hours})
     return found
+
+
+def write_statistics() -> None:
+    """What this process has counted, now: of one that may end before it would write by itself."""
+    RECORDER.flush()
