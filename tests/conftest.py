@@ -16,7 +16,7 @@ from allauth.account.models import EmailAddress
 from celery import current_app
 from django.conf import settings
 from django.core.management.commands import flush
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from billing import services as billing
@@ -149,9 +149,9 @@ def person(name: str) -> User:
 
 
 @pytest.fixture
-def alice(db) -> User:
+def alice(db, request) -> User:
     """Trains and publishes."""
-    return person("alice")
+    return User.objects.get(username="alice") if is_trained(request) else person("alice")
 
 
 @pytest.fixture
@@ -167,12 +167,16 @@ def mallory(db) -> User:
 
 
 @pytest.fixture
-def judy(db) -> User:
+def judy(db, request) -> User:
     """Moderates."""
-    judy = person("judy")
-    governance.grant_role(actor=None, user=judy, role=Role.MODERATOR)
-    judy.refresh_from_db()
-    return judy
+    return User.objects.get(username="judy") if is_trained(request) else moderator("judy")
+
+
+def moderator(name: str) -> User:
+    made = person(name)
+    governance.grant_role(actor=None, user=made, role=Role.MODERATOR)
+    made.refresh_from_db()
+    return made
 
 
 # What they work with. Made by the services and the runner, as everything is.
@@ -204,8 +208,12 @@ def digits_read() -> datasets.Read:
 
 
 @pytest.fixture
-def digits(db) -> Dataset:
+def digits(db, request) -> Dataset:
     """1,797 handwritten digits, split; read once for all tests."""
+    return Dataset.objects.get() if is_trained(request) else added_digits()
+
+
+def added_digits() -> Dataset:
     digits = training.add_bundled_dataset(slug="digits")
     datasets.store(leases.claim(Dataset, str(digits.pk)), digits_read())
     digits.refresh_from_db()
@@ -213,15 +221,20 @@ def digits(db) -> Dataset:
 
 
 @pytest.fixture
-def job(alice: User, digits: Dataset) -> Job:
+def job(alice: User, digits: Dataset, request) -> Job:
     """A small job of alice's that nobody has taken yet."""
+    return Job.objects.get() if is_trained(request) else submitted(alice, digits)
+
+
+def submitted(alice: User, digits: Dataset) -> Job:
     return training.submit_job(owner=alice, dataset=digits, config=SMALL, tier=Tier.NANO, seed=1)
 
 
 @pytest.fixture
-def trained(job: Job) -> Model:
+def trained(job: Job, request) -> Model:
     """alice's model as its training left it; its validation waits."""
-    chunks.run_turn()
+    if not is_trained(request):
+        chunks.run_turn()
     return Model.objects.get(job=job)
 
 
@@ -240,22 +253,36 @@ def found_once(validation: Validation, subject: Subject) -> dict[str, Any]:
 
 
 @pytest.fixture
-def measured(trained: Model) -> None:
+def measured(trained: Model, request) -> None:
     """Gives it every figure, as a worker does."""
+    if not is_published(request):
+        measure(trained)
+
+
+def measure(trained: Model) -> None:
     validation_id = str(trained.validations.get().pk)
     leases.do(Validation, validation_id, partial(validations.measure, collecting=found_once))
 
 
 @pytest.fixture
-def model(trained: Model, measured: None) -> Model:
+def model(trained: Model, measured: None, request) -> Model:
     """alice's model, trained, measured and described."""
-    training.document_model(actor=trained.owner, model=trained, **CARD)
+    if not is_published(request):
+        training.document_model(actor=trained.owner, model=trained, **CARD)
     return trained
 
 
 @pytest.fixture
-def template(alice: User, judy: User, model: Model) -> Template:
+def template(alice: User, judy: User, model: Model, request) -> Template:
     """alice's template, approved by judy, for 15 credits."""
+    return (
+        Template.objects.get(slug="digit-reader")
+        if is_published(request)
+        else published(alice, judy, model)
+    )
+
+
+def published(alice: User, judy: User, model: Model) -> Template:
     template = marketplace.publish_template(
         owner=alice,
         model=model,
@@ -267,3 +294,38 @@ def template(alice: User, judy: User, model: Model) -> Template:
         call_price_microcredits=1_000,
     )
     return marketplace.approve_template(actor=judy, template=template)
+
+
+# Made once for a module
+
+
+@pytest.fixture(scope="module")
+def shared_training(django_db_setup, django_db_blocker) -> Iterator[Model]:
+    """alice, judy, and alice's model as its training left it, made once for a module that says
+    `usefixtures("shared_training")`. Each test then undoes only what it did itself, so none of the
+    module may be transactional, and all of it is there also for those that ask for less.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        alice, _ = person("alice"), moderator("judy")
+        submitted(alice, added_digits())
+        chunks.run_turn()
+        yield Model.objects.get()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def shared_template(shared_training) -> None:
+    """The same with the template, measured, described and approved."""
+    model = shared_training
+    measure(model)
+    training.document_model(actor=model.owner, model=model, **CARD)
+    published(model.owner, User.objects.get(username="judy"), model)
+
+
+def is_trained(request: pytest.FixtureRequest) -> bool:
+    """Whether the test's module shares as much."""
+    return "shared_training" in request.fixturenames or is_published(request)
+
+
+def is_published(request: pytest.FixtureRequest) -> bool:
+    return "shared_template" in request.fixturenames

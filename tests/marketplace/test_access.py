@@ -21,6 +21,8 @@ from marketplace import services as marketplace
 from marketplace.models import Thread
 from marketplace.urls import urlpatterns
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 ROW = {"input_data": [0] * 64}
 TENSOR = {
     "inputs": [{"name": "input", "shape": [1, 64], "datatype": "FP32", "data": [0] * 64}],

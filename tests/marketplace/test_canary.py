@@ -7,6 +7,8 @@ import pytest
 from marketplace import services as marketplace
 from tests.marketplace.test_deployments import ROW, asked, shares
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 
 @pytest.fixture
 def canary(bob, deployment, second):

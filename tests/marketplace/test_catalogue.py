@@ -13,6 +13,8 @@ from marketplace.runner import counting, filters, inventions, listings
 from marketplace.runner.queries import Query, parse
 from marketplace.runner.snapshots import snapshot
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 INVENTED = 3_000
 
 

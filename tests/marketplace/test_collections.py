@@ -10,6 +10,8 @@ from marketplace.views import comparing, templates
 from tests.conftest import person
 from training.models import Category
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 
 @pytest.fixture
 def second(alice, judy, model) -> Template:

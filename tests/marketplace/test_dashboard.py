@@ -15,6 +15,8 @@ from marketplace.runner.minutes import BUCKETS, RECORDER, Noted, bucket_of, edge
 from marketplace.services.dashboards import Tally
 from tests.marketplace.test_deployments import ROW, asked
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 
 @pytest.fixture(autouse=True)
 def _nothing_counted_yet():

@@ -16,6 +16,8 @@ from training import services as training
 from training.models import Job
 from training.runner import chunks
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 TUNE = {"fine_tune": {"dataset": "digits", "epochs": 1, "seed": 7}}
 
 

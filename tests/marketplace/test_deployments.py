@@ -18,6 +18,8 @@ from tests.marketplace.metered import usage
 from tests.marketplace.versions import another_version, sibling
 from training import services as training
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 ROW = [0.0] * 64
 NOBODY = uuid.UUID(int=0)
 

@@ -10,6 +10,8 @@ from marketplace import services as marketplace
 from marketplace.models import Post, Thread
 from marketplace.views.discussions import PAGE_SIZE
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 
 @pytest.fixture
 def question(bob, template) -> Thread:

@@ -21,6 +21,8 @@ from training import services as training
 from training.models import Export
 from training.runner import exports
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 
 @pytest.fixture
 def free(alice, judy, model) -> Template:

@@ -13,6 +13,8 @@ from governance.models import AuditEntry, Role
 from marketplace import services as marketplace
 from marketplace.models import Feature
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 WHY = "It is right where others guess."
 
 

@@ -1,10 +1,13 @@
 """What a visitor reads on the home page: each number of it was counted."""
 
+import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from marketplace import services as marketplace
 from marketplace.runner import listings
+
+pytestmark = pytest.mark.usefixtures("shared_training")
 
 
 def page(client: Client) -> str:

@@ -11,6 +11,8 @@ from marketplace.models import Listing, Overview, Plan, Template
 from marketplace.runner import listings
 from training.models import Category
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 PROJECTED = [
     "template_id", "slug", "name", "summary", "author", "category", "plan", "price_microcredits",
     "architecture", "tier", "parameters", "licence", "metric", "value", "dataset_slug",

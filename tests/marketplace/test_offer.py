@@ -4,6 +4,7 @@ import html
 import re
 import uuid
 
+import pytest
 from django.core.cache import cache
 from django.db.models.functions import Now
 from django.test import Client
@@ -16,6 +17,8 @@ from marketplace.models import Deployment, Plan, Template, TemplateVersion, Thre
 from tests.conftest import person
 from training import services as training
 from training.models import Dataset
+
+pytestmark = pytest.mark.usefixtures("shared_template")
 
 Status = TemplateVersion.Status
 

@@ -14,6 +14,8 @@ from tests.marketplace.metered import usage
 from training import services as training
 from training.models import Dataset
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 
 @pytest.fixture
 def as_bob(bob) -> Client:

@@ -9,6 +9,8 @@ from marketplace import services as marketplace
 from marketplace.models import PeerReview
 from tests.marketplace.test_peer_reviews import YES, review, rita, waiting
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 __all__ = ["rita", "waiting"]
 SAID = {"recommendation": "changes", "answers": YES, "text": "It confuses 1 and 7."}
 

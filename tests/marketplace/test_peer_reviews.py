@@ -21,6 +21,8 @@ from training import services as training
 from training.models import Category, Dataset, Model, Tier, Validation
 from training.runner import chunks, leases, queue, reproductions, validations
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 Status = TemplateVersion.Status
 YES = {check.value: "yes" for check in Check}
 

@@ -14,6 +14,8 @@ from training import services as training
 from training.models import Category, Model, Tier
 from training.runner import chunks, exports
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 Status = TemplateVersion.Status
 WORDS = {"name": "Digit reader", "summary": "Reads.", "category": "vision", "description": "**Me**"}
 TEXTS = {name: CARD[name] for name in ("intended_use", "limits", "ethics")}

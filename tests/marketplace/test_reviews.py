@@ -17,6 +17,8 @@ from marketplace.models.reviews import Z
 from marketplace.services import reviews
 from tests.conftest import person
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 
 @pytest.fixture
 def bobs(bob, template) -> Review:

@@ -15,6 +15,8 @@ from tests.marketplace.metered import Usage, usage
 from training import services as training
 from training.models import Category
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 
 def publish(owner, model, **terms):
     asked = {

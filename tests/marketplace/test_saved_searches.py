@@ -18,6 +18,8 @@ from marketplace.models import SavedMatch, SavedSearch, Template
 from marketplace.models.searches import SAVED_MAX
 from marketplace.runner import watching
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 LIST = "/saved-searches/"
 
 

@@ -9,6 +9,8 @@ from governance import services as governance
 from governance.models import Scope
 from marketplace import services as marketplace
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 
 @pytest.fixture
 def api():

@@ -15,6 +15,8 @@ from training import services as training
 from training.models import Export
 from training.runner import exports
 
+pytestmark = pytest.mark.usefixtures("shared_template")
+
 WASM = "'wasm-unsafe-eval'"
 
 

@@ -10,6 +10,8 @@ from governance.models import Scope
 from marketplace import services as marketplace
 from marketplace.models import Template, TemplateVersion
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 ANY = {"If-Match": "*"}
 
 

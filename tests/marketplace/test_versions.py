@@ -18,6 +18,8 @@ from training import services as training
 from training.models import Category, Model, Tier
 from training.runner import chunks
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 Status = TemplateVersion.Status
 STEPS = {
     Status.DRAFT: {Status.SUBMITTED},
