@@ -12,6 +12,8 @@ from training.models import Dataset, Model, Tier
 from training.services import AnswerKind, Prediction, Sheet
 from training.services.asking import forecast_lines
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 
 def text(response) -> str:
     return response.content.decode()

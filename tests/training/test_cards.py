@@ -19,6 +19,8 @@ from training.models import Category, Export, Model, Tier
 from training.runner import blobs, chunks, exports, reproductions
 from training.templatetags.measured import next_level
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 
 def head_of(card: str) -> dict:
     _, head, body = card.split("---\n", 2)

@@ -12,6 +12,8 @@ from training import services as training
 from training.models import Work
 from training.runner import blobs, networks, tiers, validations, walls
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 
 @pytest.fixture
 def model(trained):

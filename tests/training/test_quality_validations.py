@@ -16,6 +16,8 @@ from training.models import Category, Export, Validation, Work
 from training.runner import chunks, fairness, validations
 from training.runner.figures import NO_OTHER, Figure
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 
 def test_after_training_everything_is_measured_and_certified(model, digits):
     found = model.validations.get()

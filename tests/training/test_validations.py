@@ -12,6 +12,8 @@ from training.runner import blobs, validations
 from training.runner.figures import Figure
 from training.runner.rows import Part, unpack
 
+pytestmark = pytest.mark.usefixtures("shared_training")
+
 
 def test_a_model_is_measured_on_rows_no_training_read(model, digits):
     validation = model.validations.get()
