@@ -1,10 +1,11 @@
 """Metering of use: one inserted row per served call, paid in advance by a lease.
 
 A call must not wait for another call's row, and must not be served on credit. So the first call
-opens a lease, a hold worth `LEASE_UNITS` units at most, and this process counts down what is left
-of it; each call then inserts one row that names the hold, and nothing else is written. What was
-counted down and never inserted only returns later: no path spends more than the hold. The
-settlement (`runner.settlement`) turns rows into transfers and gives the rest back.
+opens a lease, a hold worth `LEASE_UNITS` units or `LEASE_CALLS` such calls at most, and this
+process counts down what is left of it; each call then inserts one row that names the hold, and
+nothing else is written. What was counted down and never inserted only returns later: no path spends
+more than the hold. The settlement (`runner.settlement`) turns rows into transfers and gives the
+rest back.
 """
 
 import datetime
@@ -25,7 +26,7 @@ from billing.services.sales import require_two_people
 from governance import services as governance
 from governance.models import User
 
-LEASE_UNITS = 100
+LEASE_UNITS, LEASE_CALLS = 100, 20
 LEASE_DURATION = datetime.timedelta(minutes=10)
 
 Use = tuple[uuid.UUID, str, uuid.UUID | None, int]  # user, source, author, price of a unit
@@ -157,8 +158,9 @@ def _open_lease(event: UsageEvent, cost_microcredits: int, cap: Cap | None) -> B
     affordable_units = (
         sum(wallet.amount_microcredits for wallet in wallets) // event.price_microcredits
     )
-    capped_units = LEASE_UNITS if room is None else room // event.price_microcredits // 2
-    units = max(event.units, min(LEASE_UNITS, affordable_units // 2, capped_units))
+    wanted_units = max(LEASE_UNITS, LEASE_CALLS * event.units)
+    capped_units = wanted_units if room is None else room // event.price_microcredits // 2
+    units = max(event.units, min(wanted_units, affordable_units // 2, capped_units))
     hold = holds.place(
         owner=event.user,
         key=f"lease/{uuid.uuid4()}",

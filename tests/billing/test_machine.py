@@ -20,7 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 from billing import services as billing
 from billing.models import BURN_ORDER, Balance, Hold, Stream
 from billing.services import usage
-from billing.services.usage import LEASE_UNITS
+from billing.services.usage import LEASE_CALLS, LEASE_UNITS
 from governance import services as governance
 from tests.billing.conftest import person
 from tests.billing.test_usage import ten_minutes_pass
@@ -140,7 +140,7 @@ class Model:
                 return
         self.make_room(user, cost)
         affordable = sum(self.free(user).values()) // price
-        amount = price * max(units, min(LEASE_UNITS, affordable // 2))
+        amount = price * max(units, min(max(LEASE_UNITS, LEASE_CALLS * units), affordable // 2))
         lease = PlainHold(user, self.draw(user, amount), {}, use=(source, author, price))
         lease.left = amount - cost
         lease.unpaid = cost

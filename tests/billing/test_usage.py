@@ -72,10 +72,14 @@ def test_use_without_an_author_pays_for_compute(bob):
     assert billing.balance(Account.objects.get(kind=Account.Kind.COMPUTE)) == PRICE
 
 
-def test_a_call_costs_its_units(alice, bob):
+def test_a_call_costs_its_units_and_its_like_go_on_its_lease(alice, bob):
     call(bob, alice, units=250)
+    assert Hold.objects.get().amount_microcredits == usage.LEASE_CALLS * 250 * PRICE
+    for _ in range(usage.LEASE_CALLS - 1):
+        call(bob, alice, units=250)
     billing.settle_usage()
-    assert billing.wallet(user=bob).movements[0].amount_microcredits == -250 * PRICE
+    paid = usage.LEASE_CALLS * 250 * PRICE
+    assert billing.wallet(user=bob).movements[0].amount_microcredits == -paid
     assert Hold.objects.get().state == Hold.State.CLOSED  # the lease is used up
 
 
