@@ -7,7 +7,7 @@ from governance.models.moderation import Moderated
 from governance.models.notices import BY_EMAIL, Notice, NoticeChoice, NoticeQuerySet, NoticeType
 from governance.models.people import Role, RoleGrant, User
 from governance.models.quotas import Quota
-from governance.models.readings import Reading
+from governance.models.statements import Statement
 from governance.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "NoticeQuerySet",
     "NoticeType",
     "Quota",
-    "Reading",
+    "Statement",
     "Role",
     "RoleGrant",
     "Scope",

@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import models, transaction
 from django.db.models.functions import Now
 
-from governance.models import ApiKey, Reading, Scope, User
+from governance.models import ApiKey, Scope, Statement, User
 from governance.services.audit import record
 from governance.services.refusals import Refusal
 
@@ -60,7 +60,7 @@ def revoke_api_key(*, owner: User, key: ApiKey) -> ApiKey:
     return key
 
 
-USABLE = Reading(
+USABLE = Statement(
     """
     SELECT {0}, {1},
         t0.last_used_at IS NULL OR t0.last_used_at < statement_timestamp() - interval '1 minute'

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from django.db.models import Q
 
-from governance.models import Reading, User
+from governance.models import Statement, User
 from governance.services import Refusal
 from marketplace.models import Deployment, DeploymentQuerySet, Route
 from marketplace.runner.merging import merge
@@ -141,7 +141,7 @@ def deployed(user: User, named: Q, name: str, version: int | None) -> Deployment
     return found
 
 
-BY_ID = Reading(
+BY_ID = Statement(
     """
     SELECT {0}, {1}
     FROM marketplace_deployment t0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from governance.models import Reading, User
+from governance.models import Statement, User
 from governance.services import Refusal
 from kernels.outline import LayerEstimate
 from training.models import Job, Model
@@ -38,7 +38,7 @@ class UnknownModel(Refusal):
     status = 404
 
 
-OWN = Reading("SELECT {0} FROM training_model t0 WHERE t0.id = %s AND t0.owner_id = %s", (Model,))
+OWN = Statement("SELECT {0} FROM training_model t0 WHERE t0.id = %s AND t0.owner_id = %s", (Model,))
 
 
 def own_model(*, owner: User, model_id: uuid.UUID) -> Model | None:

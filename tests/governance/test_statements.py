@@ -4,9 +4,9 @@ import pytest
 from django.forms.models import model_to_dict
 
 from governance import services as governance
-from governance.models import ApiKey, Notice, Reading, Scope, User
+from governance.models import ApiKey, Notice, Scope, Statement, User
 
-BOTH = Reading(
+BOTH = Statement(
     "SELECT {0}, {1}, 7 FROM governance_apikey t0 JOIN governance_user t1 ON t1.id = t0.owner_id "
     "WHERE t0.prefix = %s",
     (ApiKey, User),
@@ -29,6 +29,6 @@ def test_rows_are_those_of_a_queryset_and_are_saved_like_them(alice):
 
 def test_a_model_whose_values_django_converts_is_not_read_so(alice):
     with pytest.raises(AssertionError, match="Notice.data needs its value converted"):
-        Reading("SELECT {0} FROM governance_notice t0 WHERE t0.user_id = %s", (Notice,)).first(
+        Statement("SELECT {0} FROM governance_notice t0 WHERE t0.user_id = %s", (Notice,)).first(
             alice.pk
         )

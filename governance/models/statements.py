@@ -13,12 +13,12 @@ from django.db import connection, models
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A statement, whose `{0}`, `{1}`, … stand for the columns of these models, selected in this
+class Statement:
+    """SQL, whose `{0}`, `{1}`, … stand for the columns of these models, selected in this
     order and first. Of each its table has the alias `t0`, `t1`, ….
     """
 
-    statement: str
+    text: str
     models: tuple[type[models.Model], ...]
 
     @cached_property
@@ -34,7 +34,7 @@ class Reading:
             ", ".join(f't{place}."{field.column}"' for field in model._meta.concrete_fields)
             for place, model in enumerate(self.models)
         )
-        return self.statement.format(*columns)
+        return self.text.format(*columns)
 
     def first(self, *params: uuid.UUID | str | int) -> tuple[Any, ...] | None:
         """The models of the first row, and whatever else the statement selects of it."""
